@@ -1,0 +1,68 @@
+//! What a host lends to a plugin's component or task.
+
+use abi_stable::{
+    StableAbi, sabi_trait,
+    std_types::{RBox, ROption, RResult, RSlice, RStr, RString, RVec},
+};
+use async_ffi::{BorrowingFfiFuture, FfiFuture};
+
+use crate::{Batch, EventHeader, abi::FfiError};
+
+/// Room to wait for: the publish was accepted by the host, which owns the events already.
+pub type PublishWait = ROption<FfiFuture<RResult<(), FfiError>>>;
+
+/// The host, as one component or one run of a task sees it.
+#[sabi_trait]
+pub trait Host: Send + Sync {
+    fn id(&self) -> RStr<'_>;
+    fn source(&self) -> u32;
+    fn config(&self) -> RStr<'_>;
+    fn is_replay(&self) -> bool;
+    /// The number of an output port; `RNone` if it is not connected.
+    fn output(&self, port: RStr<'_>) -> ROption<u32>;
+    /// The channels that an input port is connected to.
+    fn input(&self, port: RStr<'_>) -> RVec<RString>;
+    fn publish(
+        &self,
+        output: u32,
+        headers: RSlice<'_, EventHeader>,
+        bytes: RSlice<'_, u8>,
+    ) -> RResult<PublishWait, FfiError>;
+    fn subscribe(&self, channel: RStr<'_>) -> RResult<Inbox_TO<'static, RBox<()>>, FfiError>;
+    fn now_ns(&self) -> i64;
+    fn sleep(&self, nanoseconds: u64) -> FfiFuture<()>;
+    fn is_cancelled(&self) -> bool;
+    fn cancelled(&self) -> FfiFuture<()>;
+    fn count(&self, name: RStr<'_>, by: u64);
+    fn gauge(&self, name: RStr<'_>, value: f64);
+    fn progress(&self, done: u64, total: u64);
+    #[sabi(last_prefix_field)]
+    fn report(&self, section: RStr<'_>, json: RStr<'_>);
+}
+
+/// A subscription. The queue behind it is the host's.
+#[sabi_trait]
+pub trait Inbox: Send + Sync {
+    fn try_recv(&mut self) -> Polled;
+    #[sabi(last_prefix_field)]
+    fn recv(&mut self) -> BorrowingFfiFuture<'_, ROption<Batch>>;
+}
+
+/// What a look into an inbox found.
+#[derive(StableAbi)]
+#[repr(u8)]
+pub enum Polled {
+    Batch(Batch),
+    Empty,
+    Ended,
+}
+
+/// Where a plugin's `tracing` events go.
+#[sabi_trait]
+pub trait HostLog: Send + Sync {
+    /// The most verbose level wanted: 0 none, 1 error, … 5 trace.
+    fn max_level(&self) -> u8;
+    /// `task` is the component or task that logged, empty if none did; `fields` is JSON.
+    #[sabi(last_prefix_field)]
+    fn log(&self, level: u8, target: RStr<'_>, task: RStr<'_>, message: RStr<'_>, fields: RStr<'_>);
+}

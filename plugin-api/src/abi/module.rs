@@ -1,0 +1,70 @@
+//! The root of a plugin: the functions that its host calls.
+
+use abi_stable::{
+    StableAbi,
+    library::{LibHeader, RootModule},
+    package_version_strings,
+    sabi_types::VersionStrings,
+    std_types::{RBox, ROption, RResult, RStr, RString},
+};
+
+use crate::abi::{ComponentObject, FfiError, Host_TO, HostLog_TO, RunObject_TO};
+
+/// What a loader finds behind a plugin's entry symbol.
+pub type LibraryHeader = LibHeader;
+
+/// The functions of a plugin. None of them unwinds: a panic comes back as an error.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = PluginRef)))]
+#[sabi(missing_field(panic))]
+pub struct PluginModule {
+    /// The [`Manifest`](crate::Manifest), as JSON.
+    pub manifest: extern "C" fn() -> RString,
+    /// Connects the plugin's `tracing` with its host's; the first connection stays.
+    pub connect_log: extern "C" fn(HostLog_TO<'static, RBox<()>>),
+    /// Checks a component's configuration, given as JSON.
+    pub check_config: extern "C" fn(RStr<'_>, RStr<'_>) -> ROption<ConfigProblem>,
+    /// Makes a component.
+    pub create_component:
+        extern "C" fn(RStr<'_>, Host_TO<'static, RBox<()>>) -> RResult<ComponentObject, FfiError>,
+    /// Makes a run of a task.
+    pub create_task: extern "C" fn(
+        RStr<'_>,
+        Host_TO<'static, RBox<()>>,
+    ) -> RResult<RunObject_TO<'static, RBox<()>>, FfiError>,
+    /// Ends what the plugin runs by itself. Called once, after all objects are gone.
+    #[sabi(last_prefix_field)]
+    pub close: extern "C" fn(),
+}
+
+impl RootModule for PluginRef {
+    abi_stable::declare_root_module_statics! {PluginRef}
+    const BASE_NAME: &'static str = "hotbay_plugin";
+    const NAME: &'static str = "hotbay_plugin";
+    const VERSION_STRINGS: VersionStrings = package_version_strings!();
+}
+
+/// What is wrong with a configuration, and where.
+#[repr(C)]
+#[derive(Debug, Clone, StableAbi)]
+pub struct ConfigProblem {
+    /// The path below `config`, such as `instruments[0].tick`; empty for the whole.
+    pub path: RString,
+    /// What is wrong and what was expected.
+    pub message: RString,
+}
+
+/// The entry that a library exports, for the module that `construct` gives.
+pub(crate) const fn library_header(
+    construct: extern "C" fn() -> abi_stable::library::RootModuleResult,
+) -> LibraryHeader {
+    // SAFETY: `export` is the only caller, and its constructor goes through
+    // `__call_root_module_loader` with a function that returns a `PluginRef`.
+    unsafe {
+        LibHeader::from_constructor::<PluginRef>(
+            construct,
+            abi_stable::library::CheckTypeLayout::Yes,
+        )
+    }
+}

@@ -1,0 +1,98 @@
+//! Objects that a plugin makes and its host drives.
+
+use abi_stable::{
+    StableAbi, sabi_trait,
+    std_types::{RBox, RResult, RStr, RString},
+};
+use async_ffi::BorrowingFfiFuture;
+
+use crate::{Batch, SchedulerError};
+
+/// A call in progress inside a plugin.
+pub type CallFuture<'a> = BorrowingFfiFuture<'a, RResult<(), FfiError>>;
+
+/// A [`SchedulerError`] on its way across. The receiver copies the message at once.
+#[derive(Debug, Clone, StableAbi)]
+#[repr(C)]
+pub struct FfiError {
+    code: u32,
+    message: RString,
+}
+
+impl From<SchedulerError> for FfiError {
+    fn from(error: SchedulerError) -> Self {
+        use SchedulerError as E;
+        let (code, message) = match error {
+            E::TaskInitialization(message) => (1, message),
+            E::TaskExecution(message) => (2, message),
+            E::TaskShutdown(message) => (3, message),
+            E::TaskPanicked(message) => (4, message),
+            E::InvalidChannel(message) => (5, message),
+            E::EventSend(message) => (6, message),
+            E::EventReceive(message) => (7, message),
+            E::Configuration(message) => (8, message),
+            E::TaskNotFound(id) => (9, id.to_string()),
+            E::DuplicateTask(id) => (10, id.to_string()),
+            E::InvalidState(message) => (11, message),
+            E::Finished => (12, String::new()),
+        };
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<FfiError> for SchedulerError {
+    fn from(error: FfiError) -> Self {
+        // `to_owned` on the text: the memory of `RString` may belong to a plugin.
+        let message = error.message.as_str().to_owned();
+        match error.code {
+            1 => Self::TaskInitialization(message),
+            3 => Self::TaskShutdown(message),
+            4 => Self::TaskPanicked(message),
+            5 => Self::InvalidChannel(message),
+            6 => Self::EventSend(message),
+            7 => Self::EventReceive(message),
+            8 => Self::Configuration(message),
+            9 => Self::TaskNotFound(message.into()),
+            10 => Self::DuplicateTask(message.into()),
+            11 => Self::InvalidState(message),
+            12 => Self::Finished,
+            _ => Self::TaskExecution(message),
+        }
+    }
+}
+
+/// A connector or aggregator of a plugin.
+#[sabi_trait]
+pub trait BackgroundObject: Send + Sync {
+    fn initialize(&mut self) -> CallFuture<'_>;
+    fn execute(&mut self) -> CallFuture<'_>;
+    #[sabi(last_prefix_field)]
+    fn shutdown(&mut self) -> CallFuture<'_>;
+}
+
+/// A strategy or executor of a plugin.
+#[sabi_trait]
+pub trait EventObject: Send + Sync {
+    fn channel(&self) -> RStr<'_>;
+    fn initialize(&mut self) -> CallFuture<'_>;
+    fn handle_event(&mut self, batch: Batch) -> CallFuture<'_>;
+    fn end_of_input(&mut self) -> CallFuture<'_>;
+    #[sabi(last_prefix_field)]
+    fn shutdown(&mut self) -> CallFuture<'_>;
+}
+
+/// One run of a task of `PLUGIN_TASKS`. The manifest says which of the two to call.
+#[sabi_trait]
+pub trait RunObject: Send + Sync {
+    fn run(&self) -> CallFuture<'_>;
+    #[sabi(last_prefix_field)]
+    fn run_blocking(&self) -> RResult<(), FfiError>;
+}
+
+/// What `create_component` gives.
+#[derive(StableAbi)]
+#[repr(u8)]
+pub enum ComponentObject {
+    Background(BackgroundObject_TO<'static, RBox<()>>),
+    Event(EventObject_TO<'static, RBox<()>>),
+}

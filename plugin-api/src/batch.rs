@@ -1,0 +1,192 @@
+//! The unit that moves: many events in one allocation that the host owns.
+
+use abi_stable::{
+    StableAbi,
+    std_types::{RArc, RVec},
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// What kind of payload an event has: the hash of a name such as `acme.feed/quote/1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kind(u32);
+
+impl Kind {
+    /// Bytes whose meaning publisher and subscriber agreed upon by other means.
+    pub const BYTES: Self = Self::of("hotbay/bytes");
+    /// UTF-8 text.
+    pub const TEXT: Self = Self::of("hotbay/text");
+
+    /// The kind of this name. Give the name a version, and change it with the layout.
+    ///
+    /// The number is the name's 32-bit FNV-1a hash
+    /// (<http://www.isthe.com/chongo/tech/comp/fnv/>).
+    pub const fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let mut hash: u32 = 0x811c_9dc5;
+        let mut at = 0;
+        while at < bytes.len() {
+            hash = (hash ^ bytes[at] as u32).wrapping_mul(0x0100_0193);
+            at += 1;
+        }
+        Self(hash)
+    }
+
+    /// The number that stands in an [`EventHeader`].
+    pub const fn code(self) -> u32 {
+        self.0
+    }
+}
+
+/// A type that travels as the payload of an event: plain data of a fixed layout.
+///
+/// Derive `zerocopy`'s traits on a `#[repr(C)]` struct and give it a [`Kind`].
+pub trait Event: FromBytes + IntoBytes + Immutable + KnownLayout {
+    /// The kind under which the type travels.
+    const KIND: Kind;
+}
+
+/// What stands beside every event's payload.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, StableAbi, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct EventHeader {
+    /// Event time: nanoseconds since 1970, UTC.
+    pub time_ns: i64,
+    /// The event's number in its source, from 0.
+    pub seq: u64,
+    /// The source: the number that the host gave the publishing component.
+    pub source: u32,
+    /// The [`Kind`], as its code.
+    pub kind: u32,
+    /// Where the payload begins in the batch's bytes.
+    pub offset: u32,
+    /// How long the payload is, in bytes.
+    pub len: u32,
+}
+
+/// Many events, published together, shared by all who read them.
+///
+/// A clone is a reference to the same events. The memory belongs to the host:
+/// it stays valid however long a plugin keeps it.
+#[derive(Clone, StableAbi)]
+#[repr(transparent)]
+pub struct Batch(RArc<Parts>);
+
+// Public only because the derived ABI of `Batch` names it; the module is private.
+#[doc(hidden)]
+#[derive(StableAbi, Debug)]
+#[repr(C)]
+pub struct Parts {
+    headers: RVec<EventHeader>,
+    bytes: RVec<u8>,
+}
+
+impl Batch {
+    /// Copies events into a new batch. For hosts; a plugin publishes through its
+    /// [`Publisher`](crate::Publisher).
+    pub fn copy_from(headers: &[EventHeader], bytes: &[u8]) -> Self {
+        Self(RArc::new(Parts { headers: headers.to_vec().into(), bytes: bytes.to_vec().into() }))
+    }
+
+    /// How many events it holds.
+    pub fn len(&self) -> usize {
+        self.0.headers.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.0.headers.is_empty()
+    }
+
+    /// The event at `index`, in the order of publishing.
+    pub fn get(&self, index: usize) -> Option<EventRef<'_>> {
+        self.0.headers.get(index).map(|header| EventRef { header, bytes: &self.0.bytes })
+    }
+
+    /// The events in the order of publishing.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = EventRef<'_>> + DoubleEndedIterator {
+        let bytes = self.0.bytes.as_slice();
+        self.0.headers.iter().map(move |header| EventRef { header, bytes })
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch")
+            .field("events", &self.len())
+            .field("bytes", &self.0.bytes.len())
+            .finish()
+    }
+}
+
+/// One event inside a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct EventRef<'a> {
+    header: &'a EventHeader,
+    bytes: &'a [u8],
+}
+
+impl<'a> EventRef<'a> {
+    /// Time, source and number of the event.
+    pub fn header(&self) -> &'a EventHeader {
+        self.header
+    }
+
+    /// Event time: nanoseconds since 1970, UTC.
+    pub fn time_ns(&self) -> i64 {
+        self.header.time_ns
+    }
+
+    /// What kind of payload it has.
+    pub fn kind(&self) -> Kind {
+        Kind(self.header.kind)
+    }
+
+    /// The payload's bytes; empty if the header is damaged.
+    pub fn payload(&self) -> &'a [u8] {
+        let start = self.header.offset as usize;
+        self.bytes.get(start..start.saturating_add(self.header.len as usize)).unwrap_or_default()
+    }
+
+    /// The payload as a `T`, if it is of that kind and size.
+    pub fn read<T: Event>(&self) -> Option<T> {
+        if self.kind() != T::KIND {
+            return None;
+        }
+        T::read_from_bytes(self.payload()).ok()
+    }
+
+    /// The payload as text, if it is of the kind [`Kind::TEXT`] and valid UTF-8.
+    pub fn text(&self) -> Option<&'a str> {
+        if self.kind() != Kind::TEXT {
+            return None;
+        }
+        std::str::from_utf8(self.payload()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_points_outside_the_batch_reads_as_empty() {
+        let header = EventHeader {
+            time_ns: 1,
+            seq: 0,
+            source: 0,
+            kind: Kind::TEXT.0,
+            offset: 2,
+            len: u32::MAX,
+        };
+        let batch = Batch::copy_from(&[header], b"abc");
+        assert_eq!(batch.get(0).unwrap().payload(), b"");
+    }
+
+    #[test]
+    fn kinds_of_different_names_differ() {
+        assert_ne!(Kind::of("a/1"), Kind::of("a/2"));
+        assert_eq!(Kind::of("a").code(), 0xe40c_292c, "the published FNV-1a test vector");
+    }
+}

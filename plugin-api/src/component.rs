@@ -1,0 +1,118 @@
+//! How a plugin declares the components that a pipeline can name.
+
+use std::{fmt, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    Aggregator, Batch, Connector, Context, Executor, Role, SchedulerError, Strategy,
+    export::ComponentExport,
+};
+
+/// The name of a channel, as the host's configuration declares it. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelName(Arc<str>);
+
+impl ChannelName {
+    /// The channel of this name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for ChannelName {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+/// An input or output of a component, which the configuration connects to channels.
+#[derive(Debug, Clone, Copy)]
+pub struct Port {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) required: bool,
+}
+
+impl Port {
+    /// A port that must be connected.
+    pub const fn required(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, required: true }
+    }
+
+    /// A port that may stay unconnected.
+    pub const fn optional(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, required: false }
+    }
+}
+
+/// A component that the host can create from its configuration.
+///
+/// For a task that listens to a channel, the first input port is the one that
+/// `subscribed_event` names: `context.input("…")`.
+pub trait Component: Sized + 'static {
+    /// The configuration: a serde type with `deny_unknown_fields`. Its schema
+    /// goes into the plugin's manifest, and `hotbay validate` checks against it.
+    type Config: DeserializeOwned + JsonSchema;
+    /// The inputs; the first is the main one.
+    const INPUTS: &'static [Port] = &[];
+    /// The outputs; the first is the main one.
+    const OUTPUTS: &'static [Port] = &[];
+    /// One line for people.
+    const DESCRIPTION: &'static str = "";
+
+    /// Checks what the type of the configuration can't say, such as ranges.
+    ///
+    /// # Errors
+    /// One sentence that names the key and what was expected.
+    fn check(_config: &Self::Config) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Makes the component. Opens nothing yet: that is for `initialize`.
+    ///
+    /// # Errors
+    /// If the context lacks what the component needs.
+    fn create(config: Self::Config, context: Context) -> Result<Self, SchedulerError>;
+}
+
+/// The configuration of a component that has none; any key is refused.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoConfig {}
+
+/// Exports `C` as a connector of this name.
+pub const fn connector<C: Component + Connector>(name: &'static str) -> ComponentExport {
+    ComponentExport::background::<C>(name, Role::Connector)
+}
+
+/// Exports `C` as an aggregator of this name.
+pub const fn aggregator<C: Component + Aggregator>(name: &'static str) -> ComponentExport {
+    ComponentExport::background::<C>(name, Role::Aggregator)
+}
+
+/// Exports `C` as a strategy of this name.
+pub const fn strategy<C: Component + Strategy<ChannelName, Batch>>(
+    name: &'static str,
+) -> ComponentExport {
+    ComponentExport::event::<C>(name, Role::Strategy)
+}
+
+/// Exports `C` as an executor of this name.
+pub const fn executor<C: Component + Executor<ChannelName, Batch>>(
+    name: &'static str,
+) -> ComponentExport {
+    ComponentExport::event::<C>(name, Role::Executor)
+}

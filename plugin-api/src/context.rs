@@ -1,0 +1,229 @@
+//! What a component or task gets from its host.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use abi_stable::std_types::{RBox, ROption, RStr};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    ChannelName, Publisher, SchedulerError, Subscription,
+    abi::{Host_TO, Inbox_TO, PublishWait},
+    batch::EventHeader,
+};
+
+/// How time passes for a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Events come from a recording: wait for data, never for the clock.
+    Replay,
+    /// Events come as they happen: what is late beyond the lateness is not waited for.
+    Live,
+}
+
+/// The host, as one component or one run of a task sees it. Cheap to clone.
+///
+/// Ask the host for the time and for sleeping, not the system: then a test or a
+/// replay can hold the clock.
+#[derive(Clone)]
+pub struct Context {
+    host: Arc<Host_TO<'static, RBox<()>>>,
+}
+
+impl Context {
+    pub(crate) fn new(host: Host_TO<'static, RBox<()>>) -> Self {
+        Self { host: Arc::new(host) }
+    }
+
+    /// The id of this component in its pipeline, or the task's name.
+    pub fn id(&self) -> &str {
+        self.host.id().as_str()
+    }
+
+    /// The number under which this component's events carry their source.
+    pub fn source(&self) -> u32 {
+        self.host.source()
+    }
+
+    /// The configuration, as the type that the author gave it.
+    ///
+    /// # Errors
+    /// [`SchedulerError::Configuration`] with the path of the value at fault.
+    pub fn config<T: DeserializeOwned>(&self) -> Result<T, SchedulerError> {
+        parse_config(self.host.config().as_str()).map_err(|(path, message)| {
+            let at = if path.is_empty() { String::new() } else { format!("{path}: ") };
+            SchedulerError::Configuration(format!("{}: {at}{message}", self.id()))
+        })
+    }
+
+    /// Whether the pipeline replays a recording or runs live.
+    pub fn mode(&self) -> Mode {
+        if self.host.is_replay() { Mode::Replay } else { Mode::Live }
+    }
+
+    /// The channels that an input port is connected to, in the configuration's order.
+    pub fn inputs(&self, port: &str) -> Vec<ChannelName> {
+        self.host
+            .input(RStr::from(port))
+            .iter()
+            .map(|name| ChannelName::from(name.as_str()))
+            .collect()
+    }
+
+    /// The one channel that an input port is connected to.
+    ///
+    /// # Errors
+    /// If it is connected to none or to several.
+    pub fn input(&self, port: &str) -> Result<ChannelName, SchedulerError> {
+        let mut channels = self.inputs(port);
+        match (channels.pop(), channels.len()) {
+            (Some(channel), 0) => Ok(channel),
+            (Some(_), more) => Err(SchedulerError::Configuration(format!(
+                "{}: input `{port}` takes one channel, found {}",
+                self.id(),
+                more + 1
+            ))),
+            (None, _) => Err(SchedulerError::Configuration(format!(
+                "{}: input `{port}` is not connected; name a channel for it under `inputs`",
+                self.id()
+            ))),
+        }
+    }
+
+    /// A publisher on an output port.
+    ///
+    /// # Errors
+    /// If the port is not connected.
+    pub fn publisher(&self, port: &str) -> Result<Publisher, SchedulerError> {
+        self.optional_publisher(port).ok_or_else(|| {
+            SchedulerError::Configuration(format!(
+                "{}: output `{port}` is not connected; name a channel for it under `outputs`",
+                self.id()
+            ))
+        })
+    }
+
+    /// A publisher on an output port that may be unconnected.
+    pub fn optional_publisher(&self, port: &str) -> Option<Publisher> {
+        let output = self.host.output(RStr::from(port)).into_option()?;
+        Some(Publisher::new(self.clone(), output))
+    }
+
+    /// Subscribes to a channel that is connected to one of this component's inputs.
+    ///
+    /// # Errors
+    /// If the channel is none of them.
+    pub fn subscribe(&self, channel: &ChannelName) -> Result<Subscription, SchedulerError> {
+        let inbox: Inbox_TO<'static, RBox<()>> =
+            self.host.subscribe(RStr::from(channel.as_str())).into_result()?;
+        Ok(Subscription::new(channel.clone(), inbox))
+    }
+
+    /// The host's clock: nanoseconds since 1970, UTC.
+    pub fn now_ns(&self) -> i64 {
+        self.host.now_ns()
+    }
+
+    /// Sleeps on the host's clock.
+    pub async fn sleep(&self, duration: Duration) {
+        self.host.sleep(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)).await;
+    }
+
+    /// Whether the host asked this component or run to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.host.is_cancelled()
+    }
+
+    /// Waits until the host asks this component or run to stop.
+    pub async fn cancelled(&self) {
+        self.host.cancelled().await;
+    }
+
+    /// A counter of this component, shown in the host's status and report.
+    pub fn counter(&self, name: &'static str) -> Counter {
+        Counter { context: self.clone(), name }
+    }
+
+    /// A gauge of this component, shown in the host's status and report.
+    pub fn gauge(&self, name: &'static str) -> Gauge {
+        Gauge { context: self.clone(), name }
+    }
+
+    /// Tells how far a long job is, in any unit: bytes read, lines done.
+    pub fn progress(&self, done: u64, total: u64) {
+        self.host.progress(done, total);
+    }
+
+    /// Puts a row into a section of the host's final report.
+    ///
+    /// Give a struct: its fields are the columns. Rows of the same section stand
+    /// in one table, whichever component gave them.
+    pub fn report(&self, section: &str, row: &impl Serialize) {
+        match serde_json::to_string(row) {
+            Ok(json) => self.host.report(RStr::from(section), RStr::from(json.as_str())),
+            Err(error) => tracing::error!(%error, section, "a report row is not plain data"),
+        }
+    }
+
+    pub(crate) fn publish(
+        &self,
+        output: u32,
+        headers: &[EventHeader],
+        bytes: &[u8],
+    ) -> Result<PublishWait, SchedulerError> {
+        Ok(self.host.publish(output, headers.into(), bytes.into()).into_result()?)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// A number that only grows.
+#[derive(Debug, Clone)]
+pub struct Counter {
+    context: Context,
+    name: &'static str,
+}
+
+impl Counter {
+    /// Adds to it.
+    pub fn add(&self, by: u64) {
+        self.context.host.count(RStr::from(self.name), by);
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Clone)]
+pub struct Gauge {
+    context: Context,
+    name: &'static str,
+}
+
+impl Gauge {
+    /// Sets it.
+    pub fn set(&self, value: f64) {
+        self.context.host.gauge(RStr::from(self.name), value);
+    }
+}
+
+/// Reads a configuration; the error is the path of the value at fault, and what is wrong.
+pub(crate) fn parse_config<T: DeserializeOwned>(json: &str) -> Result<T, (String, String)> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = match error.path().to_string() {
+            root if root == "." => String::new(),
+            path => path,
+        };
+        let message = error.into_inner().to_string();
+        // The position is that in the JSON between host and plugin, which nobody sees.
+        let end = message.rfind(" at line ").unwrap_or(message.len());
+        (path, message[..end].to_owned())
+    })
+}
+
+/// `ROption` without the noise.
+pub(crate) fn option<T>(value: Option<T>) -> ROption<T> {
+    value.into()
+}

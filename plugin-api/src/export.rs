@@ -1,0 +1,320 @@
+//! From an author's types and tables to the functions that a host calls.
+
+use std::{sync::Arc, time::Duration};
+
+use abi_stable::{
+    library::RootModuleResult,
+    prefix_type::WithMetadata,
+    sabi_trait::TD_Opaque,
+    staticref,
+    std_types::{RBox, ROption, RResult, RStr, RString},
+};
+
+use crate::{
+    Batch, Component, ComponentManifest, Context, Manifest, PluginTask, Port, PortManifest,
+    Priority, Role, SchedulerError, TaskFn, TaskKind, TaskManifest, Unsupported,
+    abi::{
+        BackgroundObject_TO, ComponentObject, ConfigProblem, EventObject_TO, FfiError, Host_TO,
+        LibraryHeader, PluginModule, PluginRef, RunObject_TO, library_header,
+    },
+    component::ChannelName,
+    context::{option, parse_config},
+    guard, log_bridge,
+    object::{Background, Events, Run},
+    task::{BackgroundTask, EventTask},
+};
+
+type Create = fn(Arc<str>, Context) -> Result<ComponentObject, SchedulerError>;
+type Check = fn(&str) -> Result<(), (String, String)>;
+
+/// One component in an export; made by [`connector`](crate::connector) and its siblings.
+#[derive(Debug, Clone, Copy)]
+pub struct ComponentExport {
+    name: &'static str,
+    role: Role,
+    description: &'static str,
+    inputs: &'static [Port],
+    outputs: &'static [Port],
+    schema: fn() -> serde_json::Value,
+    check: Check,
+    create: Create,
+}
+
+impl ComponentExport {
+    pub(crate) const fn background<C: Component + BackgroundTask>(
+        name: &'static str,
+        role: Role,
+    ) -> Self {
+        Self::of::<C>(name, role, |id, context| {
+            let task = C::create(context.config()?, context)?;
+            let object = Background::new(id, task);
+            Ok(ComponentObject::Background(BackgroundObject_TO::from_value(object, TD_Opaque)))
+        })
+    }
+
+    pub(crate) const fn event<C: Component + EventTask<ChannelName, Batch>>(
+        name: &'static str,
+        role: Role,
+    ) -> Self {
+        Self::of::<C>(name, role, |id, context| {
+            let task = C::create(context.config()?, context)?;
+            let object = Events::new(id, task);
+            Ok(ComponentObject::Event(EventObject_TO::from_value(object, TD_Opaque)))
+        })
+    }
+
+    const fn of<C: Component>(name: &'static str, role: Role, create: Create) -> Self {
+        Self {
+            name,
+            role,
+            description: C::DESCRIPTION,
+            inputs: C::INPUTS,
+            outputs: C::OUTPUTS,
+            schema: || schemars::schema_for!(C::Config).to_value(),
+            check: |json| {
+                let config = parse_config::<C::Config>(json)?;
+                C::check(&config).map_err(|message| (String::new(), message))
+            },
+            create,
+        }
+    }
+
+    fn manifest(&self) -> ComponentManifest {
+        ComponentManifest {
+            name: self.name.to_owned(),
+            role: self.role,
+            description: self.description.to_owned(),
+            inputs: self.inputs.iter().map(port).collect(),
+            outputs: self.outputs.iter().map(port).collect(),
+            config_schema: (self.schema)(),
+        }
+    }
+}
+
+/// What a plugin exports; [`export_plugin!`](crate::export_plugin) fills it in.
+#[derive(Debug, Clone, Copy)]
+pub struct Exports {
+    /// The plugin's name.
+    pub name: &'static str,
+    /// The plugin's version.
+    pub version: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// Its tasks.
+    pub tasks: &'static [PluginTask],
+    /// Its components.
+    pub components: &'static [ComponentExport],
+}
+
+#[doc(hidden)]
+pub trait Exported: 'static {
+    const EXPORTS: Exports;
+}
+
+/// Exports a plugin: one call in the crate's root.
+///
+/// `tasks` and `components` may each be left out. The plugin's name, version and
+/// description are the package's. The macro also gives the crate a function
+/// `hotbay_plugin()`, by which a program that links the crate gets the same
+/// plugin without loading a library.
+#[macro_export]
+macro_rules! export_plugin {
+    ($(tasks: $tasks:expr)? $(, $(components: $components:expr)?)? $(,)?) => {
+        $crate::export_plugin!(@ [$($tasks)?] [$($($components)?)?]);
+    };
+    (components: $components:expr $(,)?) => {
+        $crate::export_plugin!(@ [] [$components]);
+    };
+    (@ [$($tasks:expr)?] [$($components:expr)?]) => {
+        #[doc(hidden)]
+        #[derive(Debug)]
+        pub enum HotbayPlugin {}
+
+        impl $crate::__private::Exported for HotbayPlugin {
+            const EXPORTS: $crate::Exports = $crate::Exports {
+                name: env!("CARGO_PKG_NAME"),
+                version: env!("CARGO_PKG_VERSION"),
+                description: env!("CARGO_PKG_DESCRIPTION"),
+                tasks: $crate::__first!($($tasks,)? &[]),
+                components: $crate::__first!($(&$components,)? &[]),
+            };
+        }
+
+        /// This plugin, linked instead of loaded.
+        pub fn hotbay_plugin() -> $crate::abi::PluginRef {
+            $crate::__private::plugin::<HotbayPlugin>()
+        }
+
+        const _: () = {
+            #[unsafe(export_name = concat!("hotbay_plugin_entry_", env!("CARGO_PKG_NAME")))]
+            pub static ENTRY: $crate::abi::LibraryHeader =
+                $crate::__private::header::<HotbayPlugin>();
+
+            #[used]
+            #[unsafe(export_name = concat!("hotbay_plugin_descriptor_", env!("CARGO_PKG_NAME")))]
+            #[unsafe(link_section = ".hotbay.plugin")]
+            pub static DESCRIPTOR: $crate::abi::Descriptor = $crate::abi::Descriptor::new(
+                env!("CARGO_PKG_NAME"),
+                env!("CARGO_PKG_NAME"),
+                env!("CARGO_PKG_VERSION"),
+            );
+        };
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __first {
+    ($first:expr $(, $rest:expr)*) => {
+        $first
+    };
+}
+
+#[doc(hidden)]
+pub fn plugin<X: Exported>() -> PluginRef {
+    Module::<X>::REF
+}
+
+#[doc(hidden)]
+pub const fn header<X: Exported>() -> LibraryHeader {
+    extern "C" fn construct<X: Exported>() -> RootModuleResult {
+        abi_stable::library::__call_root_module_loader(plugin::<X>)
+    }
+    library_header(construct::<X>)
+}
+
+struct Module<X>(X);
+
+impl<X: Exported> Module<X> {
+    staticref!(const WITH_METADATA: WithMetadata<PluginModule> = WithMetadata::new(PluginModule {
+        manifest: manifest::<X>,
+        connect_log: log_bridge::connect,
+        check_config: check_config::<X>,
+        create_component: create_component::<X>,
+        create_task: create_task::<X>,
+        close,
+    }));
+
+    const REF: PluginRef = PluginRef(Self::WITH_METADATA.as_prefix());
+}
+
+extern "C" fn manifest<X: Exported>() -> RString {
+    let exports = X::EXPORTS;
+    let manifest = guard::call(&exports.name.into(), || {
+        Ok(Manifest {
+            name: exports.name.to_owned(),
+            version: exports.version.to_owned(),
+            description: exports.description.to_owned(),
+            tasks: exports.tasks.iter().map(task_manifest).collect(),
+            components: exports.components.iter().map(ComponentExport::manifest).collect(),
+        })
+    });
+    // An empty text tells the host that the author's constants panicked.
+    manifest.ok().and_then(|it| serde_json::to_string(&it).ok()).unwrap_or_default().into()
+}
+
+extern "C" fn check_config<X: Exported>(
+    component: RStr<'_>,
+    json: RStr<'_>,
+) -> ROption<ConfigProblem> {
+    let problem = |path: String, message: String| ConfigProblem {
+        path: path.into(),
+        message: message.into(),
+    };
+    let checked = guard::call(&component.as_str().into(), || {
+        Ok(match find::<X>(component.as_str()) {
+            Ok(export) => (export.check)(json.as_str()),
+            Err(error) => Err((String::new(), error.to_string())),
+        })
+    });
+    option(match checked {
+        Ok(Ok(())) => None,
+        Ok(Err((path, message))) => Some(problem(path, message)),
+        Err(panic) => Some(problem(String::new(), panic.to_string())),
+    })
+}
+
+extern "C" fn create_component<X: Exported>(
+    component: RStr<'_>,
+    host: Host_TO<'static, RBox<()>>,
+) -> RResult<ComponentObject, FfiError> {
+    let context = Context::new(host);
+    let id: Arc<str> = context.id().into();
+    guard::call(&id, || (find::<X>(component.as_str())?.create)(Arc::clone(&id), context))
+        .map_err(FfiError::from)
+        .into()
+}
+
+extern "C" fn create_task<X: Exported>(
+    task: RStr<'_>,
+    host: Host_TO<'static, RBox<()>>,
+) -> RResult<RunObject_TO<'static, RBox<()>>, FfiError> {
+    let context = Context::new(host);
+    let found = X::EXPORTS.tasks.iter().find(|known| known.name == task.as_str());
+    match found {
+        Some(known) => {
+            RResult::ROk(RunObject_TO::from_value(Run::new(known.run, context), TD_Opaque))
+        }
+        None => RResult::RErr(SchedulerError::TaskNotFound(task.as_str().into()).into()),
+    }
+}
+
+extern "C" fn close() {
+    #[cfg(feature = "tokio")]
+    crate::runtime::close();
+    log_bridge::disconnect();
+}
+
+fn find<X: Exported>(component: &str) -> Result<&'static ComponentExport, SchedulerError> {
+    let exports = X::EXPORTS;
+    exports.components.iter().find(|known| known.name == component).ok_or_else(|| {
+        SchedulerError::Configuration(format!(
+            "plugin {} has no component `{component}`",
+            exports.name
+        ))
+    })
+}
+
+fn port(port: &Port) -> PortManifest {
+    PortManifest {
+        name: port.name.to_owned(),
+        description: port.description.to_owned(),
+        required: port.required,
+    }
+}
+
+fn task_manifest(task: &PluginTask) -> TaskManifest {
+    let mut asks = Vec::new();
+    let mut ask = |wish: String| asks.push(Unsupported(wish));
+    if let Some(cron) = task.cron {
+        ask(format!("cron `{cron}`"));
+    }
+    match task.priority {
+        Priority::Normal => {}
+        Priority::Low => ask("priority low".to_owned()),
+        Priority::High => ask("priority high".to_owned()),
+    }
+    if !task.depends_on.is_empty() {
+        ask(format!("depends_on [{}]", task.depends_on.join(", ")));
+    }
+    if task.attempts != 1 {
+        ask(format!("{} attempts", task.attempts));
+    }
+    if let Some(timeout) = task.timeout {
+        ask(format!("a timeout of {timeout:?}"));
+    }
+    TaskManifest {
+        name: task.name.to_owned(),
+        description: task.description.to_owned(),
+        kind: match task.run {
+            TaskFn::Async(_) => TaskKind::Async,
+            TaskFn::Sync(_) => TaskKind::Sync,
+        },
+        interval_ms: task.interval.map(millis),
+        asks,
+    }
+}
+
+fn millis(interval: Duration) -> u64 {
+    u64::try_from(interval.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,121 @@
+//! Publishing on an output port.
+
+use crate::{Context, Event, Kind, SchedulerError, batch::EventHeader};
+
+/// How many events a batch holds when [`Publisher::is_full`] says so.
+const BATCH: usize = 256;
+
+/// Publishes events on one output port, in batches.
+///
+/// [`push`](Self::push) adds to the open batch and costs a copy of the payload;
+/// [`flush`](Self::flush) hands the batch to the host. Push many and flush once
+/// where there is much to say, [`send`](Self::send) where each event matters by
+/// itself.
+#[derive(Debug)]
+pub struct Publisher {
+    context: Context,
+    output: u32,
+    source: u32,
+    next_seq: u64,
+    headers: Vec<EventHeader>,
+    bytes: Vec<u8>,
+}
+
+impl Publisher {
+    pub(crate) fn new(context: Context, output: u32) -> Self {
+        let source = context.source();
+        Self { context, output, source, next_seq: 0, headers: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Adds an event to the open batch. Its number is one more than the last one's.
+    pub fn push<T: Event>(&mut self, time_ns: i64, event: &T) {
+        self.push_bytes(time_ns, T::KIND, event.as_bytes());
+    }
+
+    /// Adds an event with a payload of bytes.
+    ///
+    /// # Panics
+    /// If the open batch would pass 4 GiB.
+    pub fn push_bytes(&mut self, time_ns: i64, kind: Kind, payload: &[u8]) {
+        let offset = u32::try_from(self.bytes.len()).expect("an open batch holds less than 4 GiB");
+        let len = u32::try_from(payload.len()).expect("a payload holds less than 4 GiB");
+        self.bytes.extend_from_slice(payload);
+        self.headers.push(EventHeader {
+            time_ns,
+            seq: self.next_seq,
+            source: self.source,
+            kind: kind.code(),
+            offset,
+            len,
+        });
+        self.next_seq += 1;
+    }
+
+    /// How many events wait in the open batch.
+    pub fn len(&self) -> usize {
+        self.headers.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.headers.is_empty()
+    }
+
+    /// Whether the open batch has a good size for flushing.
+    pub fn is_full(&self) -> bool {
+        self.headers.len() >= BATCH
+    }
+
+    /// Publishes the open batch; waits for room if the channel's policy is `block`.
+    ///
+    /// If dropped while it waits, the batch is not published.
+    ///
+    /// # Errors
+    /// [`SchedulerError::EventSend`] if the channel is closed, or full under `reject`.
+    pub async fn flush(&mut self) -> Result<(), SchedulerError> {
+        if self.headers.is_empty() {
+            return Ok(());
+        }
+        let published = self.context.publish(self.output, &self.headers, &self.bytes);
+        self.headers.clear();
+        self.bytes.clear();
+        match published?.into_option() {
+            None => Ok(()),
+            Some(wait) => wait.await.into_result().map_err(Into::into),
+        }
+    }
+
+    /// Publishes one event now, and with it what waits in the open batch.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub async fn send<T: Event>(&mut self, time_ns: i64, event: &T) -> Result<(), SchedulerError> {
+        self.push(time_ns, event);
+        self.flush().await
+    }
+
+    /// Publishes one event of bytes now, and with it what waits in the open batch.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub async fn send_bytes(
+        &mut self,
+        time_ns: i64,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<(), SchedulerError> {
+        self.push_bytes(time_ns, kind, payload);
+        self.flush().await
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        if !self.headers.is_empty() {
+            tracing::warn!(
+                events = self.len(),
+                "a publisher was dropped before its last flush; these events are lost"
+            );
+        }
+    }
+}

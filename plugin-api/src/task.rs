@@ -1,0 +1,145 @@
+//! What the scheduler can run: background tasks, event tasks, and the four roles of an engine.
+
+use std::{borrow::Borrow, fmt, hash::Hash, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::SchedulerError;
+
+/// The name of a task, unique within one scheduler. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(Arc<str>);
+
+impl TaskId {
+    /// The id with this name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for TaskId {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<String> for TaskId {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
+impl Borrow<str> for TaskId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What names a channel: usually a small enum. Implemented for every type that fits.
+pub trait EventType: fmt::Debug + Clone + Hash + Eq + Send + Sync + 'static {}
+
+impl<T: fmt::Debug + Clone + Hash + Eq + Send + Sync + 'static> EventType for T {}
+
+/// Work that goes on by itself: a feed, a timer, a merge of several inputs.
+///
+/// The scheduler calls `initialize` once, then `execute` again and again as
+/// long as it returns `Ok`, then `shutdown` once. Each call has `&mut self`:
+/// no two run at the same time.
+#[async_trait]
+pub trait BackgroundTask: Send + Sync {
+    /// Prepares the task: opens files, reads configuration. Called once, first.
+    ///
+    /// # Errors
+    /// An error leaves the task failed; `execute` is never called.
+    async fn initialize(&mut self) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+
+    /// One turn of work.
+    ///
+    /// Keep a turn short: between turns the scheduler may stop the task. A turn
+    /// still awaiting when the shutdown's grace is over is dropped at its
+    /// await point.
+    ///
+    /// # Errors
+    /// [`SchedulerError::Finished`] ends the task in good order: there is no
+    /// more work. Any other error leaves it failed. Neither is called again.
+    async fn execute(&mut self) -> Result<(), SchedulerError>;
+
+    /// Lets go of what the task holds. Called once, last, also after a failed turn.
+    ///
+    /// # Errors
+    /// Recorded in the task's status.
+    async fn shutdown(&mut self) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+}
+
+/// Work that answers events of one channel, in their order.
+///
+/// `P` is the payload: `String` unless said otherwise; for plugins it is
+/// [`Batch`](crate::Batch), which is shared and never copied.
+#[async_trait]
+pub trait EventTask<E: EventType, P: Send + 'static = String>: Send + Sync {
+    /// The channel that this task listens to. Asked once, at registration.
+    fn subscribed_event(&self) -> &E;
+
+    /// Prepares the task. Called once, before the first event.
+    ///
+    /// # Errors
+    /// An error leaves the task failed; it never sees an event.
+    async fn initialize(&mut self) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+
+    /// Handles the next event of the channel.
+    ///
+    /// # Errors
+    /// An error leaves the task failed and takes it off the channel; the others go on.
+    async fn handle_event(&mut self, event: P) -> Result<(), SchedulerError>;
+
+    /// The channel has ended: everything published was handled, nothing more will come.
+    ///
+    /// The place for what is due at the end of the data, such as closing orders:
+    /// unlike in `shutdown`, everything downstream still runs. Not called when
+    /// the host is stopped before the end.
+    ///
+    /// # Errors
+    /// An error leaves the task failed.
+    async fn end_of_input(&mut self) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+
+    /// Lets go of what the task holds. Called once, last, also after a failure.
+    ///
+    /// # Errors
+    /// Recorded in the task's status.
+    async fn shutdown(&mut self) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+}
+
+/// Brings events in from outside: an exchange, a file, a sensor.
+pub trait Connector: BackgroundTask {}
+
+/// Merges what the connectors bring into one ordered stream. An engine has exactly one.
+pub trait Aggregator: BackgroundTask {}
+
+/// Decides upon the merged stream.
+pub trait Strategy<E: EventType, P: Send + 'static = String>: EventTask<E, P> {}
+
+/// Carries decisions out.
+pub trait Executor<E: EventType, P: Send + 'static = String>: EventTask<E, P> {}

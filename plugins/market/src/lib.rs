@@ -1,0 +1,15 @@
+//! Market events as they travel between plugins.
+//!
+//! Every type here is plain data of a fixed layout: a plugin writes it into a
+//! batch, another plugin, built elsewhere, reads it back without parsing. Prices
+//! and quantities are [`Fixed`] decimals, so money stays decimal all the way.
+
+mod fixed;
+mod instrument;
+mod market;
+mod orders;
+
+pub use fixed::{Fixed, ParseFixedError};
+pub use instrument::{Instrument, InstrumentError};
+pub use market::{Bar, Depth, DepthHeader, FairValue, Level, Quote, Side, Trade};
+pub use orders::{DenyReason, Intent, Order, OrderReport, Outcome};

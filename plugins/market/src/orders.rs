@@ -1,0 +1,118 @@
+//! What strategies ask for and executors answer.
+
+use hotbay_plugin_api::{Event, Kind};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{Fixed, Instrument};
+
+/// Why a strategy wants an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// A signal of the strategy.
+    Signal,
+    /// Closes what is open at the end of the data. Not a signal: while trading
+    /// is halted it is simply not sent.
+    CloseAtEnd,
+}
+
+impl Intent {
+    /// The number that stands in an event.
+    pub const fn code(self) -> u64 {
+        match self {
+            Self::Signal => 0,
+            Self::CloseAtEnd => 1,
+        }
+    }
+
+    /// The intent of this number; an unknown one counts as a signal.
+    pub const fn from_code(code: u64) -> Self {
+        if code == 1 { Self::CloseAtEnd } else { Self::Signal }
+    }
+}
+
+/// A market order, with the quote upon which it was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Order {
+    /// The strategy's own number for it, from 1.
+    pub id: u64,
+    /// What to trade.
+    pub instrument: Instrument,
+    /// The [`Side`](crate::Side), as its code.
+    pub side: u64,
+    /// The [`Intent`], as its code.
+    pub intent: u64,
+    /// How much.
+    pub quantity: Fixed,
+    /// The best bid at the event that triggered it.
+    pub bid: Fixed,
+    /// The best ask at the event that triggered it.
+    pub ask: Fixed,
+}
+
+impl Event for Order {
+    const KIND: Kind = Kind::of("hotbay.market/order/1");
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Filled in full at the price of the report.
+    Filled,
+    /// Refused by the risk limits; nothing was sent.
+    Denied,
+}
+
+/// Which limit denied an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DenyReason {
+    /// Trading is halted.
+    Halted,
+    /// The position would exceed the maximal notional.
+    Notional,
+    /// Too many orders in the sliding window.
+    Rate,
+    /// The order itself is unusable: no price, or quantity zero.
+    Invalid,
+}
+
+/// The executor's answer to one order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct OrderReport {
+    /// The [`Order::id`] that this answers.
+    pub order: u64,
+    /// The source number of the strategy that sent it: reports share one channel.
+    pub strategy: u64,
+    /// What was to be traded.
+    pub instrument: Instrument,
+    /// 0 when filled, otherwise the denying limit's code.
+    pub outcome: u64,
+    /// The price of the fill; zero if denied.
+    pub price: Fixed,
+    /// The strategy's position in the instrument afterwards, negative when short.
+    pub position: Fixed,
+}
+
+impl Event for OrderReport {
+    const KIND: Kind = Kind::of("hotbay.market/order-report/1");
+}
+
+impl OrderReport {
+    /// What became of the order.
+    pub const fn result(&self) -> Outcome {
+        if self.outcome == 0 { Outcome::Filled } else { Outcome::Denied }
+    }
+}
+
+impl DenyReason {
+    /// The number that stands in a report; never 0.
+    pub const fn code(self) -> u64 {
+        match self {
+            Self::Halted => 1,
+            Self::Notional => 2,
+            Self::Rate => 3,
+            Self::Invalid => 4,
+        }
+    }
+}
