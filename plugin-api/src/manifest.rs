@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A component's place in an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Brings events in.
@@ -17,8 +17,11 @@ pub enum Role {
 }
 
 impl Role {
+    /// All roles, in the direction of the data.
+    pub const ALL: [Self; 4] = [Self::Connector, Self::Aggregator, Self::Strategy, Self::Executor];
+
     /// The role's name in lower case.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Connector => "connector",
             Self::Aggregator => "aggregator",
@@ -26,11 +29,21 @@ impl Role {
             Self::Executor => "executor",
         }
     }
+
+    /// The key of a pipeline's configuration under which components of this role stand.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Connector => "connectors",
+            Self::Aggregator => "aggregator",
+            Self::Strategy => "strategies",
+            Self::Executor => "executors",
+        }
+    }
 }
 
 impl std::fmt::Display for Role {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
+        f.pad(self.name())
     }
 }
 

@@ -1,0 +1,132 @@
+//! The command line.
+
+#![expect(clippy::print_stdout, reason = "printing results is what a command line does")]
+
+mod inspect;
+mod run;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// What went wrong was found before anything ran.
+const WRONG_CONFIGURATION: u8 = 2;
+/// Something ran and failed.
+const FAILED_RUN: u8 = 1;
+
+/// Runs tasks and pipelines from compiled plugins.
+///
+/// Put plugins (.so files) into a folder, describe in a YAML file which of their
+/// components work together, and run it:
+///
+///     hotbay plugin list plugins/        what the plugins bring
+///     hotbay validate pipeline.yaml      find mistakes without running
+///     hotbay run pipeline.yaml           run it, and print a report at the end
+#[derive(Debug, Parser)]
+#[command(name = "hotbay", version, verbatim_doc_comment, arg_required_else_help = true)]
+struct Arguments {
+    /// What to log on standard error: off, error, warn, info, debug, trace, or a
+    /// filter such as `warn,hotbay=debug`
+    #[arg(long, global = true, env = "HOTBAY_LOG", default_value = "warn", value_name = "FILTER")]
+    log: String,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a configuration until its sources end, or until Ctrl-C or SIGTERM
+    ///
+    /// Loads every plugin of the configured folder, runs the plugins' tasks and the
+    /// pipeline, and prints a report. A host without a pipeline runs until it is
+    /// told to stop; a second Ctrl-C ends it at once.
+    ///
+    /// Exit code: 0 if all went well, 1 if something failed while it ran, 2 if the
+    /// configuration is wrong.
+    Run {
+        /// The configuration
+        #[arg(value_name = "CONFIG.yaml")]
+        config: PathBuf,
+        /// How to print the report
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Check a configuration and the plugins that it names, without running anything
+    ///
+    /// Prints each problem as FILE:LINE:COLUMN with what was expected there.
+    ///
+    /// Exit code: 0 if it can be run, 2 if not.
+    Validate {
+        /// The configuration
+        #[arg(value_name = "CONFIG.yaml")]
+        config: PathBuf,
+    },
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// List the plugins of a folder, with their tasks and components
+    List {
+        /// The plugins folder
+        #[arg(value_name = "FOLDER")]
+        path: PathBuf,
+        /// How to print the list
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Show all about one plugin: ports, configuration, build
+    Inspect {
+        /// The plugin's library
+        #[arg(value_name = "FILE.so")]
+        path: PathBuf,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Tables, for people
+    Table,
+    /// One JSON document, for programs
+    Json,
+}
+
+/// Runs the command of this process's arguments.
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = match EnvFilter::try_new(&arguments.log) {
+        Ok(filter) => filter,
+        Err(error) => return fail(&format!("--log {}: {error}", arguments.log)),
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start the host's threads: {error}")),
+    };
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Run { config, output } => run::run(&config, output).await,
+            Command::Validate { config } => run::validate(&config).await,
+            Command::Plugin(PluginCommand::List { path, output }) => {
+                inspect::list(&path, output).await
+            }
+            Command::Plugin(PluginCommand::Inspect { path, output }) => {
+                inspect::inspect(&path, output).await
+            }
+        }
+    })
+}
+
+/// Says what is wrong with what was asked for.
+fn fail(problem: &str) -> ExitCode {
+    eprintln!("hotbay: {problem}");
+    ExitCode::from(WRONG_CONFIGURATION)
+}

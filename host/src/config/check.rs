@@ -1,0 +1,161 @@
+//! What can only be told from several entries together.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::document::Document;
+use super::entries::ComponentEntry;
+use hotbay_plugin_api::Role;
+use super::path::ConfigPath;
+use super::read::{Draft, PipelineDraft};
+use super::source::Report;
+use super::wording::{closest, listed};
+
+/// Adds to the report what the entries contradict each other in.
+pub(super) fn check(draft: &Draft, document: &Document, report: &mut Report) {
+    capacities(draft, document, report);
+    tasks(draft, document, report);
+    let Some(pipeline) = &draft.pipeline else { return };
+    let has_all_roles = roles(pipeline, report);
+    ids(&pipeline.components, document, report);
+    for component in &pipeline.components {
+        channels_exist(component, draft, document, report);
+    }
+    // Nobody knows what an entry uses that is missing or couldn't be read.
+    if pipeline.is_complete && has_all_roles {
+        unused_channels(draft, &pipeline.components, document, report);
+        unwired(&pipeline.components, document, report);
+    }
+}
+
+fn capacities(draft: &Draft, document: &Document, report: &mut Report) {
+    for (name, config) in &draft.channels {
+        if config.as_ref().is_some_and(|config| config.capacity == 0) {
+            let path = ConfigPath::root().key("channels").key(name).key("capacity");
+            let message = format!("the channel `{name}` has room for nothing");
+            report.error(document.position(&path), message, "its capacity has to be at least 1");
+        }
+    }
+}
+
+fn tasks(draft: &Draft, document: &Document, report: &mut Report) {
+    let mut seen = HashSet::new();
+    for entry in &draft.tasks {
+        if !seen.insert((&entry.plugin, &entry.task)) {
+            let at = document.position(&entry.location.key("task"));
+            let message =
+                format!("the task `{}` of `{}` is already adjusted", entry.task, entry.plugin);
+            report.error(at, message, "leave one of the two entries");
+        }
+    }
+}
+
+/// Whether each role is there; one too often is there as well.
+fn roles(pipeline: &PipelineDraft, report: &mut Report) -> bool {
+    let mut has_all = true;
+    for role in Role::ALL {
+        let mut places = Vec::new();
+        places.extend(pipeline.places.iter().filter(|(it, _)| *it == role).map(|(_, at)| *at));
+        let (name, key) = (role.name(), role.key());
+        match (places.as_slice(), role) {
+            ([], _) if !pipeline.unreadable.contains(&role) => {
+                has_all = false;
+                let count = if role == Role::Aggregator { "one" } else { "at least one" };
+                let message = format!("the pipeline has no {name}");
+                report.error(pipeline.key_position, message, format!("add {count} under `{key}:`"));
+            }
+            ([others @ .., last], Role::Aggregator) if !others.is_empty() => {
+                let (count, last) = (places.len(), last.line);
+                let others: Vec<_> = others.iter().map(|at| at.line.to_string()).collect();
+                let lines = format!("{} and {last}", others.join(", "));
+                let message = format!("the pipeline has {count} aggregators (lines {lines})");
+                report.error(places[1], message, "it takes exactly one");
+            }
+            _ => {}
+        }
+    }
+    has_all
+}
+
+fn ids(components: &[ComponentEntry], document: &Document, report: &mut Report) {
+    let mut first: HashMap<&str, &ComponentEntry> = HashMap::new();
+    for component in components {
+        if let Some(other) = first.insert(&component.id, component) {
+            let line = document.position(&other.location.key("id")).line;
+            let message = format!("the id `{}` is already used on line {line}", component.id);
+            let at = document.position(&component.location.key("id"));
+            report.error(at, message, "give each component its own");
+        }
+    }
+}
+
+fn channels_exist(
+    component: &ComponentEntry,
+    draft: &Draft,
+    document: &Document,
+    report: &mut Report,
+) {
+    let declared: Vec<_> = draft.channels.iter().map(|(name, _)| name.as_str()).collect();
+    for (key, ports) in [("inputs", &component.inputs), ("outputs", &component.outputs)] {
+        let mut seen = HashSet::new();
+        for used in ports.uses() {
+            let at = document.position(&used.path(&component.location.key(key)));
+            if !declared.contains(&used.channel) {
+                let message = format!("no channel is named `{}`", used.channel);
+                report.error(at, message, declare(used.channel, &declared));
+            } else if !seen.insert((used.port, used.channel)) {
+                let message = format!("the channel `{}` stands twice at this port", used.channel);
+                report.error(at, message, "leave one of the two");
+            }
+        }
+    }
+}
+
+fn declare(channel: &str, declared: &[&str]) -> String {
+    match closest(channel, declared) {
+        Some(likely) => format!("did you mean `{likely}`? declared are {}", listed(declared)),
+        None if declared.is_empty() => "declare it under `channels:`".into(),
+        None => format!("declare it under `channels:`; declared are {}", listed(declared)),
+    }
+}
+
+fn unused_channels(
+    draft: &Draft,
+    components: &[ComponentEntry],
+    document: &Document,
+    report: &mut Report,
+) {
+    let read: BTreeSet<_> = components.iter().flat_map(|it| it.inputs.channels()).collect();
+    let written: BTreeSet<_> = components.iter().flat_map(|it| it.outputs.channels()).collect();
+    for (name, _) in &draft.channels {
+        let at = document.key_position(&ConfigPath::root().key("channels").key(name));
+        match (read.contains(name.as_str()), written.contains(name.as_str())) {
+            (true, false) => report.warning(
+                at,
+                format!("the channel `{name}` is read and no component writes to it"),
+                "put it into the `outputs` of a component",
+            ),
+            (false, false) => report.warning(
+                at,
+                format!("the channel `{name}` is used by no component"),
+                "leave it out, unless a task uses it",
+            ),
+            (_, true) => {}
+        }
+    }
+}
+
+fn unwired(components: &[ComponentEntry], document: &Document, report: &mut Report) {
+    for component in components {
+        let reads = component.role != Role::Connector;
+        let writes = component.role != Role::Executor;
+        let at = document.position(&component.location);
+        let title = format!("the {} `{}`", component.role.name(), component.id);
+        if reads && component.inputs.is_empty() {
+            report.warning(at, format!("{title} has no inputs"), "it gets no event like this");
+        }
+        if writes && component.outputs.is_empty() {
+            let message = format!("{title} has no outputs");
+            report.warning(at, message, "nobody gets its events like this");
+        }
+    }
+}

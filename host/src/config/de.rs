@@ -1,0 +1,181 @@
+//! Turns a tree into any type that serde knows, with the place and plain words in every error.
+//!
+//! Unknown keys of a struct are reported all at once and skipped, so they hide nothing else.
+
+mod access;
+mod error;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::document::{Entry, Node, Value};
+use super::source::Report;
+use super::wording::{closest, found, instead_of, listed};
+use access::{Entries, Items};
+use error::Error;
+
+/// Reads a value; what is wrong with it goes into the report.
+pub(super) fn read<'n, T: Deserialize<'n>>(node: &'n Node, report: &mut Report) -> Option<T> {
+    match T::deserialize(NodeDeserializer { node, report }) {
+        Ok(value) => Some(value),
+        Err(Error::Reported) => None,
+        Err(Error::Problem { at, message, help }) => {
+            report.error(at.unwrap_or(node.position), message, help);
+            None
+        }
+    }
+}
+
+/// An entry under the name of its key, or under the one that its key is a misspelling of.
+pub(super) type Named<'n> = (&'n str, &'n Entry);
+
+/// The entries of a mapping; keys that aren't `known` are reported.
+///
+/// One that is probably a misspelling then counts as what it is meant to be, so that this isn't
+/// missing as well; others are left out.
+pub(super) fn section<'n>(
+    node: &'n Node,
+    known: &[&'static str],
+    report: &mut Report,
+) -> Option<Vec<Named<'n>>> {
+    let Value::Mapping(entries) = &node.value else {
+        if node.value != Value::Broken {
+            let message = format!("expected a mapping, found {}", found(&kind(&node.value)));
+            let help = format!("it may have the keys {}", listed(known));
+            report.error(node.position, message, help);
+        }
+        return None;
+    };
+    let mut named: Vec<Named<'n>> = Vec::with_capacity(entries.len());
+    let is_known = |entry: &&Entry| known.contains(&entry.key.as_str());
+    named.extend(entries.iter().filter(is_known).map(|entry| (entry.key.as_str(), entry)));
+    for entry in entries.iter().filter(|entry| !is_known(entry)) {
+        let message = format!("unknown key `{}`", entry.key);
+        report.error(entry.key_position, message, instead_of(&entry.key, known));
+        let meant = closest(&entry.key, known);
+        let meant = meant.filter(|meant| !named.iter().any(|(name, _)| name == meant));
+        named.extend(meant.map(|meant| (meant, entry)));
+    }
+    Some(named)
+}
+
+/// What serde calls a value.
+pub(super) fn kind(value: &Value) -> Unexpected<'_> {
+    match value {
+        Value::Null | Value::Broken => Unexpected::Unit,
+        Value::Bool(value) => Unexpected::Bool(*value),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(value), _) => Unexpected::Unsigned(value),
+            (None, Some(value)) => Unexpected::Signed(value),
+            (None, None) => Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::Text(text) => Unexpected::Str(text),
+        Value::Sequence(_) => Unexpected::Seq,
+        Value::Mapping(_) => Unexpected::Map,
+    }
+}
+
+struct NodeDeserializer<'n, 'r> {
+    node: &'n Node,
+    report: &'r mut Report,
+}
+
+impl<'n> NodeDeserializer<'n, '_> {
+    fn any<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Self { node, report } = self;
+        match &node.value {
+            Value::Null | Value::Broken => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(value), _, _) => visitor.visit_u64(value),
+                (None, Some(value), _) => visitor.visit_i64(value),
+                (None, None, value) => visitor.visit_f64(value.unwrap_or(f64::NAN)),
+            },
+            Value::Text(text) => visitor.visit_borrowed_str(text),
+            Value::Sequence(items) => visitor.visit_seq(Items::new(items, report)),
+            Value::Mapping(entries) => visitor
+                .visit_map(Entries::new(entries.iter().map(|it| (it.key.as_str(), it)), report)),
+        }
+    }
+}
+
+/// Reads a typed value: one that is broken fails, without a second report.
+macro_rules! typed {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
+            if self.node.value == Value::Broken { Err(Error::Reported) } else { self.any(visitor) }
+        }
+    )*};
+}
+
+impl<'n> Deserializer<'n> for NodeDeserializer<'n, '_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.any(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
+        if matches!(self.node.value, Value::Null | Value::Broken) {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'n>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_struct<V: Visitor<'n>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let Self { node, report } = self;
+        let entries = section(node, fields, report).ok_or(Error::Reported)?;
+        visitor.visit_map(Entries::new(entries.into_iter(), report))
+    }
+
+    fn deserialize_enum<V: Visitor<'n>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let value = &self.node.value;
+        if let Value::Text(text) = value {
+            visitor.visit_enum(access::Variant(text))
+        } else if *value == Value::Broken {
+            Err(Error::Reported)
+        } else {
+            let expected = format!("one of {}", listed(variants));
+            Err(Error::invalid_type(kind(value), &expected.as_str()))
+        }
+    }
+
+    typed! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
+        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_seq deserialize_map
+    }
+
+    forward_to_deserialize_any! { <V: Visitor<'n>> unit unit_struct tuple tuple_struct identifier ignored_any }
+}
+
+/// Reads one value inside of another.
+fn inner<'n, S: DeserializeSeed<'n>>(
+    seed: S,
+    node: &'n Node,
+    report: &mut Report,
+) -> Result<S::Value, Error> {
+    let result = seed.deserialize(NodeDeserializer { node, report });
+    // The innermost value that an error passes is the one that it is about.
+    result.map_err(|error| error.or_at(node.position))
+}

@@ -1,0 +1,112 @@
+//! What the sections of a configuration say.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hotbay_plugin_api::Role;
+use serde::Deserialize;
+
+use super::path::ConfigPath;
+use super::ports::Ports;
+
+/// Where the plugins are and what they are given.
+#[derive(Debug, Clone)]
+pub struct Plugins {
+    /// The folder of the plugins' libraries, resolved against the file's folder.
+    pub folder: PathBuf,
+    /// The settings of single plugins, each a JSON object, by the plugin's name.
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// How long a library may take to show what it contains.
+    pub probe_timeout: Duration,
+}
+
+impl Plugins {
+    /// The probe's time limit where the file doesn't say one.
+    pub const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+}
+
+/// Where the pipeline's time comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeMode {
+    /// From the recorded events, as fast as they can be read.
+    Replay,
+    /// From the clock.
+    Live,
+}
+
+/// The pipeline: connectors → one aggregator → strategies → executors.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Where its time comes from.
+    pub time: TimeMode,
+    /// At least one connector.
+    pub connectors: Vec<ComponentEntry>,
+    /// The aggregator.
+    pub aggregator: ComponentEntry,
+    /// At least one strategy.
+    pub strategies: Vec<ComponentEntry>,
+    /// At least one executor.
+    pub executors: Vec<ComponentEntry>,
+}
+
+impl Pipeline {
+    /// All components in the order of the flow.
+    pub fn components(&self) -> impl Iterator<Item = &ComponentEntry> {
+        let aggregator = std::iter::once(&self.aggregator);
+        self.connectors.iter().chain(aggregator).chain(&self.strategies).chain(&self.executors)
+    }
+}
+
+/// One component of the pipeline.
+#[derive(Debug, Clone)]
+pub struct ComponentEntry {
+    /// Its place in the flow.
+    pub role: Role,
+    /// Its name in this pipeline, which no other component has.
+    pub id: String,
+    /// The name of the plugin that it comes from.
+    pub plugin: String,
+    /// The plugin's component; none if the plugin is said to have only one of this role.
+    pub component: Option<String>,
+    /// The channels that it reads.
+    pub inputs: Ports,
+    /// The channels that it writes.
+    pub outputs: Ports,
+    /// Its own configuration, always a JSON object.
+    pub config: serde_json::Value,
+    /// Where it stands; its configuration is at `location.key("config")`.
+    pub location: ConfigPath,
+}
+
+/// What differs from the manifest for one task of a plugin.
+#[derive(Debug, Clone)]
+pub struct TaskEntry {
+    /// The name of the plugin.
+    pub plugin: String,
+    /// The name of the task in the plugin's manifest.
+    pub task: String,
+    /// Whether it runs, if the file says so.
+    pub enabled: Option<bool>,
+    /// The time from one start to the next, if the file says so; longer than nothing.
+    pub interval: Option<Duration>,
+    /// Its own configuration, always a JSON object.
+    pub config: serde_json::Value,
+    /// Where it stands; its configuration is at `location.key("config")`.
+    pub location: ConfigPath,
+}
+
+/// How the host ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long what is under way may take to finish.
+    pub drain: Duration,
+}
+
+impl Default for Shutdown {
+    /// Five seconds to drain.
+    fn default() -> Self {
+        Self { drain: Duration::from_secs(5) }
+    }
+}

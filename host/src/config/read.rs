@@ -1,0 +1,121 @@
+//! Turns the tree of a document into the entries of a configuration, each on its own, so that a
+//! wrong one hides no other.
+
+mod draft;
+mod sections;
+mod values;
+
+use serde::Deserialize;
+
+use super::document::{Document, Entry, Node, Value};
+use super::entries::ComponentEntry;
+use hotbay_plugin_api::Role;
+use super::path::ConfigPath;
+use super::ports::Ports;
+use super::source::Report;
+use super::{de, wording};
+use values::{Name, Settings};
+
+pub(super) use draft::{Draft, PipelineDraft};
+
+/// Reads everything that can be read.
+pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
+    const SECTIONS: [&str; 5] = ["plugins", "channels", "pipeline", "tasks", "shutdown"];
+    let mut draft = Draft::default();
+    let Some(entries) = de::section(&document.root, &SECTIONS, report) else { return draft };
+    if !entries.iter().any(|(name, _)| *name == "plugins") {
+        let help = "add `plugins: { folder: ./plugins }`";
+        report.error(document.root.position, "the key `plugins` is missing", help);
+    }
+    for (name, Entry { key_position, node, .. }) in entries {
+        let is_empty = node.value == Value::Null;
+        match name {
+            "plugins" => draft.plugins = sections::plugins(node, &document.file, report),
+            "channels" if !is_empty => draft.channels = sections::channels(node, report),
+            "pipeline" if !is_empty => {
+                draft.pipeline = pipeline(node, report);
+                if let Some(pipeline) = &mut draft.pipeline {
+                    pipeline.key_position = *key_position;
+                }
+            }
+            "tasks" if !is_empty => draft.tasks = sections::tasks(node, report),
+            "shutdown" if !is_empty => draft.shutdown = sections::shutdown(node, report),
+            _ => {}
+        }
+    }
+    draft
+}
+
+/// Reads the pipeline's components, as many of each role as there are.
+fn pipeline(node: &Node, report: &mut Report) -> Option<PipelineDraft> {
+    let keys = ["time", "connectors", "aggregator", "strategies", "executors"];
+    let entries = de::section(node, &keys, report)?;
+    let mut pipeline = PipelineDraft::new(node.position);
+    let path = ConfigPath::root().key("pipeline");
+    let of = |key: &str| entries.iter().find(|(name, _)| *name == key).map(|(_, it)| &it.node);
+    match of("time") {
+        Some(time) => pipeline.time = de::read(time, report),
+        None => {
+            let help = "add `time: replay` for recorded events or `time: live` for the clock";
+            report.error(node.position, "the pipeline's key `time` is missing", help);
+        }
+    }
+    for role in Role::ALL {
+        let path = path.key(role.key());
+        match of(role.key()).map(|node| (node, &node.value)) {
+            None | Some((_, Value::Null)) => {}
+            Some((node, Value::Mapping(_))) if role == Role::Aggregator => {
+                pipeline.add(role, node, component(role, node, path, report));
+            }
+            Some((_, Value::Sequence(items))) => {
+                for (index, item) in items.iter().enumerate() {
+                    let component = component(role, item, path.index(index), report);
+                    pipeline.add(role, item, component);
+                }
+            }
+            Some((node, other)) => {
+                pipeline.is_complete = false;
+                pipeline.unreadable.push(role);
+                let found = wording::found(&de::kind(other));
+                let message = format!("expected a list of components, found {found}");
+                let help = "start each component with `- id: …`";
+                if *other != Value::Broken {
+                    report.error(node.position, message, help);
+                }
+            }
+        }
+    }
+    Some(pipeline)
+}
+
+fn component(
+    role: Role,
+    node: &Node,
+    location: ConfigPath,
+    report: &mut Report,
+) -> Option<ComponentEntry> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Written {
+        id: Name,
+        plugin: Name,
+        component: Option<Name>,
+        #[serde(default)]
+        inputs: Ports,
+        #[serde(default)]
+        outputs: Ports,
+        #[serde(default)]
+        config: Settings,
+    }
+    let written: Written = de::read(node, report)?;
+    Some(ComponentEntry {
+        role,
+        id: written.id.0,
+        plugin: written.plugin.0,
+        component: written.component.map(|name| name.0),
+        inputs: written.inputs,
+        outputs: written.outputs,
+        config: written.config.into(),
+        location,
+    })
+}

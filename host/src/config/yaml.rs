@@ -1,0 +1,143 @@
+//! The only module that knows serde_yaml, which decides what the values of a document are.
+//!
+//! serde_yaml is quiet upstream; a successor has to offer [`parse`] and [`resolve_plain`].
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
+
+use super::diagnostic::Position;
+
+/// A value as serde_yaml sees it, with all keys of a mapping in their order, doubles included.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Raw {
+    Scalar(Scalar),
+    Text(String),
+    Sequence(Vec<Raw>),
+    Mapping(Vec<(Raw, Raw)>),
+}
+
+/// A single value that isn't text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Scalar {
+    Null,
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    /// A whole number that 64 bits don't hold.
+    Huge,
+}
+
+/// Why a text isn't a YAML document.
+#[derive(Debug)]
+pub(super) struct SyntaxError {
+    pub(super) position: Option<Position>,
+    pub(super) message: String,
+}
+
+/// Reads a document.
+pub(super) fn parse(text: &str) -> Result<Raw, SyntaxError> {
+    serde_yaml::from_str(text).map_err(|error| {
+        let position = error
+            .location()
+            .map(|location| Position { line: location.line(), column: location.column() });
+        let mut message = error.to_string();
+        if let Some(Position { line, column }) = position {
+            // The diagnostic has this place in front; a second place in the message stays.
+            message = message.replacen(&format!(" at line {line} column {column}"), "", 1);
+        }
+        SyntaxError { position, message }
+    })
+}
+
+/// What a text means as an unquoted scalar: a number, a truth value or nothing; none if text.
+///
+/// Whatever could mean anything else to YAML (`- a`, `a: b`, `"a"`, `# a`) is text.
+pub(super) fn resolve_plain(text: &str) -> Option<Scalar> {
+    let plain = text.trim();
+    let is_harmless = |it: char| it.is_ascii_alphanumeric() || "+-._~".contains(it);
+    let is_marker = |it: char| "-.".contains(it);
+    if plain.is_empty() {
+        return Some(Scalar::Null);
+    }
+    if !plain.chars().all(is_harmless) || plain.chars().all(is_marker) {
+        return None;
+    }
+    match parse(plain) {
+        Ok(Raw::Scalar(scalar)) => Some(scalar),
+        Ok(Raw::Text(_) | Raw::Sequence(_) | Raw::Mapping(_)) | Err(_) => None,
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Null))
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Bool(value)))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Unsigned(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Signed(value)))
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Huge))
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Huge))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Scalar::Float(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(Raw::Sequence(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Raw::Mapping(entries))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Raw, A::Error> {
+        Err(A::Error::custom("a configuration has no use for YAML tags such as `!name`"))
+    }
+}

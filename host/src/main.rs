@@ -1,0 +1,11 @@
+//! The `hotbay` program.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A process that is to probe a library must do nothing else before.
+    hotbay::plugin::serve_probe();
+    cli::main()
+}

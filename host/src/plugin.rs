@@ -1,0 +1,40 @@
+//! From a file to running code: probe, load, bay, and back to nothing.
+//!
+//! A file is copied to a private staging folder while its content is hashed,
+//! its ELF descriptor is read, a child process loads it first, and only then is
+//! it loaded here, into a [`Bay`] of its own: the threads that run its code.
+//! Closing a [`Generation`] joins those threads and unmaps the library.
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!("Hotbay loads plugins on Linux, on x86-64 and aarch64 only");
+
+mod bay;
+mod component;
+mod elf;
+mod error;
+mod folder;
+mod generation;
+mod inbox;
+mod lent;
+mod library;
+mod loader;
+mod lodger;
+mod log;
+mod probe;
+mod relay;
+mod services;
+mod staging;
+mod task_run;
+
+pub use bay::{Bay, BayConfig};
+pub use component::{PluginComponent, PluginEvents, PluginTurns};
+pub use elf::read_descriptor;
+pub use error::{LoadError, Refusal};
+pub use folder::{Found, scan};
+pub use generation::{Closed, FileInfo, Generation, GenerationInfo};
+pub use hotbay_plugin_api::abi::DescriptorText as Descriptor;
+pub use lent::{ComponentSetup, Connections};
+pub use loader::{Inspected, Loader, LoaderConfig};
+pub use probe::{PROBE_ARGUMENT, serve as serve_probe};
+pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};
+pub use task_run::PluginRun;

@@ -1,0 +1,166 @@
+//! The threads of one generation: they run its code, and nothing else does.
+//!
+//! `dlclose` unmaps a library only if no live thread holds a thread-local
+//! destructor of it. So a generation gets threads of its own, and they are
+//! joined before it is closed.
+
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::JoinError,
+};
+
+use super::relay::Dispatch;
+
+/// How a bay is furnished.
+#[derive(Debug, Clone)]
+pub struct BayConfig {
+    /// The plugin's name; its threads are called so.
+    pub name: String,
+    /// How many threads poll its tasks; more are added for its sync tasks.
+    pub threads: NonZeroUsize,
+}
+
+/// The runtime of one generation.
+pub struct Bay {
+    runtime: Runtime,
+    threads: Arc<Mutex<Vec<u32>>>,
+    lodgers: Mutex<Vec<Weak<dyn Lodging>>>,
+    dispatch: Arc<Dispatch>,
+}
+
+/// Something made by the plugin that a host object holds.
+pub(super) trait Lodging: Send + Sync {
+    /// Drops it now, on the calling thread; says whether it could.
+    fn evict(&self) -> bool;
+}
+
+impl Bay {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// If the system gives none.
+    pub fn open(config: &BayConfig) -> std::io::Result<Self> {
+        let threads = Arc::new(Mutex::new(Vec::new()));
+        let of_thread = Arc::clone(&threads);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(config.threads.get())
+            .thread_name(format!("bay-{}", config.name))
+            .on_thread_start(move || {
+                if let Some(id) = own_thread_id() {
+                    of_thread.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+                }
+            })
+            .enable_time()
+            .build()?;
+        let dispatch = Dispatch::start(runtime.handle());
+        Ok(Self { runtime, threads, lodgers: Mutex::default(), dispatch })
+    }
+
+    /// Where to spawn what runs code of this bay's plugin.
+    pub fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    pub(super) fn dispatch(&self) -> &Arc<Dispatch> {
+        &self.dispatch
+    }
+
+    /// Notes something to evict at close.
+    pub(super) fn house(&self, lodger: Weak<dyn Lodging>) {
+        let mut lodgers = self.lodgers.lock().unwrap_or_else(PoisonError::into_inner);
+        lodgers.retain(|known| known.strong_count() > 0);
+        lodgers.push(lodger);
+    }
+
+    /// Runs `code` on a thread of this bay.
+    ///
+    /// # Errors
+    /// If it panicked.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        code: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        self.runtime.spawn(async move { code() }).await
+    }
+
+    /// Drops on a thread of this bay what the plugin made and somebody still holds.
+    /// Gives how many things could not be dropped, because a call into them goes on.
+    pub(super) async fn evict_all(&self) -> usize {
+        let lodgers =
+            std::mem::take(&mut *self.lodgers.lock().unwrap_or_else(PoisonError::into_inner));
+        let evict = move || lodgers.iter().filter_map(Weak::upgrade).filter(|it| !it.evict()).count();
+        // An eviction that panics has not evicted.
+        self.run(evict).await.unwrap_or(1)
+    }
+
+    /// Ends the threads; blocks the caller until they ended or the limit is over.
+    /// Gives how many did not end.
+    pub(super) fn join(self, limit: Duration) -> usize {
+        let until = Instant::now() + limit;
+        self.dispatch.stop();
+        self.runtime.shutdown_timeout(limit);
+        let ids = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        loop {
+            // A joined thread may stand in /proc for a moment longer, so look again.
+            let alive = ids.iter().filter(|id| is_alive(**id)).count();
+            if alive == 0 || Instant::now() >= until {
+                return alive;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl fmt::Debug for Bay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bay").finish_non_exhaustive()
+    }
+}
+
+/// The kernel's number of the calling thread.
+fn own_thread_id() -> Option<u32> {
+    let link = std::fs::read_link("/proc/thread-self").ok()?;
+    link.file_name()?.to_str()?.parse().ok()
+}
+
+fn is_alive(thread: u32) -> bool {
+    Path::new("/proc/self/task").join(thread.to_string()).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bay() -> Bay {
+        let threads = NonZeroUsize::new(2).unwrap();
+        Bay::open(&BayConfig { name: "test".to_owned(), threads }).unwrap()
+    }
+
+    #[test]
+    fn a_joined_bay_leaves_no_thread() {
+        assert_eq!(bay().join(Duration::from_secs(5)), 0);
+    }
+
+    #[test]
+    fn a_thread_that_does_not_end_is_counted() {
+        let bay = bay();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (started, running) = std::sync::mpsc::channel();
+        bay.handle().spawn_blocking(move || {
+            started.send(()).unwrap();
+            held.recv().ok();
+        });
+        running.recv_timeout(Duration::from_secs(5)).unwrap();
+        assert_eq!(bay.join(Duration::from_millis(50)), 1);
+        drop(release);
+    }
+}

@@ -1,0 +1,147 @@
+//! Why a file is not loaded: always the file, the reason, and what to do about it.
+
+use std::path::PathBuf;
+
+use hotbay_plugin_api::abi::API_VERSION;
+
+/// A file that was refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {refusal}; {}", path.display(), refusal.remedy())]
+pub struct LoadError {
+    /// Which file.
+    pub path: PathBuf,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// The reason for a refusal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Nothing is there.
+    #[error("there is no such file")]
+    Missing,
+    /// The system did not let the file be read.
+    #[error("cannot be read ({0})")]
+    Unreadable(std::io::Error),
+    /// A symbolic link.
+    #[error("is a symbolic link")]
+    Link,
+    /// A folder, a device, a pipe, a socket.
+    #[error("is not a regular file")]
+    NotAFile,
+    /// More bytes than the cap.
+    #[error("has {size} bytes, more than the cap of {cap}")]
+    TooLarge {
+        /// How many it has.
+        size: u64,
+        /// How many are allowed.
+        cap: u64,
+    },
+    /// Not a shared library at all.
+    #[error("is not an ELF shared library ({0})")]
+    NotALibrary(String),
+    /// Built for another machine.
+    #[error("is built for {0}, this host is {host}", host = std::env::consts::ARCH)]
+    OtherMachine(String),
+    /// A library, but not a Hotbay plugin.
+    #[error("is a library but not a Hotbay plugin: it has no descriptor")]
+    NotAPlugin,
+    /// Of another version of the plugin API.
+    #[error("plugin {plugin} was built for plugin API {found}, this host speaks {API_VERSION}")]
+    ApiVersion {
+        /// The plugin's name.
+        plugin: String,
+        /// What it was built for.
+        found: u32,
+    },
+    /// The child process that tried it first died of it.
+    #[error("crashed the probe ({0})")]
+    ProbeCrashed(String),
+    /// The child process did not come to an end.
+    #[error("did not come up within {limit:?} in the probe")]
+    ProbeTimeout {
+        /// How long it had.
+        limit: std::time::Duration,
+    },
+    /// The child process could not be run.
+    #[error("cannot be probed ({0})")]
+    NoProbe(String),
+    /// The dynamic linker refused it.
+    #[error("cannot be linked ({0})")]
+    Linking(String),
+    /// The types at the border differ.
+    #[error("does not fit this host's ABI ({0})")]
+    Layout(String),
+    /// The manifest could not be had or makes no sense.
+    #[error("has a broken manifest ({0})")]
+    Manifest(String),
+    /// No room for a copy, or no thread for a bay.
+    #[error("cannot be loaded here ({0})")]
+    Host(String),
+    /// A plugin of this name is loaded already.
+    #[error("is plugin {name}, which was loaded from {} already", from.display())]
+    Duplicate {
+        /// The name of both.
+        name: String,
+        /// The file of the first.
+        from: PathBuf,
+    },
+}
+
+impl Refusal {
+    /// A short name for the reason, stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unreadable(_) => "unreadable",
+            Self::Link => "link",
+            Self::NotAFile => "not-a-file",
+            Self::TooLarge { .. } => "too-large",
+            Self::NotALibrary(_) => "not-a-library",
+            Self::OtherMachine(_) => "other-machine",
+            Self::NotAPlugin => "not-a-plugin",
+            Self::ApiVersion { .. } => "api-version",
+            Self::ProbeCrashed(_) => "probe-crashed",
+            Self::ProbeTimeout { .. } => "probe-timeout",
+            Self::NoProbe(_) => "no-probe",
+            Self::Linking(_) => "linking",
+            Self::Layout(_) => "layout",
+            Self::Manifest(_) => "manifest",
+            Self::Host(_) => "host",
+            Self::Duplicate { .. } => "duplicate",
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Missing => "check the path",
+            Self::Unreadable(_) => "check the file's permissions",
+            Self::Link => "put a copy of the file there instead",
+            Self::NotAFile => "remove it from the plugins folder",
+            Self::TooLarge { .. } => "strip the library (`strip = true` in its release profile)",
+            Self::NotALibrary(_) => {
+                "copy it again if it was cut short, and build it with crate-type = [\"cdylib\"]"
+            }
+            Self::OtherMachine(_) => "build it for this machine",
+            Self::NotAPlugin => "call `hotbay_plugin_api::export_plugin!` in the crate's root",
+            Self::ApiVersion { .. } => {
+                "rebuild it with the hotbay-plugin-api of this host's version"
+            }
+            Self::ProbeCrashed(_) => "copy it again if it was cut short, or rebuild it",
+            Self::ProbeTimeout { .. } => "look for work done in static constructors",
+            Self::NoProbe(_) => "check that the hotbay executable can be started",
+            Self::Linking(_) => "build it on a system with the same or an older libc",
+            Self::Layout(_) => "rebuild it with the hotbay-plugin-api of this host's version",
+            Self::Manifest(_) => "mend the plugin's PLUGIN_TASKS or components and rebuild it",
+            Self::Host(_) => "check the host's memory, threads and temporary folder",
+            Self::Duplicate { .. } => "remove one of the two",
+        }
+    }
+
+    /// The refusal of this file.
+    pub(crate) fn of(self, path: impl Into<PathBuf>) -> LoadError {
+        LoadError { path: path.into(), refusal: self }
+    }
+}

@@ -1,0 +1,281 @@
+//! The host as one component or task sees it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use abi_stable::{
+    sabi_trait::TD_Opaque,
+    std_types::{RBox, RErr, RNone, ROk, ROption, RResult, RSlice, RSome, RStr, RString, RVec},
+};
+use async_ffi::{FfiFuture, FutureExt};
+use hotbay_plugin_api::{
+    Batch, ChannelName, EventHeader, Mode, Overflow, SchedulerError,
+    abi::{FfiError, Host, Host_TO, Inbox_TO, PublishWait},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ReportRow, Services,
+    inbox::HostInbox,
+    relay::{Dispatch, Relay},
+    services::Progress,
+};
+use crate::bus::{EventSender, TrySendError};
+
+/// Which channels a component's ports are connected to.
+#[derive(Debug, Clone, Default)]
+pub struct Connections {
+    /// Input port → channels, in order.
+    pub inputs: BTreeMap<String, Vec<ChannelName>>,
+    /// Output port → channels, in order.
+    pub outputs: BTreeMap<String, Vec<ChannelName>>,
+}
+
+/// What one component or task is made with.
+#[derive(Debug, Clone)]
+pub struct ComponentSetup {
+    /// Its id in the pipeline, or the task's name.
+    pub id: String,
+    /// The number that its events carry as their source.
+    pub source: u32,
+    /// Its configuration.
+    pub config: serde_json::Value,
+    /// Its channels.
+    pub connections: Connections,
+    /// Cancelled when it is to stop.
+    pub cancel: CancellationToken,
+}
+
+/// Lends the host to something that a plugin makes.
+pub(super) fn lend(
+    services: &Services,
+    dispatch: &Arc<Dispatch>,
+    setup: ComponentSetup,
+) -> Result<Host_TO<'static, RBox<()>>, SchedulerError> {
+    let mut outputs = Vec::new();
+    for (port, channels) in &setup.connections.outputs {
+        let senders = channels.iter().map(|channel| services.bus.clone_sender(channel));
+        outputs.push((port.clone(), senders.collect::<Result<Vec<_>, _>>()?));
+    }
+    let lent = Lent {
+        config: setup.config.to_string(),
+        outputs,
+        setup,
+        services: services.clone(),
+        dispatch: Arc::clone(dispatch),
+    };
+    Ok(Host_TO::from_value(lent, TD_Opaque))
+}
+
+type Sender = EventSender<ChannelName, Batch>;
+
+struct Lent {
+    setup: ComponentSetup,
+    config: String,
+    outputs: Vec<(String, Vec<Sender>)>,
+    services: Services,
+    dispatch: Arc<Dispatch>,
+}
+
+impl Lent {
+    /// A future of the host's, safe for the plugin to poll.
+    fn relay<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> FfiFuture<T> {
+        let relay: Relay<_> = self.dispatch.relay(Box::pin(future));
+        relay.into_ffi()
+    }
+
+    fn publish_all(
+        &self,
+        output: u32,
+        headers: &[EventHeader],
+        bytes: &[u8],
+    ) -> Result<PublishWait, SchedulerError> {
+        let (_, senders) = self
+            .outputs
+            .get(output as usize)
+            .ok_or_else(|| SchedulerError::EventSend(format!("there is no output {output}")))?;
+        let capacity = senders.iter().map(|sender| sender.config().capacity).min().unwrap_or(1);
+        let mut waiting: Vec<(Sender, Batch)> = Vec::new();
+        for batch in batches(headers, bytes, capacity) {
+            for sender in senders {
+                // Behind a batch that waits, everything waits, or the order would be lost.
+                if waiting.is_empty() {
+                    match sender.try_send(batch.clone()) {
+                        Ok(()) => continue,
+                        Err(TrySendError::Full(_)) if sender.config().overflow == Overflow::Block => {}
+                        Err(error) => {
+                            let event = sender.event();
+                            return Err(SchedulerError::EventSend(format!("{event}: {error}")));
+                        }
+                    }
+                }
+                waiting.push((sender.clone(), batch.clone()));
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(RNone);
+        }
+        Ok(RSome(self.relay(async move {
+            for (sender, batch) in waiting {
+                if let Err(error) = sender.send(batch).await {
+                    return RErr(FfiError::from(error));
+                }
+            }
+            ROk(())
+        })))
+    }
+}
+
+/// Copies events into batches of at most `capacity` events each.
+fn batches<'a>(
+    headers: &'a [EventHeader],
+    bytes: &'a [u8],
+    capacity: usize,
+) -> impl Iterator<Item = Batch> + 'a {
+    headers.chunks(capacity).map(move |chunk| {
+        if chunk.len() == headers.len() {
+            return Batch::copy_from(chunk, bytes);
+        }
+        let payload = |header: &EventHeader| {
+            let start = header.offset as usize;
+            bytes.get(start..start.saturating_add(header.len as usize)).unwrap_or_default()
+        };
+        let mut own = Vec::new();
+        let rebase = |header: &EventHeader| {
+            let payload = payload(header);
+            // Offsets and lengths shrink here, so they fit as they did before.
+            let offset = u32::try_from(own.len()).unwrap_or(u32::MAX);
+            own.extend_from_slice(payload);
+            EventHeader { offset, len: u32::try_from(payload.len()).unwrap_or(0), ..*header }
+        };
+        let headers: Vec<EventHeader> = chunk.iter().map(rebase).collect();
+        Batch::copy_from(&headers, &own)
+    })
+}
+
+impl Host for Lent {
+    fn id(&self) -> RStr<'_> {
+        RStr::from(self.setup.id.as_str())
+    }
+
+    fn source(&self) -> u32 {
+        self.setup.source
+    }
+
+    fn config(&self) -> RStr<'_> {
+        RStr::from(self.config.as_str())
+    }
+
+    fn is_replay(&self) -> bool {
+        self.services.mode == Mode::Replay
+    }
+
+    fn output(&self, port: RStr<'_>) -> ROption<u32> {
+        let at = self.outputs.iter().position(|(name, _)| name == port.as_str());
+        at.and_then(|at| u32::try_from(at).ok()).into()
+    }
+
+    fn input(&self, port: RStr<'_>) -> RVec<RString> {
+        let channels = self.setup.connections.inputs.get(port.as_str());
+        channels.into_iter().flatten().map(|channel| RString::from(channel.as_str())).collect()
+    }
+
+    fn publish(
+        &self,
+        output: u32,
+        headers: RSlice<'_, EventHeader>,
+        bytes: RSlice<'_, u8>,
+    ) -> RResult<PublishWait, FfiError> {
+        self.publish_all(output, headers.as_slice(), bytes.as_slice()).map_err(Into::into).into()
+    }
+
+    fn subscribe(&self, channel: RStr<'_>) -> RResult<Inbox_TO<'static, RBox<()>>, FfiError> {
+        let name = ChannelName::from(channel.as_str());
+        let own = self.setup.connections.inputs.values().flatten().any(|input| *input == name);
+        let subscribed = if own {
+            self.services.bus.subscribe(&name)
+        } else {
+            Err(SchedulerError::InvalidChannel(format!("{name} is none of the inputs")))
+        };
+        match subscribed {
+            Ok(receiver) => {
+                let inbox = HostInbox::new(receiver, Arc::clone(&self.dispatch));
+                ROk(Inbox_TO::from_value(inbox, TD_Opaque))
+            }
+            Err(error) => RErr(error.into()),
+        }
+    }
+
+    fn now_ns(&self) -> i64 {
+        self.services.clock.now_ns()
+    }
+
+    fn sleep(&self, nanoseconds: u64) -> FfiFuture<()> {
+        let clock = Arc::clone(&self.services.clock);
+        // The timer is made at the first poll, on the bay's runtime.
+        self.relay(async move { clock.sleep(Duration::from_nanos(nanoseconds)).await })
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.setup.cancel.is_cancelled()
+    }
+
+    fn cancelled(&self) -> FfiFuture<()> {
+        self.relay(self.setup.cancel.clone().cancelled_owned())
+    }
+
+    fn count(&self, name: RStr<'_>, by: u64) {
+        self.services.board.count(&self.setup.id, name.as_str(), by);
+    }
+
+    fn gauge(&self, name: RStr<'_>, value: f64) {
+        self.services.board.gauge(&self.setup.id, name.as_str(), value);
+    }
+
+    fn progress(&self, done: u64, total: u64) {
+        self.services.board.progress(&self.setup.id, Progress { done, total });
+    }
+
+    fn report(&self, section: RStr<'_>, json: RStr<'_>) {
+        match serde_json::from_str(json.as_str()) {
+            Ok(row) => self.services.board.row(ReportRow {
+                section: section.as_str().to_owned(),
+                component: self.setup.id.clone(),
+                row,
+            }),
+            Err(error) => {
+                tracing::error!(%error, component = self.setup.id, "a report row is not JSON");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(offset: u32, len: u32) -> EventHeader {
+        EventHeader { time_ns: 0, seq: 0, source: 0, kind: 0, offset, len }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_channel_at_once_is_split_in_order() {
+        let headers = [header(0, 1), header(1, 2), header(3, 1)];
+        let split: Vec<_> = batches(&headers, b"abcd", 2).collect();
+        let payloads =
+            |batch: &Batch| batch.iter().map(|it| it.payload().to_vec()).collect::<Vec<_>>();
+        assert_eq!(payloads(&split[0]), [b"a".to_vec(), b"bc".to_vec()]);
+        assert_eq!(payloads(&split[1]), [b"d".to_vec()]);
+        assert_eq!(split.len(), 2);
+    }
+
+    #[test]
+    fn a_header_that_points_outside_loses_its_payload_only() {
+        let headers = [header(9, 9), header(0, 1), header(1, 1)];
+        let split: Vec<_> = batches(&headers, b"ab", 2).collect();
+        assert_eq!(split[0].get(0).unwrap().payload(), b"");
+        assert_eq!(split[0].get(1).unwrap().payload(), b"a");
+    }
+}

@@ -1,0 +1,99 @@
+//! The one place that maps a library, looks into it, and unmaps it.
+
+#![expect(unsafe_code, reason = "loading and closing a library can't be proved by the compiler")]
+
+use std::path::{Path, PathBuf};
+
+use abi_stable::{
+    StableAbi,
+    abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals},
+    library::{AbiHeaderRef, LibHeader},
+};
+use hotbay_plugin_api::abi::PluginRef;
+use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
+
+use super::Refusal;
+
+/// A mapped library. Dropping it unmaps it: see [`Library::close`].
+#[derive(Debug)]
+pub(super) struct Library {
+    handle: Handle,
+    path: PathBuf,
+}
+
+/// Whether the dynamic linker really let go of a library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unmapped {
+    Gone,
+    /// Something pinned it, such as a thread-local destructor on a foreign thread.
+    StillMapped,
+}
+
+impl Library {
+    /// Maps the library and checks that its module has the layout that this host knows.
+    ///
+    /// Call it on a thread of the library's bay: constructors run here.
+    pub(super) fn open(path: &Path, entry: &str) -> Result<(Self, PluginRef), Refusal> {
+        // All symbols are bound now: a missing one is an error here, not a crash later.
+        // SAFETY: the file was loaded in the probe before, so its constructors are
+        // known to return; a library that harms its process can't be defended against.
+        let handle = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+            .map_err(|error| Refusal::Linking(error.to_string()))?;
+        let library = Self { handle, path: path.to_owned() };
+        let module = library.module(entry)?;
+        Ok((library, module))
+    }
+
+    fn module(&self, entry: &str) -> Result<PluginRef, Refusal> {
+        let header = self.header(entry)?;
+        let layout = header
+            .layout()
+            .ok_or_else(|| Refusal::Layout("the library hides its layout".to_owned()))?;
+        // abi_stable's own globals would keep references into this library, and
+        // crash at the next check after it was unmapped: fresh ones for each load.
+        check_layout_compatibility_with_globals(PluginRef::LAYOUT, layout, &CheckingGlobals::new())
+            .map_err(|errors| Refusal::Layout(first_line(&errors.to_string())))?;
+        // SAFETY: the layout of this very type was checked above.
+        let module = unsafe { header.unchecked_layout::<PluginRef>() };
+        module.map_err(|error| Refusal::Layout(error.to_string()))
+    }
+
+    fn header(&self, entry: &str) -> Result<&'static LibHeader, Refusal> {
+        let missing = |error: libloading::Error| Refusal::Linking(error.to_string());
+        // SAFETY: the descriptor named this symbol as a `LibHeader`. A pointer to one
+        // is an `AbiHeaderRef`; it is valid as long as the library stays mapped.
+        let symbol = unsafe { self.handle.get::<AbiHeaderRef>(entry.as_bytes()) };
+        let header = *symbol.map_err(missing)?;
+        // The magic bytes and the version of abi_stable are compared before anything is called.
+        header.upgrade().map_err(|error| Refusal::Layout(first_line(&error.to_string())))
+    }
+
+    /// Unmaps the library and looks whether it went.
+    ///
+    /// Every thread that ran code of it must have ended, and nothing that it made
+    /// may be alive: the caller, [`Generation`](super::Generation), has joined its bay.
+    pub(super) fn close(self) -> Unmapped {
+        let Self { handle, path } = self;
+        if let Err(error) = handle.close() {
+            tracing::error!(%error, path = %path.display(), "dlclose failed");
+        }
+        if is_mapped(&path) { Unmapped::StillMapped } else { Unmapped::Gone }
+    }
+
+    /// Leaves the library mapped for the rest of the process.
+    pub(super) fn keep(self) {
+        std::mem::forget(self.handle);
+    }
+}
+
+/// Whether this process maps a file of this path.
+pub(super) fn is_mapped(path: &Path) -> bool {
+    let Some(path) = path.to_str() else { return false };
+    std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.contains(path))
+}
+
+/// abi_stable's reports span many lines; the first that says something is enough for people.
+fn first_line(report: &str) -> String {
+    let mut lines = report.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.next().unwrap_or("the layouts differ").to_owned()
+}

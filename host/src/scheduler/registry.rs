@@ -1,0 +1,155 @@
+//! The tasks of a scheduler, by id.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use hotbay_plugin_api::{BackgroundTask, EventTask, EventType, SchedulerError, TaskId};
+use tokio::sync::Mutex;
+
+use super::TaskKind;
+use crate::bus::Payload;
+
+/// A background task that its driver and others share.
+pub type SharedBackgroundTask = Arc<Mutex<dyn BackgroundTask>>;
+
+/// An event task that its driver and others share.
+pub type SharedEventTask<E, P = String> = Arc<Mutex<dyn EventTask<E, P>>>;
+
+/// One task of a registry. Clones share the task.
+pub enum RegisteredTask<E: EventType, P: Payload = String> {
+    /// Runs turn after turn.
+    Background(SharedBackgroundTask),
+    /// Answers events.
+    Event(SharedEventTask<E, P>),
+}
+
+/// Finds tasks by id and lists them in the order of their registration.
+///
+/// Whether a task comes from a plugin or is linked in makes no difference here.
+pub struct TaskRegistry<E: EventType, P: Payload = String> {
+    tasks: HashMap<TaskId, RegisteredTask<E, P>>,
+    order: Vec<TaskId>,
+}
+
+impl<E: EventType, P: Payload> TaskRegistry<E, P> {
+    /// A registry without tasks.
+    pub fn new() -> Self {
+        Self { tasks: HashMap::new(), order: Vec::new() }
+    }
+
+    /// Adds a background task.
+    ///
+    /// # Errors
+    /// [`SchedulerError::DuplicateTask`] if the id is taken; the registry stays as it was.
+    pub fn register_background_task(
+        &mut self,
+        id: impl Into<TaskId>,
+        task: SharedBackgroundTask,
+    ) -> Result<TaskId, SchedulerError> {
+        self.register(id.into(), RegisteredTask::Background(task))
+    }
+
+    /// Adds an event task.
+    ///
+    /// # Errors
+    /// [`SchedulerError::DuplicateTask`] if the id is taken; the registry stays as it was.
+    pub fn register_event_task(
+        &mut self,
+        id: impl Into<TaskId>,
+        task: SharedEventTask<E, P>,
+    ) -> Result<TaskId, SchedulerError> {
+        self.register(id.into(), RegisteredTask::Event(task))
+    }
+
+    /// Adds a task of either kind.
+    ///
+    /// # Errors
+    /// [`SchedulerError::DuplicateTask`] if the id is taken; the registry stays as it was.
+    pub fn register(
+        &mut self,
+        id: TaskId,
+        task: RegisteredTask<E, P>,
+    ) -> Result<TaskId, SchedulerError> {
+        if self.tasks.contains_key(&id) {
+            return Err(SchedulerError::DuplicateTask(id));
+        }
+        self.tasks.insert(id.clone(), task);
+        self.order.push(id.clone());
+        Ok(id)
+    }
+
+    /// The task of this id.
+    pub fn get(&self, id: &TaskId) -> Option<&RegisteredTask<E, P>> {
+        self.tasks.get(id)
+    }
+
+    /// The background task of this id; `None` also if the id is an event task's.
+    pub fn background_task(&self, id: &TaskId) -> Option<&SharedBackgroundTask> {
+        match self.get(id)? {
+            RegisteredTask::Background(task) => Some(task),
+            RegisteredTask::Event(_) => None,
+        }
+    }
+
+    /// The event task of this id; `None` also if the id is a background task's.
+    pub fn event_task(&self, id: &TaskId) -> Option<&SharedEventTask<E, P>> {
+        match self.get(id)? {
+            RegisteredTask::Event(task) => Some(task),
+            RegisteredTask::Background(_) => None,
+        }
+    }
+
+    /// The ids, in the order of registration.
+    pub fn ids(&self) -> &[TaskId] {
+        &self.order
+    }
+
+    /// How many tasks there are.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}
+
+impl<E: EventType, P: Payload> RegisteredTask<E, P> {
+    /// How the task is driven.
+    pub fn kind(&self) -> TaskKind {
+        match self {
+            Self::Background(_) => TaskKind::Background,
+            Self::Event(_) => TaskKind::Event,
+        }
+    }
+}
+
+impl<E: EventType, P: Payload> Clone for RegisteredTask<E, P> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Background(task) => Self::Background(Arc::clone(task)),
+            Self::Event(task) => Self::Event(Arc::clone(task)),
+        }
+    }
+}
+
+impl<E: EventType, P: Payload> fmt::Debug for RegisteredTask<E, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RegisteredTask").field(&self.kind()).finish()
+    }
+}
+
+impl<E: EventType, P: Payload> Default for TaskRegistry<E, P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: EventType, P: Payload> fmt::Debug for TaskRegistry<E, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(&self.tasks).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Waiting until what is queued has been handled.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use hotbay_plugin_api::EventType;
+use tokio::time::{Instant, sleep};
+
+use super::Drain;
+use crate::{
+    bus::{Activity, Payload, SubscriptionId},
+    scheduler::{
+        core::{Core, Entries},
+        entry::Entry,
+    },
+};
+
+/// How often the bus is looked at. Looking costs one lock for each channel.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Observes the bus through one shutdown.
+pub(super) struct Flow<'a, E: EventType, P: Payload> {
+    core: &'a Core<E, P>,
+    until: Instant,
+    settle: Duration,
+    motion: (u64, u64),
+    last_motion: Instant,
+    outcome: Drain,
+}
+
+/// What one look at the bus says.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// A task has something to handle, or is at it.
+    Working,
+    /// Only receivers that are not event tasks' have, if they ever come back for it.
+    Unclear,
+    /// All queues are empty and all receivers wait.
+    Quiet,
+}
+
+impl<'a, E: EventType, P: Payload> Flow<'a, E, P> {
+    pub(super) fn new(core: &'a Core<E, P>, until: Instant, settle: Duration) -> Self {
+        let last_motion = Instant::now();
+        Self { core, until, settle, motion: (0, 0), last_motion, outcome: Drain::Complete }
+    }
+
+    /// Waits until nothing is left to handle for these stages, or the limit is over.
+    pub(super) async fn drain(&mut self, stages: &[Entries<E>]) {
+        let mut quiet_at = None;
+        loop {
+            let waiting = stages.iter().flatten().filter(|entry| !entry.is_over());
+            let inputs: HashSet<_> = waiting.clone().filter_map(|entry| entry.input()).collect();
+            if waiting.count() == 0 {
+                return;
+            }
+            let activity = self.core.bus().activity();
+            let now = Instant::now();
+            if self.motion != (activity.published, activity.taken) {
+                self.motion = (activity.published, activity.taken);
+                self.last_motion = now;
+            }
+            match look(&activity, &inputs) {
+                // The channels were looked at one after the other. If nothing was published
+                // from one look to the next, then the first saw all of them as they are.
+                Look::Quiet if quiet_at == Some(activity.published) => return,
+                Look::Quiet => {
+                    quiet_at = Some(activity.published);
+                    continue;
+                }
+                Look::Unclear if now - self.last_motion >= self.settle => return,
+                Look::Unclear | Look::Working => quiet_at = None,
+            }
+            if now >= self.until {
+                self.cut_off(&activity, stages);
+                return;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    pub(super) fn outcome(&self) -> Drain {
+        self.outcome
+    }
+
+    fn cut_off(&mut self, activity: &Activity, stages: &[Entries<E>]) {
+        self.outcome = Drain::CutOff;
+        let behind = |entry: &&Arc<Entry<E>>| {
+            entry.input().is_some_and(|input| activity.unsettled.contains(&input))
+        };
+        for entry in stages.iter().flatten().filter(behind) {
+            tracing::warn!(task = %entry.id(), "the drain limit is over and its input is not handled");
+        }
+    }
+}
+
+fn look(activity: &Activity, inputs: &HashSet<SubscriptionId>) -> Look {
+    if activity.unsettled.is_empty() {
+        Look::Quiet
+    } else if activity.unsettled.iter().any(|id| inputs.contains(id)) {
+        Look::Working
+    } else {
+        Look::Unclear
+    }
+}

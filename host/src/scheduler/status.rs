@@ -1,0 +1,86 @@
+//! What can be known about a task.
+
+use std::{fmt, time::SystemTime};
+
+use hotbay_plugin_api::{SchedulerError, TaskId};
+
+/// What a task does now, or how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExecutionStatus {
+    /// It waits for the scheduler's start.
+    Registered,
+    /// Its `initialize` runs.
+    Initializing,
+    /// It has its turns or its events.
+    Running,
+    /// It ended by itself, in good order.
+    Finished,
+    /// It ended with an error or a panic.
+    Failed {
+        /// What happened, and in which phase.
+        error: SchedulerError,
+    },
+    /// It was told to stop and has not ended yet.
+    Stopping,
+    /// It was stopped.
+    Stopped,
+    /// It was told to stop and was still at it when the limit was over. Should it end
+    /// after all, its status becomes one of the others.
+    DidNotStop,
+}
+
+impl ExecutionStatus {
+    /// Whether the task gets no more turns and events.
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Registered | Self::Initializing | Self::Running | Self::Stopping => false,
+            Self::Finished | Self::Failed { .. } | Self::Stopped | Self::DidNotStop => true,
+        }
+    }
+}
+
+impl fmt::Display for ExecutionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registered => f.write_str("registered"),
+            Self::Initializing => f.write_str("initializing"),
+            Self::Running => f.write_str("running"),
+            Self::Finished => f.write_str("finished"),
+            Self::Failed { error } => write!(f, "failed: {error}"),
+            Self::Stopping => f.write_str("stopping"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::DidNotStop => f.write_str("did not stop"),
+        }
+    }
+}
+
+/// How a task is driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskKind {
+    /// Turn after turn.
+    Background,
+    /// By the events of a channel.
+    Event,
+}
+
+/// One task at one moment.
+#[derive(Debug, Clone)]
+pub struct TaskInfo {
+    /// Its name.
+    pub id: TaskId,
+    /// How it is driven.
+    pub kind: TaskKind,
+    /// What it does now.
+    pub status: ExecutionStatus,
+    /// Turns, or payloads, that ended well.
+    pub turns: u64,
+    /// Events in those payloads; 0 for a background task.
+    pub events: u64,
+    /// The last error of any of its phases, the `shutdown` hook included.
+    pub last_error: Option<SchedulerError>,
+    /// When its initialization began.
+    pub started: Option<SystemTime>,
+    /// When it ended.
+    pub ended: Option<SystemTime>,
+}
