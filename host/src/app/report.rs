@@ -181,10 +181,10 @@ fn channels(services: &Services) -> Vec<ChannelReport> {
 
 /// A status in one word; the error stands beside it.
 fn word(status: &ExecutionStatus) -> String {
-    match status {
-        ExecutionStatus::Failed { .. } => "failed".to_owned(),
-        other => other.to_string(),
+    if matches!(status, ExecutionStatus::Failed { .. }) {
+        return "failed".to_owned();
     }
+    status.to_string()
 }
 
 fn millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

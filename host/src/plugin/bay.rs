@@ -13,9 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    task::JoinError,
+    task::{JoinError, JoinSet},
+    time::timeout,
 };
 
 use super::relay::Dispatch;
@@ -38,9 +40,10 @@ pub struct Bay {
 }
 
 /// Something made by the plugin that a host object holds.
+#[async_trait]
 pub(super) trait Lodging: Send + Sync {
-    /// Drops it now, on the calling thread; says whether it could.
-    fn evict(&self) -> bool;
+    /// Drops it on the calling thread, as soon as no call into it goes on.
+    async fn evict(&self);
 }
 
 impl Bay {
@@ -93,13 +96,19 @@ impl Bay {
     }
 
     /// Drops on a thread of this bay what the plugin made and somebody still holds.
-    /// Gives how many things could not be dropped, because a call into them goes on.
-    pub(super) async fn evict_all(&self) -> usize {
+    /// Gives how many things could not be dropped within the limit, because a call
+    /// into them goes on.
+    pub(super) async fn evict_all(&self, limit: Duration) -> usize {
         let lodgers =
             std::mem::take(&mut *self.lodgers.lock().unwrap_or_else(PoisonError::into_inner));
-        let evict = move || lodgers.iter().filter_map(Weak::upgrade).filter(|it| !it.evict()).count();
-        // An eviction that panics has not evicted.
-        self.run(evict).await.unwrap_or(1)
+        let mut evictions = JoinSet::new();
+        for lodger in lodgers.iter().filter_map(Weak::upgrade) {
+            evictions.spawn_on(async move { lodger.evict().await }, self.handle());
+        }
+        let all = async { while evictions.join_next().await.is_some() {} };
+        // What is left when the time is over is in the set still.
+        drop(timeout(limit, all).await);
+        evictions.len()
     }
 
     /// Ends the threads; blocks the caller until they ended or the limit is over.

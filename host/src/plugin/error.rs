@@ -140,6 +140,14 @@ impl Refusal {
         }
     }
 
+    /// What stands in the text's brackets, for the refusals that a probe can give.
+    pub(super) fn detail(&self) -> Option<&str> {
+        if let Self::Linking(text) | Self::Layout(text) | Self::Manifest(text) = self {
+            return Some(text);
+        }
+        None
+    }
+
     /// The refusal of this file.
     pub(crate) fn of(self, path: impl Into<PathBuf>) -> LoadError {
         LoadError { path: path.into(), refusal: self }

@@ -229,7 +229,7 @@ impl Generation {
 impl Parts {
     async fn close(self, limit: Duration) -> Closed {
         let Self { module, bay, mapped } = self;
-        let held = bay.evict_all().await;
+        let held = bay.evict_all(limit).await;
         if mapped.is_some() && held == 0 {
             let dispatch = Arc::clone(bay.dispatch());
             let end = move || {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio::{
     runtime::Handle,
     sync::{Mutex, MutexGuard},
@@ -50,14 +51,10 @@ impl<T: Send + 'static> Drop for Housed<T> {
     }
 }
 
+#[async_trait]
 impl<T: Send> Lodging for Lodger<T> {
-    fn evict(&self) -> bool {
-        match self.0.try_lock() {
-            Ok(mut object) => {
-                drop(object.take());
-                true
-            }
-            Err(_) => false,
-        }
+    async fn evict(&self) {
+        // A call that goes on, or the holder's own drop, has the lock: wait for it.
+        drop(self.0.lock().await.take());
     }
 }

@@ -45,12 +45,7 @@ pub fn serve() {
     let answer = match look(&path) {
         Ok(manifest) => Answer::Manifest(manifest),
         Err(refusal) => {
-            let text = match &refusal {
-                Refusal::Linking(text) | Refusal::Layout(text) | Refusal::Manifest(text) => {
-                    text.clone()
-                }
-                other => other.to_string(),
-            };
+            let text = refusal.detail().map_or_else(|| refusal.to_string(), str::to_owned);
             Answer::Refused { code: refusal.code().to_owned(), text }
         }
     };

@@ -58,7 +58,7 @@ async fn heartbeat(context: Context) -> Result<(), SchedulerError> {
 
 /// Counts the primes below a hundred thousand: work that no async thread should do.
 fn primes(context: Context) -> Result<(), SchedulerError> {
-    let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
     let mut found = 0;
     for start in (2u32..100_000).step_by(1_000) {
         // A sync task can't be stopped from outside: it looks for itself.

@@ -4,11 +4,16 @@
 //! batch, another plugin, built elsewhere, reads it back without parsing. Prices
 //! and quantities are [`Fixed`] decimals, so money stays decimal all the way.
 
+mod decimal;
+mod desk;
+mod ema;
 mod fixed;
 mod instrument;
 mod market;
 mod orders;
 
+pub use desk::{Desk, Holding, Stance, Ticket};
+pub use ema::Ema;
 pub use fixed::{Fixed, ParseFixedError};
 pub use instrument::{Instrument, InstrumentError};
 pub use market::{Bar, Depth, DepthHeader, FairValue, Level, Quote, Side, Trade};

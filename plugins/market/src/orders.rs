@@ -68,7 +68,7 @@ pub enum Outcome {
 pub enum DenyReason {
     /// Trading is halted.
     Halted,
-    /// The position would exceed the maximal notional.
+    /// Price times quantity is above the largest notional of an order.
     Notional,
     /// Too many orders in the sliding window.
     Rate,

@@ -40,12 +40,8 @@ fn values<T: serde::Serialize>(rows: &[T]) -> Vec<Value> {
 }
 
 fn without_nulls(row: Value) -> Value {
-    match row {
-        Value::Object(fields) => {
-            Value::Object(fields.into_iter().filter(|(_, value)| !value.is_null()).collect())
-        }
-        other => other,
-    }
+    let Value::Object(fields) = row else { return row };
+    Value::Object(fields.into_iter().filter(|(_, value)| !value.is_null()).collect())
 }
 
 /// A table of rows; its columns are the fields in the order in which they first come.
@@ -84,6 +80,6 @@ fn cell(value: &Value) -> Cell {
             Cell::new(text).set_alignment(CellAlignment::Right)
         }
         Value::String(text) => Cell::new(text),
-        other => Cell::new(other),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Cell::new(value),
     }
 }

@@ -1,0 +1,164 @@
+//! What kind of message a text is, found without reading all of it.
+//!
+//! The exchange writes compact JSON, the kind of an event at or near its start.
+//! So a short look at the top-level keys tells the kind, and the thousand levels
+//! of a book that nobody asked for are never parsed. What doesn't look as usual
+//! (other spacing or order, escapes) goes through serde instead, with the same
+//! answer.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
+
+use crate::MessageKind;
+
+/// A message taken out of its combined-stream wrapping, if it had one.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) kind: Found<'a>,
+    pub(crate) data: &'a [u8],
+    /// The name of the stream, such as `btcusdt@depth20`.
+    pub(crate) stream: Option<Cow<'a, str>>,
+}
+
+/// What kind a message is of.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Found<'a> {
+    Known(MessageKind),
+    Unknown(Cow<'a, str>),
+}
+
+impl<'a> Found<'a> {
+    fn named(name: Cow<'a, str>) -> Self {
+        match &*name {
+            "bookTicker" => Self::Known(MessageKind::BookTicker),
+            "trade" => Self::Known(MessageKind::Trade),
+            "depthUpdate" => Self::Known(MessageKind::Depth),
+            _ => Self::Unknown(name),
+        }
+    }
+
+    fn unnamed(stream: Option<&str>) -> Self {
+        let name = stream.and_then(|stream| stream.split('@').nth(1)).unwrap_or("(no event type)");
+        Self::Unknown(Cow::Owned(name.to_owned()))
+    }
+}
+
+/// Opens a message of the usual layout; `None` if it is laid out otherwise.
+pub(crate) fn open_usual(json: &[u8]) -> Option<Envelope<'_>> {
+    let Some(rest) = json.strip_prefix(br#"{"stream":""#) else {
+        return Some(Envelope { kind: scan(json, None)?, data: json, stream: None });
+    };
+    let end = memchr(b'"', rest)?;
+    let stream = plain(&rest[..end])?;
+    let data = rest[end..].strip_prefix(br#"","data":"#)?.strip_suffix(b"}")?;
+    let kind = scan(data, Some(stream))?;
+    Some(Envelope { kind, data, stream: Some(Cow::Borrowed(stream)) })
+}
+
+/// Opens a message of any layout.
+pub(crate) fn open_any(json: &[u8]) -> Result<Envelope<'_>, serde_json::Error> {
+    let wrapping: Wrapping<'_> = serde_json::from_slice(json)?;
+    let data = match wrapping.data {
+        Some(data) if wrapping.stream.is_some() => data.get().as_bytes(),
+        _ => json,
+    };
+    let stream = wrapping.stream;
+    if !data.starts_with(b"{") {
+        // Some streams, all of kinds that the feed doesn't know, bring lists.
+        return Ok(Envelope { kind: Found::unnamed(stream.as_deref()), data, stream });
+    }
+    let keys: Keys<'_> = serde_json::from_slice(data)?;
+    let kind = match &keys {
+        Keys { event: Some(name), .. } => Found::named(Cow::Owned(name.clone().into_owned())),
+        Keys { last_update_id: Some(_), .. } => Found::Known(MessageKind::Snapshot),
+        Keys {
+            s: Some(_), b: Some(_), bid_size: Some(_), a: Some(_), ask_size: Some(_), ..
+        } => Found::Known(MessageKind::BookTicker),
+        _ => Found::unnamed(stream.as_deref()),
+    };
+    Ok(Envelope { kind, data, stream })
+}
+
+#[derive(Deserialize)]
+struct Wrapping<'a> {
+    #[serde(borrow)]
+    stream: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Keys<'a> {
+    #[serde(borrow, rename = "e")]
+    event: Option<Cow<'a, str>>,
+    #[serde(rename = "lastUpdateId")]
+    last_update_id: Option<IgnoredAny>,
+    s: Option<IgnoredAny>,
+    b: Option<IgnoredAny>,
+    #[serde(rename = "B")]
+    bid_size: Option<IgnoredAny>,
+    a: Option<IgnoredAny>,
+    #[serde(rename = "A")]
+    ask_size: Option<IgnoredAny>,
+}
+
+/// Goes over the top-level keys of an object until they tell its kind.
+fn scan<'a>(object: &'a [u8], stream: Option<&str>) -> Option<Found<'a>> {
+    let mut rest = object.strip_prefix(b"{")?;
+    let mut ticker_keys = 0u8;
+    loop {
+        rest = rest.strip_prefix(b"\"")?;
+        let end = rest.iter().position(|&byte| byte == b'"')?;
+        let (key, value) = (&rest[..end], rest[end + 1..].strip_prefix(b":")?);
+        match key {
+            b"e" => {
+                let name = value.strip_prefix(b"\"")?;
+                let name = plain(&name[..memchr(b'"', name)?])?;
+                return Some(Found::named(Cow::Borrowed(name)));
+            }
+            b"lastUpdateId" => return Some(Found::Known(MessageKind::Snapshot)),
+            b"s" => ticker_keys |= 1,
+            b"b" => ticker_keys |= 2,
+            b"B" => ticker_keys |= 4,
+            b"a" => ticker_keys |= 8,
+            b"A" => ticker_keys |= 16,
+            _ if key.contains(&b'\\') => return None,
+            _ => {}
+        }
+        rest = skip_scalar(value)?;
+        match rest {
+            [b',', more @ ..] => rest = more,
+            // Spot's bookTicker is the one event that doesn't name itself.
+            b"}" if ticker_keys == 31 => return Some(Found::Known(MessageKind::BookTicker)),
+            b"}" => return Some(Found::unnamed(stream)),
+            _ => return None,
+        }
+    }
+}
+
+/// What stands after a string, number or literal; `None` for anything else.
+fn skip_scalar(value: &[u8]) -> Option<&[u8]> {
+    match value {
+        [b'"', text @ ..] => {
+            let end = memchr(b'"', text)?;
+            let escaped = text[..end].contains(&b'\\');
+            (!escaped).then(|| &text[end + 1..])
+        }
+        [b'{' | b'[', ..] => None,
+        _ => {
+            let end = value.iter().position(|byte| matches!(byte, b',' | b'}'))?;
+            Some(&value[end..])
+        }
+    }
+}
+
+/// The text between two quotes, if nothing in it is escaped.
+fn plain(text: &[u8]) -> Option<&str> {
+    if text.contains(&b'\\') {
+        return None;
+    }
+    std::str::from_utf8(text).ok()
+}

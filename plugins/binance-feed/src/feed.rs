@@ -1,0 +1,111 @@
+//! The component.
+
+use hotbay_plugin_api::prelude::*;
+
+use crate::{
+    Config,
+    capture::{Capture, Turn},
+    config::Origin,
+    intake::Intake,
+    live::Live,
+};
+
+/// The connector `feed`: reads Binance's messages, publishes market events.
+#[derive(Debug)]
+pub struct Feed {
+    config: Config,
+    source: Source,
+    intake: Intake,
+}
+
+#[derive(Debug)]
+enum Source {
+    Unopened(Origin),
+    Capture(Box<Capture>),
+    Live(Box<Live>),
+}
+
+impl Component for Feed {
+    type Config = Config;
+
+    const DESCRIPTION: &'static str = "Binance market data from a raw capture or a live websocket";
+    const OUTPUTS: &'static [Port] = &[Port::required("events", "quotes, trades and depth")];
+
+    fn check(config: &Config) -> Result<(), String> {
+        config.check()
+    }
+
+    fn create(config: Config, context: Context) -> Result<Self, SchedulerError> {
+        let wrong = |problem| SchedulerError::Configuration(format!("{}: {problem}", context.id()));
+        config.check().map_err(wrong)?;
+        let origin = config.origin().map_err(wrong)?;
+        let name = match &origin {
+            Origin::Capture { path } => {
+                path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+            }
+            Origin::Live { url } => url.clone(),
+        };
+        let intake = Intake::new(&config, name, context)?;
+        Ok(Self { config, source: Source::Unopened(origin), intake })
+    }
+}
+
+#[async_trait]
+impl BackgroundTask for Feed {
+    async fn initialize(&mut self) -> Result<(), SchedulerError> {
+        self.source = match &self.source {
+            Source::Unopened(Origin::Capture { path }) => {
+                let capture = Capture::open(path, self.config.speed)
+                    .map_err(SchedulerError::initialization)?;
+                Source::Capture(Box::new(capture))
+            }
+            Source::Unopened(Origin::Live { url }) => {
+                Source::Live(Box::new(Live::new(url, self.config.connection)?))
+            }
+            Source::Capture(_) | Source::Live(_) => return Ok(()),
+        };
+        Ok(())
+    }
+
+    async fn execute(&mut self) -> Result<(), SchedulerError> {
+        let turn = match &mut self.source {
+            Source::Capture(capture) => replay(capture, &mut self.intake).await,
+            Source::Live(live) => live.turn(&mut self.intake).await,
+            Source::Unopened(_) => {
+                Err(SchedulerError::InvalidState("execute before initialize".to_owned()))
+            }
+        };
+        if turn.is_err() {
+            self.intake.report();
+        }
+        turn
+    }
+
+    async fn shutdown(&mut self) -> Result<(), SchedulerError> {
+        if let Source::Live(live) = &mut self.source {
+            live.close(self.intake.context()).await;
+        }
+        self.intake.report();
+        Ok(())
+    }
+}
+
+impl Connector for Feed {}
+
+async fn replay(capture: &mut Capture, intake: &mut Intake) -> Result<(), SchedulerError> {
+    let turn = capture.turn(intake);
+    // What was read is published, whatever came after it.
+    intake.flush().await?;
+    match turn.map_err(SchedulerError::execution)? {
+        Turn::More => Ok(()),
+        Turn::Wait(wait) => {
+            let context = intake.context();
+            tokio::select! {
+                () = context.sleep(wait) => {}
+                () = context.cancelled() => {}
+            }
+            Ok(())
+        }
+        Turn::End => Err(SchedulerError::Finished),
+    }
+}

@@ -1,0 +1,139 @@
+//! Between where messages come from and where events go: parse, push, count.
+
+use hotbay_plugin_api::prelude::*;
+
+use crate::{
+    Body, Config, Damaged, EventTime, Parsed, Parser,
+    tally::{Row, Tally},
+};
+
+/// Takes messages in and pushes what they say.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    context: Context,
+    origin: String,
+    parser: Parser,
+    event_time: EventTime,
+    out: Publisher,
+    tally: Tally,
+    told: Told,
+    report: Report,
+}
+
+/// What the host's counters know already.
+#[derive(Debug, Default)]
+struct Told {
+    lines: u64,
+    events: u64,
+    damaged: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Report {
+    Due,
+    Given,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        config: &Config,
+        origin: String,
+        context: Context,
+    ) -> Result<Self, SchedulerError> {
+        let parser = Parser::new(config).map_err(|error| {
+            SchedulerError::Configuration(format!("{}: snapshot_symbol: {error}", context.id()))
+        })?;
+        Ok(Self {
+            out: context.publisher("events")?,
+            context,
+            origin,
+            parser,
+            event_time: config.event_time,
+            tally: Tally::default(),
+            told: Told::default(),
+            report: Report::Due,
+        })
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Whether it is time to flush.
+    pub(crate) fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
+    /// How many messages came in, damaged ones included.
+    pub(crate) fn lines(&self) -> u64 {
+        self.tally.lines
+    }
+
+    /// Takes one message in: its number, when it was received, its text.
+    pub(crate) fn take(&mut self, number: u64, received_ns: i64, json: &[u8]) {
+        let message = match self.parser.parse(json) {
+            Ok(Parsed::Message(message)) => message,
+            Ok(Parsed::Skipped(kind)) => {
+                self.tally.lines += 1;
+                self.tally.skipped += 1;
+                return self.tally.kind(kind);
+            }
+            Ok(Parsed::Unknown(name)) => {
+                self.tally.lines += 1;
+                return self.tally.unknown.note(&self.origin, number, &name);
+            }
+            Err(damaged) => return self.damaged(number, &damaged),
+        };
+        let time_ns = match (self.event_time, message.exchange_ns) {
+            (EventTime::Received, _) => received_ns,
+            (EventTime::Exchange, Some(exchange_ns)) => exchange_ns,
+            (EventTime::Exchange, None) => {
+                self.tally.without_exchange_time += 1;
+                received_ns
+            }
+        };
+        match message.body {
+            Body::Quote(quote) => self.out.push(time_ns, &quote),
+            Body::Trade(trade) => self.out.push(time_ns, &trade),
+            Body::Depth { kind, payload } => self.out.push_bytes(time_ns, kind, payload),
+        }
+        self.tally.lines += 1;
+        self.tally.events += 1;
+        self.tally.kind(message.kind);
+    }
+
+    /// Counts a line that could not be used.
+    pub(crate) fn damaged(&mut self, number: u64, reason: &Damaged) {
+        self.tally.lines += 1;
+        self.tally.damage.note(&self.origin, number, reason);
+    }
+
+    /// Counts a connection that was lost or never made.
+    pub(crate) fn connection_lost(&mut self) {
+        self.tally.connections_lost += 1;
+        self.context.counter("connections_lost").add(1);
+    }
+
+    /// Publishes what was pushed, and brings the host's counters up to date.
+    pub(crate) async fn flush(&mut self) -> Result<(), SchedulerError> {
+        let count = |name, now: u64, told: &mut u64| {
+            if now > *told {
+                self.context.counter(name).add(now - *told);
+                *told = now;
+            }
+        };
+        count("lines", self.tally.lines, &mut self.told.lines);
+        count("events", self.tally.events, &mut self.told.events);
+        count("damaged", self.tally.damage.total(), &mut self.told.damaged);
+        self.out.flush().await
+    }
+
+    /// Gives the feed's row to the report; only the first call does.
+    pub(crate) fn report(&mut self) {
+        if self.report == Report::Due {
+            self.report = Report::Given;
+            let row: Row = self.tally.row(self.context.id(), &self.origin);
+            self.context.report("sources", &row);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A live websocket, kept up by connecting again.
+
+use std::{mem, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use futures_util::{FutureExt, StreamExt};
+use hotbay_plugin_api::{Context, SchedulerError};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{self, Message, client::IntoClientRequest, handshake::client::Request},
+};
+
+use crate::{Connection, intake::Intake};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// How long a goodbye to the exchange may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Live {
+    url: String,
+    request: Request,
+    settings: Connection,
+    state: State,
+    backoff: ExponentialBackoff,
+    /// Attempts in a row that brought no message.
+    attempts: u32,
+}
+
+#[derive(Debug)]
+enum State {
+    Connecting,
+    Waiting(Duration),
+    Open(Box<Socket>),
+    Closed,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+enum Loss {
+    #[error("cannot connect")]
+    Refused(#[source] tungstenite::Error),
+    #[error("no connection within {0:?}")]
+    ConnectTimeout(Duration),
+    #[error("the connection broke")]
+    Broken(#[source] tungstenite::Error),
+    #[error("the server closed the connection{0}")]
+    Closed(String),
+    #[error("nothing came for {0:?}")]
+    Idle(Duration),
+}
+
+impl Live {
+    pub(crate) fn new(url: &str, settings: Connection) -> Result<Self, SchedulerError> {
+        let request = url.into_client_request().map_err(|error| {
+            SchedulerError::TaskInitialization(format!("{url} is not a websocket's url: {error}"))
+        })?;
+        // Another part of the process may have chosen one: then that one serves.
+        if rustls::crypto::ring::default_provider().install_default().is_err() {
+            tracing::debug!("the process has a TLS provider already");
+        }
+        Ok(Self {
+            url: url.to_owned(),
+            request,
+            settings,
+            state: State::Connecting,
+            backoff: backoff(settings),
+            attempts: 0,
+        })
+    }
+
+    /// One turn: connects, or waits to, or takes in what has come.
+    pub(crate) async fn turn(&mut self, intake: &mut Intake) -> Result<(), SchedulerError> {
+        let loss = match &mut self.state {
+            State::Waiting(delay) => {
+                let context = intake.context();
+                tokio::select! {
+                    () = context.sleep(*delay) => self.state = State::Connecting,
+                    () = context.cancelled() => {}
+                }
+                None
+            }
+            State::Connecting => {
+                let limit = Duration::from_millis(self.settings.connect_timeout_ms);
+                match connect(&self.request, limit, intake.context()).await {
+                    Ok(Some(socket)) => {
+                        tracing::info!(url = self.url, "connected");
+                        self.state = State::Open(Box::new(socket));
+                        None
+                    }
+                    Ok(None) => None,
+                    Err(loss) => Some(loss),
+                }
+            }
+            State::Open(socket) => {
+                let idle = Duration::from_millis(self.settings.idle_timeout_ms);
+                let before = intake.lines();
+                let loss = receive(socket, idle, intake).await.err();
+                if intake.lines() > before {
+                    self.attempts = 0;
+                    self.backoff = backoff(self.settings);
+                }
+                intake.flush().await?;
+                loss
+            }
+            State::Closed => return Err(SchedulerError::Finished),
+        };
+        match loss {
+            Some(loss) => self.lost(loss, intake),
+            None => Ok(()),
+        }
+    }
+
+    /// Says goodbye, if there is somebody to say it to.
+    pub(crate) async fn close(&mut self, context: &Context) {
+        if let State::Open(mut socket) = mem::replace(&mut self.state, State::Closed) {
+            tokio::select! {
+                closed = socket.close(None) => if let Err(error) = closed {
+                    tracing::debug!(%error, "the connection did not close in good order");
+                },
+                () = context.sleep(CLOSE_LIMIT) => {}
+            }
+        }
+    }
+
+    fn lost(&mut self, loss: Loss, intake: &mut Intake) -> Result<(), SchedulerError> {
+        intake.connection_lost();
+        let cause = SchedulerError::execution(loss);
+        if self.settings.max_reconnects.is_some_and(|most| self.attempts >= most) {
+            return Err(SchedulerError::TaskExecution(format!(
+                "{}: gave up after {} attempts in a row to connect again, {} messages had come; \
+                 check the network and the url, or raise `connection.max_reconnects`; the last \
+                 {cause}",
+                self.url,
+                self.attempts,
+                intake.lines(),
+            )));
+        }
+        self.attempts += 1;
+        let longest = Duration::from_millis(self.settings.longest_delay_ms);
+        let delay = self.backoff.next().unwrap_or(longest);
+        tracing::warn!(
+            url = self.url,
+            %cause,
+            attempt = self.attempts,
+            delay_ms = delay.as_millis(),
+            "connection lost; connecting again after the delay"
+        );
+        self.state = State::Waiting(delay);
+        Ok(())
+    }
+}
+
+fn backoff(settings: Connection) -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(settings.first_delay_ms))
+        .with_max_delay(Duration::from_millis(settings.longest_delay_ms))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+/// Connects; `None` if the host asked to stop meanwhile.
+async fn connect(
+    request: &Request,
+    limit: Duration,
+    context: &Context,
+) -> Result<Option<Socket>, Loss> {
+    tokio::select! {
+        connected = connect_async(request.clone()) => match connected {
+            Ok((socket, _)) => Ok(Some(socket)),
+            Err(error) => Err(Loss::Refused(error)),
+        },
+        () = context.sleep(limit) => Err(Loss::ConnectTimeout(limit)),
+        () = context.cancelled() => Ok(None),
+    }
+}
+
+/// Waits for the next message and takes in what else is there already.
+async fn receive(socket: &mut Socket, idle: Duration, intake: &mut Intake) -> Result<(), Loss> {
+    let mut next = match socket.next().now_or_never() {
+        Some(next) => next,
+        None => {
+            let context = intake.context();
+            tokio::select! {
+                next = socket.next() => next,
+                () = context.sleep(idle) => return Err(Loss::Idle(idle)),
+                () = context.cancelled() => return Ok(()),
+            }
+        }
+    };
+    loop {
+        match next {
+            Some(Ok(message)) => take(&message, intake)?,
+            Some(Err(error)) => return Err(Loss::Broken(error)),
+            None => return Err(Loss::Closed(String::new())),
+        }
+        if intake.is_full() {
+            return Ok(());
+        }
+        match socket.next().now_or_never() {
+            Some(ready) => next = ready,
+            None => return Ok(()),
+        }
+    }
+}
+
+fn take(message: &Message, intake: &mut Intake) -> Result<(), Loss> {
+    let json = match message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) => bytes,
+        // tungstenite answers pings by itself.
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
+        Message::Close(frame) => {
+            let why = frame.as_ref().map(|frame| format!(": {frame}")).unwrap_or_default();
+            return Err(Loss::Closed(why));
+        }
+    };
+    let received_ns = intake.context().now_ns();
+    intake.take(intake.lines() + 1, received_ns, json.trim_ascii());
+    Ok(())
+}

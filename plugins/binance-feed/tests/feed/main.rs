@@ -1,0 +1,8 @@
+//! The feed as a host runs it, from files and from a local websocket server.
+
+mod capture;
+mod config;
+mod live;
+mod parser;
+mod recorded;
+mod samples;

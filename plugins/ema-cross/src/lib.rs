@@ -1,0 +1,15 @@
+//! Trades the crossing of two moving averages of bars.
+//!
+//! [`Cross`] decides, and is pure; [`EmaCross`] stands between it and the channels.
+
+mod config;
+mod cross;
+mod strategy;
+
+pub use config::Config;
+pub use cross::{Cross, Trend};
+pub use strategy::EmaCross;
+
+use hotbay_plugin_api::{export_plugin, strategy};
+
+export_plugin! { components: [strategy::<EmaCross>("ema-cross")] }

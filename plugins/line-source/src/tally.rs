@@ -1,0 +1,77 @@
+//! What is counted while a recording is read.
+
+use std::{collections::BTreeMap, fmt};
+
+/// How many are logged and listed with their numbers; the rest is counted.
+const SHOWN: usize = 5;
+/// How many different names are kept apart: they come from outside.
+const NAMES: usize = 64;
+
+/// The lines that could not be used.
+#[derive(Debug, Default)]
+pub struct Damage {
+    total: u64,
+    first: Vec<u64>,
+}
+
+impl Damage {
+    /// Notes one damaged line; the first few are logged.
+    pub fn note(&mut self, origin: &str, line: u64, reason: &dyn fmt::Display) {
+        self.total += 1;
+        if self.first.len() < SHOWN {
+            self.first.push(line);
+            tracing::warn!(origin, line, %reason, "damaged line left out");
+        } else if self.total == SHOWN as u64 + 1 {
+            tracing::warn!(origin, line, "further damaged lines are counted, not logged");
+        }
+    }
+
+    /// How many there were.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The numbers of the first ones, `17, 203, …`; empty if there were none.
+    pub fn lines(&self) -> String {
+        let mut text = self.first.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        if self.total > self.first.len() as u64 {
+            text.push_str(", …");
+        }
+        text
+    }
+}
+
+/// What was met and is not known, by name.
+#[derive(Debug, Default)]
+pub struct Unknown {
+    total: u64,
+    names: BTreeMap<String, u64>,
+}
+
+impl Unknown {
+    /// Notes one; each name is logged once.
+    pub fn note(&mut self, origin: &str, line: u64, name: &str) {
+        self.total += 1;
+        if let Some(count) = self.names.get_mut(name) {
+            *count += 1;
+        } else if self.names.len() < NAMES {
+            self.names.insert(name.to_owned(), 1);
+            tracing::info!(origin, line, name, "unknown kind of message; it is counted");
+        }
+    }
+
+    /// How many there were.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The names with their counts, `aggTrade 3, kline 1`; empty if there were none.
+    pub fn names(&self) -> String {
+        let mut parts: Vec<_> = self.names.iter().map(|(name, n)| format!("{name} {n}")).collect();
+        let others = self.total - self.names.values().sum::<u64>();
+        if others > 0 {
+            parts.push(format!("others {others}"));
+        }
+        parts.join(", ")
+    }
+}

@@ -1,0 +1,203 @@
+//! The component `merge`: the pure merge between its channels.
+
+use futures_lite::future::or;
+use hotbay_market::{Depth, Quote, Trade};
+use hotbay_plugin_api::{
+    Aggregator, BackgroundTask, Batch, ChannelName, Component, Context, EventRef, Mode, Port,
+    SchedulerError, async_trait,
+};
+
+use crate::{
+    config::Config,
+    inputs::{Arrived, Inputs},
+    merge::{Arrival, Key, Merge},
+    outputs::{Market, Outputs},
+    pace::{Pace, nanoseconds},
+    report,
+};
+
+/// So many late events of a source are logged; all are counted.
+const LOGGED: u64 = 5;
+
+/// Merges its sources by event time.
+///
+/// A replay waits for data however long it takes; live, an event waits for
+/// silent sources no longer than the largest lateness.
+#[derive(Debug)]
+pub struct MarketAggregator {
+    context: Context,
+    sources: Vec<Source>,
+    inputs: Inputs,
+    merge: Merge<Market>,
+    pace: Pace,
+    outputs: Outputs,
+    reported: bool,
+}
+
+#[derive(Debug)]
+struct Source {
+    channel: ChannelName,
+    depth: u64,
+    other: u64,
+}
+
+impl Component for MarketAggregator {
+    type Config = Config;
+    const INPUTS: &'static [Port] = &[Port::required(
+        "sources",
+        "quotes and trades; at equal times the first listed goes first",
+    )];
+    const OUTPUTS: &'static [Port] = Outputs::PORTS;
+    const DESCRIPTION: &'static str =
+        "Merges market data by event time into quotes, trades, bars and fair values";
+
+    fn check(config: &Config) -> Result<(), String> {
+        config.check()
+    }
+
+    fn create(config: Config, context: Context) -> Result<Self, SchedulerError> {
+        let channels = context.inputs("sources");
+        let wrong = |message| SchedulerError::Configuration(format!("{}: {message}", context.id()));
+        let latenesses = config.latenesses(&channels).map_err(wrong)?;
+        let longest = latenesses.iter().max().copied().unwrap_or_default();
+        if context.mode() == Mode::Live && channels.len() > 1 && longest.is_zero() {
+            tracing::warn!(
+                "live with a lateness of zero: of two sources, the one that comes second is late; \
+                 set `lateness`"
+            );
+        }
+        // Subscribed here and not in `initialize`: nothing that a source says first is missed.
+        let inputs = Inputs::subscribe(&context, &channels)?;
+        let pace = Pace::new(context.mode(), longest);
+        let merge = Merge::new(latenesses.into_iter().map(nanoseconds));
+        let outputs = Outputs::new(&context, config)?;
+        let source = |channel| Source { channel, depth: 0, other: 0 };
+        let sources = channels.into_iter().map(source).collect();
+        Ok(Self { context, sources, inputs, merge, pace, outputs, reported: false })
+    }
+}
+
+#[async_trait]
+impl BackgroundTask for MarketAggregator {
+    async fn execute(&mut self) -> Result<(), SchedulerError> {
+        let (merge, pace) = (&self.merge, &self.pace);
+        let arrived = match self.inputs.try_take(|place| pace.wants(merge, place)) {
+            Some(arrived) => Some(arrived),
+            // Before it waits, what is ready goes out.
+            None => {
+                self.outputs.flush().await?;
+                self.wait().await
+            }
+        };
+        match arrived {
+            Some(Arrived::Batch(place, batch)) => self.absorb(place, &batch),
+            Some(Arrived::Ended(place)) => self.merge.end(place),
+            None => {}
+        }
+        self.release().await?;
+        if !self.merge.is_done() {
+            return Ok(());
+        }
+        self.outputs.end();
+        self.outputs.flush().await?;
+        self.report();
+        Err(SchedulerError::Finished)
+    }
+
+    async fn shutdown(&mut self) -> Result<(), SchedulerError> {
+        self.report();
+        self.outputs.flush().await
+    }
+}
+
+impl Aggregator for MarketAggregator {}
+
+impl MarketAggregator {
+    /// Waits for a source, for the end of an event's patience, or to be stopped.
+    async fn wait(&mut self) -> Option<Arrived> {
+        let context = &self.context;
+        let expiry = self.pace.next_expiry(context.now_ns(), self.merge.released());
+        let (merge, pace) = (&self.merge, &self.pace);
+        let arrival = async { Some(self.inputs.take(|place| pace.wants(merge, place)).await) };
+        let stop = async {
+            context.cancelled().await;
+            None
+        };
+        let Some(left) = expiry else { return or(arrival, stop).await };
+        let expired = async {
+            context.sleep(left).await;
+            None
+        };
+        or(arrival, or(expired, stop)).await
+    }
+
+    fn absorb(&mut self, place: usize, batch: &Batch) {
+        let mut newest: Option<Key> = None;
+        for event in batch.iter() {
+            let Some(market) = read(&event) else {
+                let kind = event.kind();
+                let source = &mut self.sources[place];
+                match kind == Depth::UPDATE || kind == Depth::SNAPSHOT {
+                    true => source.depth += 1,
+                    false => source.other += 1,
+                }
+                self.merge.observe(place, event.time_ns());
+                continue;
+            };
+            match self.merge.push(place, event.time_ns(), market) {
+                Arrival::Accepted(key) => newest = newest.max(Some(key)),
+                Arrival::Late { by_ns } => self.late(place, event.time_ns(), by_ns),
+            }
+        }
+        if let Some(key) = newest {
+            self.pace.note(self.context.now_ns(), key);
+        }
+    }
+
+    fn late(&self, place: usize, time_ns: i64, by_ns: i64) {
+        let (_, late) = self.merge.arrived(place);
+        if late <= LOGGED {
+            let source = &self.sources[place].channel;
+            tracing::warn!(%source, time_ns, by_ns, "a late event is left out; raise `lateness`");
+        }
+    }
+
+    /// Lets go of what may leave, and live also of what has waited long enough.
+    async fn release(&mut self) -> Result<(), SchedulerError> {
+        while let Some((key, market)) = self.merge.pop() {
+            self.emit(key, &market).await?;
+        }
+        let Some(limit) = self.pace.expired(self.context.now_ns()) else { return Ok(()) };
+        while let Some((key, market)) = self.merge.pop_through(limit) {
+            self.emit(key, &market).await?;
+        }
+        Ok(())
+    }
+
+    async fn emit(&mut self, key: Key, market: &Market) -> Result<(), SchedulerError> {
+        self.outputs.event(key.time_ns, market);
+        if self.outputs.is_full() { self.outputs.flush().await } else { Ok(()) }
+    }
+
+    fn report(&mut self) {
+        if std::mem::replace(&mut self.reported, true) {
+            return;
+        }
+        for (place, source) in self.sources.iter().enumerate() {
+            let (events, late) = self.merge.arrived(place);
+            let (name, depth, other) = (source.channel.as_str(), source.depth, source.other);
+            let row = report::SourceRow { source: name, events, late, depth, other };
+            report::source(&self.context, row);
+        }
+        report::totals(&self.context, self.outputs.totals());
+    }
+}
+
+fn read(event: &EventRef<'_>) -> Option<Market> {
+    let quote = || event.read::<Quote>().map(Market::Quote);
+    let trade = || event.read::<Trade>().map(Market::Trade);
+    quote().or_else(trade)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! Bars of trades, one series for each instrument.
+
+use std::{collections::HashMap, num::NonZeroU64};
+
+use hotbay_market::{Bar, Fixed, Instrument, Quote, Trade};
+use rust_decimal::Decimal;
+
+/// Makes a bar of every so many trades of an instrument.
+///
+/// Pure. A last bar that isn't complete is never given.
+#[derive(Debug)]
+pub struct Bars {
+    trades: u64,
+    series: HashMap<Instrument, Series>,
+    /// Instruments in the order of their first quote.
+    quoted: Vec<Instrument>,
+}
+
+#[derive(Debug, Default)]
+struct Series {
+    quote: Option<Quote>,
+    open: Option<Open>,
+}
+
+/// A bar in the making; its volume stays exact until it closes.
+#[derive(Debug)]
+struct Open {
+    bar: Bar,
+    volume: Decimal,
+}
+
+impl Bars {
+    /// Bars of this many trades.
+    pub fn new(trades: NonZeroU64) -> Self {
+        Self { trades: trades.get(), series: HashMap::new(), quoted: Vec::new() }
+    }
+
+    /// An instrument has a new best bid and ask.
+    pub fn quote(&mut self, quote: &Quote) {
+        let series = self.series.entry(quote.instrument).or_default();
+        if series.quote.replace(*quote).is_none() {
+            self.quoted.push(quote.instrument);
+        }
+    }
+
+    /// A trade; gives the bar that it completes.
+    pub fn trade(&mut self, time_ns: i64, trade: &Trade) -> Option<Bar> {
+        let series = self.series.entry(trade.instrument).or_default();
+        let open = series.open.get_or_insert_with(|| Open::new(time_ns, trade));
+        open.add(trade);
+        if open.bar.trades < self.trades {
+            return None;
+        }
+        let done = series.open.take()?;
+        Some(done.close(series.quote.as_ref()))
+    }
+
+    /// The last quote of each instrument, in the order of their first quotes.
+    pub fn last_quotes(&self) -> impl Iterator<Item = &Quote> {
+        self.quoted.iter().filter_map(|instrument| self.series.get(instrument)?.quote.as_ref())
+    }
+}
+
+impl Open {
+    fn new(time_ns: i64, first: &Trade) -> Self {
+        let Trade { instrument, price, .. } = *first;
+        let bar = Bar {
+            instrument,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: Fixed::ZERO,
+            bid: Fixed::ZERO,
+            ask: Fixed::ZERO,
+            trades: 0,
+            opened_ns: time_ns,
+        };
+        Self { bar, volume: Decimal::ZERO }
+    }
+
+    fn add(&mut self, trade: &Trade) {
+        self.bar.high = self.bar.high.max(trade.price);
+        self.bar.low = self.bar.low.min(trade.price);
+        self.bar.close = trade.price;
+        self.bar.trades += 1;
+        self.volume = self.volume.saturating_add(trade.quantity.to_decimal());
+    }
+
+    fn close(self, quote: Option<&Quote>) -> Bar {
+        let (bid, ask) = quote.map_or((Fixed::ZERO, Fixed::ZERO), |quote| (quote.bid, quote.ask));
+        Bar { volume: nearest(self.volume), bid, ask, ..self.bar }
+    }
+}
+
+/// The decimal with as many places as fit an event.
+fn nearest(value: Decimal) -> Fixed {
+    let fits = |places| Fixed::try_from(value.round_dp(places)).ok();
+    (0..=value.scale().min(18)).rev().find_map(fits).unwrap_or(Fixed::new(i64::MAX, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trade(name: &str, price: &str, quantity: &str) -> Trade {
+        let (price, quantity) = (price.parse().unwrap(), quantity.parse().unwrap());
+        Trade { instrument: Instrument::new(name).unwrap(), price, quantity, id: 0, side: 0 }
+    }
+
+    fn quote(name: &str, bid: &str, ask: &str) -> Quote {
+        let (bid, ask) = (bid.parse().unwrap(), ask.parse().unwrap());
+        let size = Fixed::new(1, 0);
+        let instrument = Instrument::new(name).unwrap();
+        Quote { instrument, bid, bid_size: size, ask, ask_size: size }
+    }
+
+    #[test]
+    fn a_bar_closes_with_its_last_trade_and_the_quote_known_then() {
+        let mut bars = Bars::new(NonZeroU64::new(3).unwrap());
+        assert_eq!(bars.trade(1, &trade("A", "10.0", "0.1")), None);
+        bars.quote(&quote("A", "8", "9"));
+        bars.quote(&quote("B", "1", "2"));
+        assert_eq!(bars.trade(2, &trade("B", "1.5", "7")), None);
+        assert_eq!(bars.trade(3, &trade("A", "12.5", "0.25")), None);
+        let bar = bars.trade(4, &trade("A", "9.75", "1")).unwrap();
+        let fixed = |text: &str| text.parse::<Fixed>().unwrap();
+        assert_eq!(
+            (bar.open, bar.high, bar.low, bar.close),
+            (fixed("10"), fixed("12.5"), fixed("9.75"), fixed("9.75"))
+        );
+        assert_eq!((bar.volume, bar.trades, bar.opened_ns), (fixed("1.35"), 3, 1));
+        assert_eq!((bar.bid, bar.ask), (fixed("8"), fixed("9")));
+        assert_eq!(bars.trade(5, &trade("A", "9", "1")), None, "the next bar is a new one");
+    }
+
+    #[test]
+    fn the_last_quotes_come_in_the_order_in_which_instruments_appeared() {
+        let mut bars = Bars::new(NonZeroU64::MIN);
+        for (name, bid) in [("B", "1"), ("A", "2"), ("B", "3")] {
+            bars.quote(&quote(name, bid, "9"));
+        }
+        let last: Vec<_> =
+            bars.last_quotes().map(|quote| (quote.instrument.to_string(), quote.bid)).collect();
+        assert_eq!(last, [("B".into(), Fixed::new(3, 0)), ("A".into(), Fixed::new(2, 0))]);
+    }
+
+    #[test]
+    fn a_volume_beyond_an_event_loses_places_before_it_loses_size() {
+        let value: Decimal = "12345678901234567.8901".parse().unwrap();
+        assert_eq!(nearest(value).to_string(), "12345678901234567.89");
+    }
+}

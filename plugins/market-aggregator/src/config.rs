@@ -1,0 +1,109 @@
+//! The aggregator's configuration.
+
+use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
+
+use hotbay_market::Instrument;
+use hotbay_plugin_api::{ChannelName, JsonSchema};
+use serde::Deserialize;
+
+/// What to merge how, and what to make of it.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How far behind its newest event a source may still bring one: `1s`, `250ms`.
+    /// Live, also how long an event waits for silent sources.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub lateness: Duration,
+    /// Sources with another lateness, by channel.
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub lateness_of: BTreeMap<String, humantime_serde::Serde<Duration>>,
+    /// What makes a bar; needed by the output `bars`.
+    pub bars: Option<BarsConfig>,
+    /// What makes a fair value; needed by the output `fair`.
+    pub fair: Option<FairConfig>,
+}
+
+/// Bars of trades.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BarsConfig {
+    /// How many trades make a bar; at least 1.
+    pub trades: NonZeroU64,
+}
+
+/// The mid of several venues.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FairConfig {
+    /// The instruments whose mids are averaged; at least one, each once.
+    pub instruments: Vec<Instrument>,
+    /// The one of them that is traded.
+    pub trade: Instrument,
+}
+
+impl Config {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let Some(FairConfig { instruments, trade }) = &self.fair else { return Ok(()) };
+        if instruments.is_empty() {
+            return Err("fair.instruments is empty; expected at least one instrument".to_owned());
+        }
+        for (place, instrument) in instruments.iter().enumerate() {
+            if instruments[..place].contains(instrument) {
+                return Err(format!("fair.instruments names {instrument} twice; expected it once"));
+            }
+        }
+        if !instruments.contains(trade) {
+            return Err(format!("fair.trade is {trade}; expected one of fair.instruments"));
+        }
+        Ok(())
+    }
+
+    /// The lateness of each source, in their order.
+    pub(crate) fn latenesses(&self, sources: &[ChannelName]) -> Result<Vec<Duration>, String> {
+        let unknown = |name: &&String| !sources.iter().any(|source| source.as_str() == *name);
+        if let Some(name) = self.lateness_of.keys().find(unknown) {
+            let known: Vec<_> = sources.iter().map(ChannelName::as_str).collect();
+            let known = known.join(", ");
+            return Err(format!("lateness_of names {name}; expected one of the sources: {known}"));
+        }
+        let of = |source: &ChannelName| {
+            self.lateness_of.get(source.as_str()).map_or(self.lateness, |own| **own)
+        };
+        Ok(sources.iter().map(of).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(json: &str) -> Result<Config, String> {
+        let config: Config = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        config.check().map(|()| config)
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_was_expected() {
+        for (json, expected) in [
+            (r#"{"fair": {"instruments": [], "trade": "A"}}"#, "at least one instrument"),
+            (r#"{"fair": {"instruments": ["A", "A"], "trade": "A"}}"#, "names A twice"),
+            (r#"{"fair": {"instruments": ["A"], "trade": "B"}}"#, "fair.trade is B"),
+            (r#"{"bars": {"trades": 0}}"#, "nonzero"),
+            (r#"{"lateness": "soon"}"#, "duration"),
+            (r#"{"latenes": "1s"}"#, "unknown field"),
+        ] {
+            let error = config(json).unwrap_err();
+            assert!(error.contains(expected), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_source_has_its_own_lateness_or_the_common_one() {
+        let config = config(r#"{"lateness": "1s", "lateness_of": {"b": "5ms"}}"#).unwrap();
+        let sources = ["a", "b"].map(ChannelName::from);
+        let [a, b] = [Duration::from_secs(1), Duration::from_millis(5)];
+        assert_eq!(config.latenesses(&sources), Ok(vec![a, b]));
+        assert!(config.latenesses(&sources[..1]).unwrap_err().contains("lateness_of names b"));
+    }
+}

@@ -1,0 +1,73 @@
+//! One fair value from the quotes of several venues.
+
+use hotbay_market::{FairValue, Fixed, Instrument, Quote};
+
+/// The mean of the mids of several instruments, beside the quote of the one that is traded.
+///
+/// Pure. Gives nothing until every instrument has been quoted.
+#[derive(Debug)]
+pub struct Fair {
+    instruments: Vec<Instrument>,
+    mids: Vec<Option<f64>>,
+    traded: Traded,
+}
+
+#[derive(Debug)]
+struct Traded {
+    instrument: Instrument,
+    bid: Fixed,
+    ask: Fixed,
+    mid: f64,
+}
+
+impl Fair {
+    /// The fair value of `instruments`, summed in this order, for trading `traded`.
+    pub fn new(instruments: Vec<Instrument>, traded: Instrument) -> Self {
+        let mids = vec![None; instruments.len()];
+        let traded = Traded { instrument: traded, bid: Fixed::ZERO, ask: Fixed::ZERO, mid: 0.0 };
+        Self { instruments, mids, traded }
+    }
+
+    /// A quote; gives the fair value with it if it is of one of the instruments and all are known.
+    pub fn quote(&mut self, quote: &Quote) -> Option<FairValue> {
+        let place = self.instruments.iter().position(|known| *known == quote.instrument)?;
+        let mid = quote.mid();
+        self.mids[place] = Some(mid);
+        if quote.instrument == self.traded.instrument {
+            self.traded = Traded { bid: quote.bid, ask: quote.ask, mid, ..self.traded };
+        }
+        let mut sum = 0.0;
+        for mid in &self.mids {
+            sum += (*mid)?;
+        }
+        let Traded { instrument, bid, ask, mid } = self.traded;
+        Some(FairValue { instrument, fair: sum / self.mids.len() as f64, mid, bid, ask })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quote(name: &str, bid: i64, ask: i64) -> Quote {
+        let instrument = Instrument::new(name).unwrap();
+        let (bid, ask) = (Fixed::new(bid, 0), Fixed::new(ask, 0));
+        Quote { instrument, bid, bid_size: bid, ask, ask_size: ask }
+    }
+
+    #[test]
+    fn it_waits_for_all_and_then_follows_each_of_them() {
+        let [a, b, c] = ["a", "b", "c"].map(|name| Instrument::new(name).unwrap());
+        let mut fair = Fair::new(vec![a, b, c], b);
+        assert_eq!(fair.quote(&quote("a", 1, 3)), None);
+        assert_eq!(fair.quote(&quote("b", 10, 12)), None);
+        assert_eq!(fair.quote(&quote("other", 99, 99)), None);
+        let value = fair.quote(&quote("c", 20, 20)).unwrap();
+        assert_eq!((value.instrument, value.fair, value.mid), (b, 11.0, 11.0));
+        let value = fair.quote(&quote("a", 4, 6)).unwrap();
+        assert_eq!(
+            (value.fair, value.bid, value.ask),
+            (12.0, Fixed::new(10, 0), Fixed::new(12, 0))
+        );
+    }
+}

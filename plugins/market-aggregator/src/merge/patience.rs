@@ -1,0 +1,88 @@
+//! How long events wait for silent sources when the market is live.
+
+use std::collections::VecDeque;
+
+use super::Key;
+
+/// Remembers when events arrived, and says which of them have waited long enough.
+///
+/// Pure: the time is passed in.
+#[derive(Debug)]
+pub struct Patience {
+    limit_ns: i64,
+    /// Until when, and up to which event; both grow from front to back.
+    waiting: VecDeque<(i64, Key)>,
+}
+
+impl Patience {
+    /// Events wait this long at most.
+    pub fn new(limit_ns: i64) -> Self {
+        Self { limit_ns, waiting: VecDeque::new() }
+    }
+
+    /// An event has arrived.
+    pub fn note(&mut self, now_ns: i64, key: Key) {
+        // One that stands before an earlier arrival leaves with that at the latest.
+        if self.waiting.back().is_some_and(|&(_, last)| key <= last) {
+            return;
+        }
+        let until = now_ns.saturating_add(self.limit_ns);
+        match self.waiting.back_mut() {
+            Some((other, last)) if *other == until => *last = key,
+            _ => self.waiting.push_back((until, key)),
+        }
+    }
+
+    /// The last event whose wait is over: it and all before it leave now.
+    pub fn expired(&mut self, now_ns: i64) -> Option<Key> {
+        let mut last = None;
+        while let Some(&(until, key)) = self.waiting.front()
+            && until <= now_ns
+        {
+            last = Some(key);
+            self.waiting.pop_front();
+        }
+        last
+    }
+
+    /// When the next wait is over, for what has not been `released` in order meanwhile.
+    pub fn next_expiry(&mut self, released: Option<Key>) -> Option<i64> {
+        while let Some(&(until, key)) = self.waiting.front() {
+            if released.is_none_or(|released| released < key) {
+                return Some(until);
+            }
+            self.waiting.pop_front();
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(time_ns: i64) -> Key {
+        Key { time_ns, source: 0, arrival: 0 }
+    }
+
+    #[test]
+    fn an_event_leaves_when_its_own_wait_is_over_and_takes_the_earlier_ones_along() {
+        let mut patience = Patience::new(10);
+        patience.note(0, key(100));
+        patience.note(5, key(99));
+        patience.note(7, key(200));
+        assert_eq!(patience.expired(9), None);
+        assert_eq!(patience.next_expiry(None), Some(10));
+        assert_eq!(patience.expired(10), Some(key(100)), "99 stands before it");
+        assert_eq!(patience.next_expiry(None), Some(17));
+    }
+
+    #[test]
+    fn what_left_in_order_needs_no_wake_up() {
+        let mut patience = Patience::new(10);
+        patience.note(0, key(100));
+        patience.note(1, key(200));
+        assert_eq!(patience.next_expiry(Some(key(100))), Some(11));
+        assert_eq!(patience.next_expiry(Some(key(200))), None);
+    }
+}

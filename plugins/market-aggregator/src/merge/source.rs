@@ -1,0 +1,107 @@
+//! One source of a merge: what waits, and how far it has come.
+
+use std::collections::VecDeque;
+
+use super::Key;
+
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    pub(super) time_ns: i64,
+    pub(super) arrival: u64,
+    pub(super) item: T,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Progress {
+    Silent,
+    Reached { newest_ns: i64 },
+    Ended,
+}
+
+#[derive(Debug)]
+pub(super) struct Source<T> {
+    lateness_ns: i64,
+    progress: Progress,
+    /// In the order of leaving.
+    waiting: VecDeque<Entry<T>>,
+    pub(super) arrived: u64,
+    pub(super) late: u64,
+}
+
+impl<T> Source<T> {
+    pub(super) fn new(lateness_ns: i64) -> Self {
+        Self {
+            lateness_ns,
+            progress: Progress::Silent,
+            waiting: VecDeque::new(),
+            arrived: 0,
+            late: 0,
+        }
+    }
+
+    /// The time before which nothing of this source is accepted any more.
+    pub(super) fn watermark(&self) -> Option<i64> {
+        match self.progress {
+            Progress::Silent => None,
+            Progress::Reached { newest_ns } => Some(newest_ns.saturating_sub(self.lateness_ns)),
+            Progress::Ended => Some(i64::MAX),
+        }
+    }
+
+    /// Whether nothing that this source, the one at `place`, may still bring stands before `key`.
+    pub(super) fn lets_pass(&self, key: &Key, place: usize) -> bool {
+        match self.progress {
+            Progress::Silent => false,
+            Progress::Reached { newest_ns } => {
+                // The smallest that may still come has this time and a later arrival.
+                let watermark = newest_ns.saturating_sub(self.lateness_ns);
+                key.time_ns < watermark || (key.time_ns == watermark && key.source <= place)
+            }
+            Progress::Ended => true,
+        }
+    }
+
+    pub(super) fn advance(&mut self, time_ns: i64) {
+        self.progress = match self.progress {
+            Progress::Silent => Progress::Reached { newest_ns: time_ns },
+            Progress::Reached { newest_ns } => {
+                Progress::Reached { newest_ns: newest_ns.max(time_ns) }
+            }
+            Progress::Ended => Progress::Ended,
+        };
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry<T>) {
+        let in_order = self.waiting.back().is_none_or(|last| last.time_ns <= entry.time_ns);
+        if in_order {
+            self.waiting.push_back(entry);
+        } else {
+            // After its equals: they arrived before.
+            let place = self.waiting.partition_point(|other| other.time_ns <= entry.time_ns);
+            self.waiting.insert(place, entry);
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        self.progress = Progress::Ended;
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.progress, Progress::Ended)
+    }
+
+    pub(super) fn first(&self) -> Option<&Entry<T>> {
+        self.waiting.front()
+    }
+
+    pub(super) fn take(&mut self) -> Option<Entry<T>> {
+        self.waiting.pop_front()
+    }
+
+    /// The time between the first and the last that wait.
+    #[cfg(test)]
+    pub(super) fn span(&self) -> i64 {
+        let ends = self.waiting.front().zip(self.waiting.back());
+        ends.map_or(0, |(first, last)| last.time_ns - first.time_ns)
+    }
+}

@@ -1,0 +1,145 @@
+//! What leaves the merge, onto the channels that are connected.
+
+use hotbay_market::{Quote, Trade};
+use hotbay_plugin_api::{Context, Port, Publisher, SchedulerError};
+
+use crate::{Bars, Fair, config::Config, report::Totals};
+
+/// A market event on its way through the merge.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Market {
+    Quote(Quote),
+    Trade(Trade),
+}
+
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    quotes: Option<Publisher>,
+    trades: Option<Publisher>,
+    bars: Option<(Publisher, Bars)>,
+    fair: Option<(Publisher, Fair)>,
+    totals: Totals,
+    last_ns: i64,
+}
+
+impl Outputs {
+    pub(crate) const PORTS: &'static [Port] = &[
+        Port::optional("quotes", "best bid and ask, merged"),
+        Port::optional("trades", "trades, merged"),
+        Port::optional(
+            "bars",
+            "bars of trades; at the end of the data each instrument's last quote",
+        ),
+        Port::optional("fair", "the mid of several venues"),
+    ];
+
+    pub(crate) fn new(context: &Context, config: Config) -> Result<Self, SchedulerError> {
+        let (quotes, trades) =
+            (context.optional_publisher("quotes"), context.optional_publisher("trades"));
+        let bars = config.bars.map(|bars| Bars::new(bars.trades));
+        let bars = paired(context, "bars", bars)?;
+        let fair = config.fair.map(|fair| Fair::new(fair.instruments, fair.trade));
+        let fair = paired(context, "fair", fair)?;
+        if quotes.is_none() && trades.is_none() && bars.is_none() && fair.is_none() {
+            return Err(SchedulerError::Configuration(format!(
+                "{}: no output is connected; name a channel for quotes, trades, bars or fair \
+                 under `outputs`",
+                context.id()
+            )));
+        }
+        Ok(Self { quotes, trades, bars, fair, totals: Totals::default(), last_ns: 0 })
+    }
+
+    /// Passes an event on, in the merged order, with what follows from it.
+    pub(crate) fn event(&mut self, time_ns: i64, market: &Market) {
+        self.last_ns = time_ns;
+        self.totals.merged += 1;
+        match market {
+            Market::Quote(quote) => self.quote(time_ns, quote),
+            Market::Trade(trade) => self.trade(time_ns, trade),
+        }
+    }
+
+    fn quote(&mut self, time_ns: i64, quote: &Quote) {
+        self.totals.quotes += 1;
+        if let Some(out) = &mut self.quotes {
+            out.push(time_ns, quote);
+        }
+        if let Some((_, bars)) = &mut self.bars {
+            bars.quote(quote);
+        }
+        if let Some((out, fair)) = &mut self.fair
+            && let Some(value) = fair.quote(quote)
+        {
+            self.totals.fair += 1;
+            out.push(time_ns, &value);
+        }
+    }
+
+    fn trade(&mut self, time_ns: i64, trade: &Trade) {
+        self.totals.trades += 1;
+        if let Some(out) = &mut self.trades {
+            out.push(time_ns, trade);
+        }
+        if let Some((out, bars)) = &mut self.bars
+            && let Some(bar) = bars.trade(time_ns, trade)
+        {
+            self.totals.bars += 1;
+            out.push(time_ns, &bar);
+        }
+    }
+
+    /// The end of the data: the last quotes, by which open positions are valued.
+    ///
+    /// They carry the time of the last event, so that time never runs backwards.
+    pub(crate) fn end(&mut self) {
+        if let Some((out, bars)) = &mut self.bars {
+            for quote in bars.last_quotes() {
+                out.push(self.last_ns, quote);
+            }
+        }
+    }
+
+    pub(crate) fn is_full(&mut self) -> bool {
+        self.publishers().any(|out| out.is_full())
+    }
+
+    pub(crate) async fn flush(&mut self) -> Result<(), SchedulerError> {
+        for out in self.publishers() {
+            out.flush().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    fn publishers(&mut self) -> impl Iterator<Item = &mut Publisher> + Send {
+        let plain = self.quotes.iter_mut().chain(&mut self.trades);
+        let bars = self.bars.iter_mut().map(|(out, _)| out);
+        let fair = self.fair.iter_mut().map(|(out, _)| out);
+        plain.chain(bars).chain(fair)
+    }
+}
+
+/// An output with what makes its events; one without the other is a mistake.
+fn paired<T>(
+    context: &Context,
+    name: &'static str,
+    maker: Option<T>,
+) -> Result<Option<(Publisher, T)>, SchedulerError> {
+    match (context.optional_publisher(name), maker) {
+        (Some(out), Some(maker)) => Ok(Some((out, maker))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(SchedulerError::Configuration(format!(
+            "{}: output `{name}` is connected; say under `config.{name}` what makes it",
+            context.id()
+        ))),
+        (None, Some(_)) => Err(SchedulerError::Configuration(format!(
+            "{}: `config.{name}` is given, but output `{name}` is not connected; name a channel \
+             for it under `outputs`",
+            context.id()
+        ))),
+    }
+}

@@ -1,0 +1,43 @@
+//! What the aggregator says at the end.
+
+use hotbay_plugin_api::Context;
+use serde::Serialize;
+
+/// How many events left, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Totals {
+    pub(crate) merged: u64,
+    pub(crate) quotes: u64,
+    pub(crate) trades: u64,
+    pub(crate) bars: u64,
+    pub(crate) fair: u64,
+}
+
+/// One source, in the section `merge`.
+#[derive(Debug, Serialize)]
+pub(crate) struct SourceRow<'a> {
+    pub(crate) source: &'a str,
+    /// Quotes and trades that arrived, late or not.
+    pub(crate) events: u64,
+    /// Those of them that were late and not mixed in.
+    pub(crate) late: u64,
+    /// Depth events: counted, not merged.
+    pub(crate) depth: u64,
+    /// Events of other kinds: counted, not merged.
+    pub(crate) other: u64,
+}
+
+#[derive(Serialize)]
+struct Row<'a, T: Serialize> {
+    aggregator: &'a str,
+    #[serde(flatten)]
+    of: T,
+}
+
+pub(crate) fn source(context: &Context, row: SourceRow<'_>) {
+    context.report("merge", &Row { aggregator: context.id(), of: row });
+}
+
+pub(crate) fn totals(context: &Context, totals: Totals) {
+    context.report("aggregator", &Row { aggregator: context.id(), of: totals });
+}

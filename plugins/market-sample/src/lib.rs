@@ -1,0 +1,1 @@
+//! The market data sample of the crate `barter`.

@@ -1,0 +1,118 @@
+//! A strategy's way to its executor: one order at a time, each with its answer.
+
+mod holding;
+
+pub use holding::{Holding, Stance, Ticket};
+
+use hotbay_plugin_api::{ChannelName, Context, Port, Publisher, SchedulerError};
+
+use crate::{Intent, Order, OrderReport, Outcome, Side};
+
+/// Sends a strategy's orders and awaits the executor's report of each.
+///
+/// With the input `reports` connected, [`place`](Self::place) returns when the
+/// order's own report is there: what the strategy does next depends on what
+/// became of the order, never on how the threads ran. Unconnected, every order
+/// counts as filled.
+#[derive(Debug)]
+pub struct Desk {
+    context: Context,
+    orders: Publisher,
+    reports: Option<ChannelName>,
+    last_id: u64,
+}
+
+impl Desk {
+    /// The output that a strategy with a desk declares.
+    pub const ORDERS: Port = Port::required("orders", "market orders for the executor");
+    /// The input that a strategy with a desk declares.
+    pub const REPORTS: Port = Port::optional(
+        "reports",
+        "the executor's reports; when connected, each order awaits its own",
+    );
+
+    /// The desk of the component that `context` belongs to.
+    ///
+    /// # Errors
+    /// If `orders` is not connected, or `reports` to several channels.
+    pub fn new(context: Context) -> Result<Self, SchedulerError> {
+        let orders = context.publisher("orders")?;
+        let reports = match context.inputs("reports").as_slice() {
+            [] => None,
+            _ => Some(context.input("reports")?),
+        };
+        Ok(Self { context, orders, reports, last_id: 0 })
+    }
+
+    /// Places an order and brings what the strategy holds up to date.
+    ///
+    /// # Errors
+    /// [`SchedulerError::EventSend`] if the order can't be sent, and
+    /// [`SchedulerError::EventReceive`] if the reports end before this order's.
+    pub async fn place(
+        &mut self,
+        time_ns: i64,
+        ticket: Ticket,
+        holding: &mut Holding,
+    ) -> Result<(), SchedulerError> {
+        let Ticket { side, intent, quantity, bid, ask } = ticket;
+        let instrument = holding.instrument;
+        self.last_id += 1;
+        let (id, side, intent) = (self.last_id, side.code(), intent.code());
+        let order = Order { id, instrument, side, intent, quantity, bid, ask };
+        let signal = u64::from(ticket.intent == Intent::Signal);
+        holding.signals += signal;
+        if let Some(channel) = self.reports.clone() {
+            let report = self.send_and_wait(time_ns, &order, &channel).await?;
+            holding.position = report.position;
+            if report.result() == Outcome::Denied {
+                holding.denied += signal;
+            }
+            return Ok(());
+        }
+        self.orders.push(time_ns, &order);
+        let change = match ticket.side {
+            Side::Buy => Some(quantity),
+            Side::Sell => quantity.checked_neg(),
+        };
+        let after = change.and_then(|change| holding.position.checked_add(change));
+        holding.position = after.ok_or_else(|| {
+            SchedulerError::TaskExecution(format!("the position in {instrument} is too large"))
+        })?;
+        Ok(())
+    }
+
+    /// Sends what was placed without awaiting reports.
+    ///
+    /// # Errors
+    /// [`SchedulerError::EventSend`] if it can't be sent.
+    pub async fn flush(&mut self) -> Result<(), SchedulerError> {
+        self.orders.flush().await
+    }
+
+    async fn send_and_wait(
+        &mut self,
+        time_ns: i64,
+        order: &Order,
+        channel: &ChannelName,
+    ) -> Result<OrderReport, SchedulerError> {
+        // Subscribed only while an answer is due: a strategy that doesn't read must not
+        // hold up the executor, which serves others too.
+        let mut reports = self.context.subscribe(channel)?;
+        self.orders.send(time_ns, order).await?;
+        let source = u64::from(self.context.source());
+        while let Some(batch) = reports.recv().await {
+            let own = batch
+                .iter()
+                .filter_map(|event| event.read::<OrderReport>())
+                .find(|report| report.strategy == source && report.order == order.id);
+            if let Some(report) = own {
+                return Ok(report);
+            }
+        }
+        Err(SchedulerError::EventReceive(format!(
+            "channel {channel} ended before the report of order {}: the executor has stopped",
+            order.id
+        )))
+    }
+}

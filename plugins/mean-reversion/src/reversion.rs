@@ -1,0 +1,90 @@
+//! When to sell what is dear and buy what is cheap.
+
+use hotbay_market::{Ema, Side, Stance};
+
+/// Trades the distance of a mid from its fair value against that distance's own average.
+///
+/// Pure. d = mid − fair, e = its exponential moving average, z = d − e: flat, it
+/// sells above θ and buys below −θ; a position is closed once z has come back to 0.
+#[derive(Debug)]
+pub struct Reversion {
+    theta: f64,
+    warmup: u64,
+    average: Ema,
+    updates: u64,
+}
+
+impl Reversion {
+    /// Acts at a distance of `theta`, from update number `warmup` on.
+    pub fn new(theta: f64, span: u32, warmup: u64) -> Self {
+        Self { theta, warmup, average: Ema::new(span), updates: 0 }
+    }
+
+    /// Takes a fair value in, and says what to do about it with a position of this stance.
+    pub fn update(&mut self, mid: f64, fair: f64, stance: Stance) -> Option<Side> {
+        let distance = mid - fair;
+        let z = distance - self.average.update(distance);
+        self.updates += 1;
+        if self.updates < self.warmup {
+            return None;
+        }
+        match stance {
+            Stance::Flat if z > self.theta => Some(Side::Sell),
+            Stance::Flat if z < -self.theta => Some(Side::Buy),
+            Stance::Short if z <= 0.0 => Some(Side::Buy),
+            Stance::Long if z >= 0.0 => Some(Side::Sell),
+            Stance::Flat | Stance::Short | Stance::Long => None,
+        }
+    }
+
+    /// How many fair values it has taken in.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What it does about distances from a fair value of zero, filled at once.
+    fn run(theta: f64, warmup: u64, distances: &[f64]) -> Vec<Option<Side>> {
+        let mut reversion = Reversion::new(theta, 1_000_000, warmup);
+        let mut stance = Stance::Flat;
+        let act = |&distance: &f64| {
+            let side = reversion.update(distance, 0.0, stance);
+            stance = match (stance, side) {
+                (stance, None) => stance,
+                (Stance::Flat, Some(Side::Buy)) => Stance::Long,
+                (Stance::Flat, Some(Side::Sell)) => Stance::Short,
+                (Stance::Long | Stance::Short, Some(_)) => Stance::Flat,
+            };
+            side
+        };
+        distances.iter().map(act).collect()
+    }
+
+    #[test]
+    fn it_sells_above_the_threshold_and_buys_back_at_the_average() {
+        let acts = run(3.0, 0, &[0.0, 2.9, 3.1, 9.0, 0.5, -0.1, 0.0]);
+        assert_eq!(acts, [None, None, Some(Side::Sell), None, None, Some(Side::Buy), None]);
+    }
+
+    #[test]
+    fn it_buys_below_the_threshold_and_sells_at_the_average() {
+        let acts = run(3.0, 0, &[0.0, -3.1, -1.0, 0.1]);
+        assert_eq!(acts, [None, Some(Side::Buy), None, Some(Side::Sell)]);
+    }
+
+    #[test]
+    fn one_event_closes_or_opens_but_never_both() {
+        let acts = run(3.0, 0, &[0.0, 4.0, -4.0, -4.0]);
+        assert_eq!(acts, [None, Some(Side::Sell), Some(Side::Buy), Some(Side::Buy)]);
+    }
+
+    #[test]
+    fn it_acts_from_the_warmups_own_update_on() {
+        let acts = run(3.0, 3, &[0.0, 9.0, 9.0]);
+        assert_eq!(acts, [None, None, Some(Side::Sell)]);
+    }
+}
