@@ -37,4 +37,4 @@ pub use lent::{ComponentSetup, Connections};
 pub use loader::{Inspected, Loader, LoaderConfig};
 pub use probe::{PROBE_ARGUMENT, serve as serve_probe};
 pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};
-pub use task_run::PluginRun;
+pub use task_run::{Busy, PluginRun};

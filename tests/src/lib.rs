@@ -1,1 +1,22 @@
-//! The harness of the end-to-end tests.
+//! The harness of the end-to-end tests: real libraries, real processes, waiting on facts.
+//!
+//! [`library`] and [`hotbay`] have cargo build what a test loads and runs, once
+//! for each test process. A [`PluginsFolder`] holds copies of libraries, a
+//! [`ConfigFile`] names the folder, a [`Run`] is the `hotbay` process, and
+//! [`Report`] reads what it printed.
+//!
+//! Nothing here sleeps for luck: [`until`] looks again and again for a fact,
+//! and fails with its name when the time is over.
+
+mod cargo;
+mod folder;
+pub mod proc;
+mod report;
+mod run;
+mod wait;
+
+pub use cargo::{Artifacts, BuildError, Profile, build, hotbay, library, workspace};
+pub use folder::{ConfigFile, PluginsFolder};
+pub use report::Report;
+pub use run::{Ended, Run, Running, Signal};
+pub use wait::{LIMIT, until};

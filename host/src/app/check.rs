@@ -90,7 +90,7 @@ fn find<'p>(
             }
             (Some(_), Some(_)) => {
                 let message = format!(
-                    "plugin `{}` has several components for a {}: {}",
+                    "plugin `{}` has several components of the role {}: {}",
                     entry.plugin,
                     entry.role,
                     names(of_role().collect())
@@ -108,7 +108,7 @@ fn find<'p>(
     if known.role == entry.role {
         return Ok(known);
     }
-    let message = format!("`{name}` is a {}, not a {}", known.role, entry.role);
+    let message = format!("`{name}` has the role {}, not {}", known.role, entry.role);
     Err(config.error_at(&path, message).with_help(format!("move it to `{}:`", known.role.key())))
 }
 
@@ -170,7 +170,7 @@ fn connect(
     let takes_one = direction == Direction::Inputs && takes_one(entry.role);
     let main = declared.first().and_then(|port| connected.get(&port.name));
     if takes_one && main.is_some_and(|channels| channels.len() > 1) {
-        let message = format!("the main input of a {} takes one channel", entry.role);
+        let message = format!("the main input of `{}` takes one channel", entry.id);
         let help = "merge them in the aggregator, or add one component for each";
         findings.push(config.error_at(&location, message).with_help(help));
     }

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     config::{Config, Diagnostic, Diagnostics, Severity, TaskEntry},
-    plugin::{ComponentSetup, Connections, Generation, Services},
-    scheduler::{Scheduler, TaskOptions},
+    plugin::{Busy, ComponentSetup, Connections, Generation, Services},
+    scheduler::{Scheduler, ShutdownLimits, TaskOptions},
 };
 
 /// Which tasks are to run; problems go into the findings.
@@ -106,7 +106,7 @@ fn schedule(
 pub(super) struct Running {
     scheduler: Scheduler<ChannelName, Batch>,
     cancel: CancellationToken,
-    tasks: Vec<(Scheduled, Tally)>,
+    tasks: Vec<(Scheduled, Tally, Busy)>,
 }
 
 /// Starts every task on its plugin's threads.
@@ -130,6 +130,7 @@ pub(super) async fn start(
         };
         let run = plugin.create_run(&scheduled.task, setup, services).await.map_err(failed)?;
         let tally = Tally::default();
+        let busy = run.busy();
         let driver = TaskDriver {
             id: scheduled.id(),
             run,
@@ -142,7 +143,7 @@ pub(super) async fn start(
         scheduler
             .register_background_task_with(scheduled.id(), driver, options)
             .map_err(failed)?;
-        running.push((scheduled.clone(), tally));
+        running.push((scheduled.clone(), tally, busy));
     }
     scheduler.start().await.map_err(failed)?;
     Ok(Running { scheduler, cancel, tasks: running })
@@ -152,14 +153,26 @@ impl Running {
     /// Asks all tasks to stop and waits; gives what did not.
     pub(super) async fn stop(&self, limit: Duration) -> Vec<String> {
         self.cancel.cancel();
-        let report = self.scheduler.shutdown(limit).await;
-        let stuck = report.did_not_stop.iter();
-        stuck.map(|id| format!("task {id} did not stop within {limit:?}")).collect()
+        // A run in progress is a turn: it may end by itself as long as the limit allows.
+        let limits = ShutdownLimits {
+            total: limit * 2,
+            turn_grace: limit,
+            ..ShutdownLimits::within(limit * 2)
+        };
+        let report = self.scheduler.shutdown_with(limits).await;
+        let mut stuck: Vec<String> = report.did_not_stop.iter().map(ToString::to_string).collect();
+        for (scheduled, _, busy) in &self.tasks {
+            let id = scheduled.id();
+            if busy.is_busy() && !stuck.contains(&id) {
+                stuck.push(id);
+            }
+        }
+        stuck.iter().map(|id| format!("task {id} did not stop within {limit:?}")).collect()
     }
 
     /// What became of each task.
     pub(super) fn reports(&self) -> Vec<TaskReport> {
-        let of = |(scheduled, tally): &(Scheduled, Tally)| {
+        let of = |(scheduled, tally, _): &(Scheduled, Tally, Busy)| {
             let runs = tally.lock().clone();
             TaskReport {
                 id: scheduled.id(),

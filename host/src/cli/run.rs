@@ -10,7 +10,10 @@ use hotbay::{
     app::{Host, HostError, ProgressDisplay},
     config::{Config, Diagnostics},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
 
 use super::{FAILED_RUN, Output, WRONG_CONFIGURATION, fail};
 
@@ -88,16 +91,11 @@ async fn prepare(path: &Path) -> Result<Host, ExitCode> {
 
 /// Comes at the first Ctrl-C or SIGTERM; at the second one the process ends at once.
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    tokio::spawn(async move {
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut stop = Some(stop);
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+        for _ in signals.forever() {
             match stop.take() {
                 // Nobody listens any more if the run ended by itself just now.
                 Some(stop) => drop(stop.send(())),
@@ -107,7 +105,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
                 }
             }
         }
-    });
+    })?;
     Ok(async move {
         if stopped.await.is_err() {
             std::future::pending::<()>().await;

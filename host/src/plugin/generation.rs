@@ -212,7 +212,7 @@ impl Generation {
         let (module, task) = (*module, RString::from(task));
         let create = move || module.create_task()(task.as_rstr(), host);
         let created: RResult<_, _> = bay.run(create).await.map_err(SchedulerError::execution)?;
-        Ok(PluginRun { object: Housed::new(bay, created.into_result()?), kind })
+        Ok(PluginRun::new(Housed::new(bay, created.into_result()?), kind))
     }
 
     /// Ends the generation: what the plugin made is dropped, its threads are joined,

@@ -1,14 +1,15 @@
 //! A child process that loads a library first: a damaged one kills its loader.
 
 use std::{
+    io::{Read, Write},
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
 use hotbay_plugin_api::Manifest;
 use serde::{Deserialize, Serialize};
-use tokio::{io::AsyncReadExt, process::Command, time::timeout};
+use tokio::time::{sleep, timeout};
 
 use super::{Descriptor, Refusal, elf::entry_symbol, library::Library};
 
@@ -50,7 +51,6 @@ pub fn serve() {
         }
     };
     let answer = serde_json::to_string(&answer).unwrap_or_default();
-    use std::io::Write;
     // A parent that no longer listens has its reasons; there is nobody else to tell.
     drop(writeln!(std::io::stdout(), "\n{MARK}{answer}"));
     std::process::exit(0);
@@ -83,27 +83,31 @@ impl Probe {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .map_err(|error| Refusal::NoProbe(format!("{}: {error}", self.program.display())))?;
-        let mut output = Vec::new();
         let stdout = child.stdout.take();
-        let talk = async {
+        let mut child = Reaped(child);
+        let read = tokio::task::spawn_blocking(move || {
+            let mut output = Vec::new();
             if let Some(stdout) = stdout {
-                stdout.take(MOST_OUTPUT).read_to_end(&mut output).await?;
+                stdout.take(MOST_OUTPUT).read_to_end(&mut output)?;
             }
-            child.wait().await
-        };
-        let status = match timeout(self.limit, talk).await {
-            Ok(Ok(status)) => status,
-            Ok(Err(error)) => return Err(Refusal::NoProbe(error.to_string())),
-            Err(_) => {
-                // Waiting for the kill leaves no zombie behind.
-                if let Err(error) = child.kill().await {
-                    tracing::warn!(%error, "a probe that hangs could not be killed");
+            Ok::<_, std::io::Error>(output)
+        });
+        let talk = async {
+            let output = read.await.map_err(std::io::Error::other)??;
+            loop {
+                // Its output ended, so its end is near; nothing tells when without a signal.
+                if let Some(status) = child.0.try_wait()? {
+                    return Ok::<_, std::io::Error>((output, status));
                 }
-                return Err(Refusal::ProbeTimeout { limit: self.limit });
+                sleep(Duration::from_millis(1)).await;
             }
+        };
+        let (output, status) = match timeout(self.limit, talk).await {
+            Ok(Ok(said)) => said,
+            Ok(Err(error)) => return Err(Refusal::NoProbe(error.to_string())),
+            Err(_) => return Err(Refusal::ProbeTimeout { limit: self.limit }),
         };
         let answer = parse(&output).ok_or_else(|| Refusal::ProbeCrashed(describe(status)))?;
         match answer {
@@ -115,6 +119,17 @@ impl Probe {
                 _ => Refusal::NoProbe(text),
             }),
         }
+    }
+}
+
+/// A child that is gone, and waited for, when this is dropped.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

@@ -1,0 +1,86 @@
+//! Plugins folders and configurations, as an operator would have them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+use crate::library;
+
+/// A folder of plugins that goes when it is dropped.
+#[derive(Debug)]
+pub struct PluginsFolder {
+    folder: TempDir,
+}
+
+impl PluginsFolder {
+    /// A folder with copies of these packages' libraries.
+    ///
+    /// # Panics
+    /// If one does not build, or there is no room.
+    pub fn with(packages: &[&str]) -> Self {
+        let folder = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        packages.iter().for_each(|package| drop(folder.add(package)));
+        folder
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Copies a package's library into it.
+    ///
+    /// # Panics
+    /// If it does not build, or there is no room.
+    pub fn add(&self, package: &str) -> PathBuf {
+        let library = library(package);
+        let copy = self.path().join(library.file_name().expect("a library has a file name"));
+        fs::copy(library, &copy).expect("a library can be copied");
+        copy
+    }
+
+    /// Writes any file into it.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, content).expect("a file can be written");
+        path
+    }
+}
+
+/// A configuration file that goes when it is dropped.
+#[derive(Debug)]
+pub struct ConfigFile {
+    folder: TempDir,
+}
+
+impl ConfigFile {
+    /// A configuration for a plugins folder: its first line names it, the rest is `yaml`.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    pub fn new(plugins: &PluginsFolder, yaml: &str) -> Self {
+        let folder = plugins.path().display();
+        Self::verbatim(&format!("plugins: {{ folder: {folder} }}\n{yaml}"))
+    }
+
+    /// A configuration of just this text.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    pub fn verbatim(yaml: &str) -> Self {
+        let file = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        fs::write(file.path(), yaml).expect("a file can be written");
+        file
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("hotbay.yaml")
+    }
+}

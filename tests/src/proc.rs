@@ -1,0 +1,73 @@
+//! What Linux knows of a process.
+
+use std::{fs, path::Path};
+
+/// What a process holds at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holdings {
+    /// Mapped ranges that belong to files whose path has `.so` in it.
+    pub library_mappings: usize,
+    /// Open file descriptors.
+    pub descriptors: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Resident memory, in bytes.
+    pub resident: u64,
+}
+
+impl Holdings {
+    /// Those of this process.
+    ///
+    /// # Panics
+    /// Without `/proc`.
+    pub fn of_self() -> Self {
+        Self::of("self")
+    }
+
+    /// Those of another process.
+    ///
+    /// # Panics
+    /// Without `/proc`, or if the process is gone.
+    pub fn of_process(id: u32) -> Self {
+        Self::of(&id.to_string())
+    }
+
+    fn of(process: &str) -> Self {
+        let folder = Path::new("/proc").join(process);
+        let count = |name: &str| {
+            folder.join(name).read_dir().expect("/proc shows one's own processes").count()
+        };
+        // Looking takes a descriptor itself, each time the same one.
+        let (descriptors, threads) = (count("fd"), count("task"));
+        let library_mappings = mappings(process).iter().filter(|path| path.contains(".so")).count();
+        Self { library_mappings, descriptors, threads, resident: resident(&folder) }
+    }
+}
+
+/// The files that a process maps, once for each range; `self` for this process.
+///
+/// # Panics
+/// Without `/proc`, or if the process is gone.
+pub fn mappings(process: impl std::fmt::Display) -> Vec<String> {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).expect("/proc shows mappings");
+    maps.lines().filter_map(|line| Some(line.get(line.find('/')?..)?.to_owned())).collect()
+}
+
+/// The names of a process's threads.
+///
+/// # Panics
+/// Without `/proc`, or if the process is gone.
+pub fn thread_names(process: impl std::fmt::Display) -> Vec<String> {
+    let folder = format!("/proc/{process}/task");
+    let threads = fs::read_dir(folder).expect("/proc shows threads");
+    let name = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("comm")).ok();
+    // A thread may end while one looks.
+    threads.flatten().filter_map(name).map(|name| name.trim_end().to_owned()).collect()
+}
+
+fn resident(folder: &Path) -> u64 {
+    let status = fs::read_to_string(folder.join("status")).expect("/proc shows the memory");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.expect("VmRSS is a number of KiB") * 1024
+}

@@ -1,0 +1,127 @@
+//! The tasks of `PLUGIN_TASKS`: at start, at an interval, async and sync, as configured.
+
+use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, until};
+
+#[test]
+fn tasks_run_at_start_and_at_their_interval_async_and_sync() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let yaml = "\
+tasks:
+  - { plugin: hello, task: heartbeat, interval: 20ms }
+  - { plugin: hello, task: greet, config: { name: Ada } }
+";
+    let config = ConfigFile::new(&folder, yaml);
+    let running = Run::config(config.path()).log("info").start();
+    let beats = |log: &str| log.matches("alive").count();
+    until("five beats, the greeting and the primes", || {
+        let log = running.stderr();
+        (beats(&log) >= 5 && log.contains("hello ") && log.contains("primes")).then_some(())
+    });
+    running.signal(Signal::Terminate);
+    let ended = running.wait().expect_code(0);
+    ended.expect_stderr(&["Ada"]);
+    let report = ended.report();
+    let heartbeat = report.task("hello/heartbeat");
+    assert_eq!((&heartbeat["kind"], &heartbeat["schedule"]), (&"async".into(), &"every 20ms".into()));
+    assert_eq!(report.counter("hello/heartbeat.beats"), heartbeat["runs"].as_u64().unwrap());
+    assert!(heartbeat["runs"].as_u64().unwrap() >= 5);
+    for (task, kind) in [("hello/greet", "async"), ("hello/primes", "sync")] {
+        let row = report.task(task);
+        assert_eq!((&row["kind"], &row["schedule"]), (&kind.into(), &"at start".into()));
+        assert_eq!((&row["runs"], &row["failed"]), (&1.into(), &0.into()));
+    }
+}
+
+#[test]
+fn a_task_that_is_switched_off_does_not_run() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let yaml = "\
+tasks:
+  - { plugin: hello, task: heartbeat, enabled: false }
+  - { plugin: hello, task: greet, enabled: false }
+";
+    let config = ConfigFile::new(&folder, yaml);
+    let running = Run::config(config.path()).log("info").start();
+    running.wait_for_log("primes below");
+    running.signal(Signal::Terminate);
+    let ended = running.wait().expect_code(0);
+    let report = ended.report();
+    assert_eq!(report.0["tasks"].as_array().unwrap().len(), 1);
+    assert!(!ended.stderr.contains("alive") && !ended.stderr.contains("greet"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_task_that_asks_for_more_than_the_scheduler_honours_is_refused_with_that_reason() {
+    let folder = PluginsFolder::with(&["asks"]);
+    let config = ConfigFile::new(&folder, "");
+    let ended = Run::config(config.path()).finish().expect_code(2);
+    for (task, wish) in [
+        ("nightly", "cron `0 3 * * *`"),
+        ("urgent", "priority high"),
+        ("after", "depends_on [plain]"),
+        ("stubborn", "3 attempts"),
+        ("hurried", "a timeout of 2s"),
+    ] {
+        let message = format!("task `{task}` of plugin `asks` asks for {wish}");
+        ended.expect_stderr(&["libasks.so", &message, "which this host does not honour yet"]);
+    }
+    ended.expect_stderr(&["enabled: false"]);
+    assert!(!ended.stderr.contains("`plain` of"), "{}", ended.stderr);
+}
+
+#[test]
+fn switched_off_a_refused_task_is_no_obstacle() {
+    let folder = PluginsFolder::with(&["asks"]);
+    let off = |task| format!("  - {{ plugin: asks, task: {task}, enabled: false }}\n");
+    let tasks = ["nightly", "urgent", "after", "stubborn", "hurried"].map(off).concat();
+    let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
+    let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);
+    assert!(ended.stdout.contains("0 components, 1 tasks"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_task_that_the_plugin_does_not_have_is_answered_with_those_that_it_has() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let config = ConfigFile::new(&folder, "tasks: [{ plugin: hello, task: greeet }]\n");
+    let ended = Run::config(config.path()).finish().expect_code(2);
+    ended.expect_stderr(&[
+        "hotbay.yaml:2:32: plugin `hello` has no task `greeet`",
+        "it has `greet`, `heartbeat`, `primes`",
+    ]);
+}
+
+#[test]
+fn a_wrong_setting_of_a_task_is_that_tasks_failure_with_the_key_named() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let yaml = "tasks: [{ plugin: hello, task: greet, config: { nam: Ada } }]\n";
+    let config = ConfigFile::new(&folder, yaml);
+    let running = Run::config(config.path()).log("info").start();
+    running.wait_for_log("unknown field `nam`");
+    running.signal(Signal::Terminate);
+    let report = running.wait().expect_code(1).report();
+    let greet = report.task("hello/greet");
+    assert!(greet["last_error"].as_str().unwrap().contains("expected `name`"), "{greet}");
+}
+
+#[test]
+fn tokios_timers_sockets_and_spawned_tasks_work_inside_a_plugin_and_end_with_it() {
+    let folder = PluginsFolder::with(&["spawns"]);
+    let config = ConfigFile::new(&folder, "");
+    let running = Run::config(config.path()).log("info").start();
+    running.wait_for_log("loaded");
+    until("the plugin's runtime", || {
+        let names = hotbay_tests::proc::thread_names(running.id());
+        names.iter().any(|name| name.starts_with("hotbay-plugin")).then_some(())
+    });
+    // Its tasks are over in milliseconds; what they spawned goes on.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    running.signal(Signal::Terminate);
+    let ended = running.wait().expect_code(0);
+    let report = ended.report();
+    assert_eq!(report.counter("spawns/sleeps.slept"), 1);
+    assert_eq!(report.counter("spawns/sleeps.timed-out"), 1);
+    assert_eq!(report.counter("spawns/talks.echoed"), 5);
+    assert!(report.counter("spawns/leaves-behind.ticks") > 10);
+    // A plugin that did not go is told on standard error.
+    assert!(!ended.stderr.contains("stays"), "{}", ended.stderr);
+}

@@ -1,0 +1,161 @@
+//! Loading and closing leaves nothing behind. Alone in its process, whose holdings it counts.
+
+use std::{
+    num::NonZeroUsize,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use hotbay::plugin::{
+    Closed, ComponentSetup, Connections, Generation, Loader, LoaderConfig, Services,
+};
+use hotbay_plugin_api::{Batch, ChannelName};
+use hotbay_tests::{hotbay, library, proc::{Holdings, mappings}};
+use tokio_util::sync::CancellationToken;
+
+/// The tests of this file take turns: each counts what its whole process holds.
+static TURN: Mutex<()> = Mutex::new(());
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn loader() -> Loader {
+    let config = LoaderConfig {
+        probe_program: Some(hotbay().to_owned()),
+        probe_limit: LIMIT,
+        ..LoaderConfig::default()
+    };
+    Loader::new(config).unwrap()
+}
+
+async fn load(loader: &Loader, package: &str) -> Generation {
+    let inspected = loader.inspect(library(package)).await.unwrap();
+    loader.load(inspected, NonZeroUsize::new(2).unwrap()).await.unwrap()
+}
+
+fn services() -> Services {
+    let bus = hotbay::EventBus::<ChannelName, Batch>::try_with_payload(Vec::new()).unwrap();
+    Services::new(bus)
+}
+
+async fn run(plugin: &Generation, task: &str, services: &Services) {
+    let setup = ComponentSetup {
+        id: task.to_owned(),
+        source: 0,
+        config: serde_json::json!({}),
+        connections: Connections::default(),
+        cancel: CancellationToken::new(),
+    };
+    let run = plugin.create_run(task, setup, services).await.unwrap();
+    plugin.handle().spawn(async move { run.run().await }).await.unwrap().unwrap();
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+#[test]
+fn a_plugin_is_mapped_while_it_is_loaded_and_not_after() {
+    let _turn = TURN.lock();
+    runtime().block_on(async {
+        let loader = loader();
+        let plugin = load(&loader, "hello").await;
+        let hash = plugin.info().file.as_ref().unwrap().hash[..16].to_owned();
+        let mapped = || mappings("self").iter().any(|path| path.contains(&hash));
+        assert!(mapped());
+        assert_eq!(plugin.close(LIMIT).await, Closed::Unmapped);
+        assert!(!mapped());
+    });
+}
+
+#[test]
+fn a_plugin_that_was_forgotten_is_unmapped_too() {
+    let _turn = TURN.lock();
+    runtime().block_on(async {
+        let loader = loader();
+        let plugin = load(&loader, "hello").await;
+        let hash = plugin.info().file.as_ref().unwrap().hash[..16].to_owned();
+        drop(plugin);
+        hotbay_tests::until("the library to go", || {
+            (!mappings("self").iter().any(|path| path.contains(&hash))).then_some(())
+        });
+    });
+}
+
+/// Loads a plugin, runs its tasks and closes it, again and again.
+fn load_and_close(package: &str, tasks: &[&str], times: usize) {
+    let _turn = TURN.lock();
+    runtime().block_on(async {
+        let loader = loader();
+        let round = async || {
+            let plugin = load(&loader, package).await;
+            let services = services();
+            for task in tasks {
+                run(&plugin, task, &services).await;
+            }
+            assert_eq!(plugin.close(LIMIT).await, Closed::Unmapped);
+        };
+        // The allocator, the runtime's pools and the dynamic linker find their size first.
+        for _ in 0..50 {
+            round().await;
+        }
+        // Threads for blocking work of this process's own runtime come and go.
+        let before = settled().await;
+        let began = Instant::now();
+        for _ in 0..times {
+            round().await;
+        }
+        let each = began.elapsed() / u32::try_from(times).unwrap();
+        let after = settled().await;
+        let grown = after.resident.saturating_sub(before.resident) / 1024;
+        println!(
+            "{package}: {times} times, {each:.1?} each with probe; mappings {} → {}, descriptors \
+             {} → {}, threads {} → {}, memory {} → {} KiB (+{grown})",
+            before.library_mappings,
+            after.library_mappings,
+            before.descriptors,
+            after.descriptors,
+            before.threads,
+            after.threads,
+            before.resident / 1024,
+            after.resident / 1024,
+        );
+        assert_eq!(after.library_mappings, before.library_mappings, "mappings");
+        assert!(after.descriptors <= before.descriptors, "descriptors");
+        assert!(after.threads <= before.threads, "threads");
+        assert!(grown < 1024, "memory grew by {grown} KiB");
+    });
+}
+
+async fn settled() -> Holdings {
+    // Tokio's blocking threads end after ten idle seconds, so their number says nothing
+    // before; a thread that a bay left would still be there.
+    let mut last = Holdings::of_self();
+    for _ in 0..50 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let now = Holdings::of_self();
+        if now == last {
+            break;
+        }
+        last = now;
+    }
+    last
+}
+
+#[test]
+fn loading_and_closing_many_times_leaves_nothing() {
+    load_and_close("hello", &["greet", "heartbeat"], 150);
+}
+
+#[test]
+fn a_plugin_with_a_runtime_of_its_own_leaves_nothing_either() {
+    load_and_close("spawns", &["sleeps", "talks", "leaves-behind"], 50);
+}
+
+/// The long form, which CI runs:
+/// `cargo test -p hotbay-tests --test unloading -- --ignored --nocapture`
+#[test]
+#[ignore = "takes minutes; run with --ignored"]
+fn loading_and_closing_a_thousand_times_leaves_nothing() {
+    load_and_close("hello", &["greet", "heartbeat", "primes"], 1_000);
+    load_and_close("spawns", &["sleeps", "talks", "leaves-behind"], 1_000);
+}
