@@ -75,10 +75,13 @@ fn what_a_plugin_logs_appears_under_the_hosts_filter_with_plugin_and_task() {
     // The span is of the level info: under `warn` it is off, as in any program.
     assert!(of_plugin(&all, "a warning of the plugin's").contains("outer"), "{all}");
     for text in ["an info of the plugin's", "a debug of the plugin's", "a trace of the plugin's"] {
-        assert!(of_plugin(&all, text).contains("logs/talk"));
+        let line = of_plugin(&all, text);
+        for text in ["logs/talk", "outer", "order", "7"] {
+            assert!(line.contains(text), "{text} is missing in: {line}");
+        }
     }
 
-    let only_the_plugins = log("off,hotbay::plugin=debug", "a debug of the plugin's");
+    let only_the_plugins = log("off,plugin=debug", "a debug of the plugin's");
     assert!(!only_the_plugins.contains("a trace"), "{only_the_plugins}");
     let of_others = |line: &&str| !line.contains("plugin=\"logs\"") && !line.trim().is_empty();
     assert_eq!(only_the_plugins.lines().find(of_others), None);

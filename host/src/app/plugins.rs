@@ -31,6 +31,8 @@ struct Settings {
 pub struct Plugins {
     loaded: BTreeMap<String, Generation>,
     folder: PathBuf,
+    /// Holds the folder of the copies that are mapped, so it goes after them.
+    loader: Arc<Loader>,
 }
 
 impl Plugins {
@@ -71,7 +73,7 @@ impl Plugins {
         }
         inspected.sort_by(|a, b| a.path.cmp(&b.path));
         let used = uses(config);
-        let mut plugins = Self { loaded: BTreeMap::new(), folder };
+        let mut plugins = Self { loaded: BTreeMap::new(), folder, loader };
         for library in inspected {
             let name = library.manifest.name.clone();
             if let Some(first) = plugins.loaded.get(&name) {
@@ -81,7 +83,7 @@ impl Plugins {
                 continue;
             }
             let threads = threads(config, &name, &used, &mut warnings);
-            match loader.load(library, threads).await {
+            match plugins.loader.load(library, threads).await {
                 Ok(generation) => {
                     tracing::info!(plugin = name, "loaded");
                     plugins.loaded.insert(name, generation);
@@ -113,8 +115,9 @@ impl Plugins {
 
     /// Closes all; gives a sentence for each that did not go.
     pub(super) async fn close(self, limit: Duration) -> Vec<String> {
+        let Self { loaded, loader, .. } = self;
         let mut left = Vec::new();
-        for (name, generation) in self.loaded {
+        for (name, generation) in loaded {
             match generation.close(limit).await {
                 Closed::Unmapped | Closed::Linked => {}
                 Closed::StillRunning { threads } => left.push(format!(
@@ -126,6 +129,7 @@ impl Plugins {
                 )),
             }
         }
+        drop(loader);
         left
     }
 }

@@ -29,7 +29,7 @@ impl HostLog for PluginLog {
         macro_rules! emit {
             ($level:ident) => {
                 tracing::event!(
-                    target: "hotbay::plugin",
+                    target: "plugin",
                     tracing::Level::$level,
                     plugin,
                     task,

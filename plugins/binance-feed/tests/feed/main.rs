@@ -3,6 +3,6 @@
 mod capture;
 mod config;
 mod live;
+mod needs_captures;
 mod parser;
-mod recorded;
 mod samples;

@@ -133,10 +133,8 @@ fn damage_is_told_in_words() {
     let parse = |json: &[u8]| parser(&[]).parse(json).map(|_| ()).unwrap_err().to_string();
     assert!(parse(b"hello").contains("does not start with {"));
     assert!(parse(br#"{"e":"trade"}"#).contains("missing field `s`"));
-    assert!(
-        parse(br#"{"e":"bookTicker","s":"X","b":"1,5"}"#)
-            .contains(r#""1,5" is not a decimal number at byte 36"#)
-    );
+    let comma = parse(br#"{"e":"bookTicker","s":"X","b":"1,5"}"#);
+    assert!(comma.contains(r#""1,5" is not a decimal number"#), "{comma}");
     assert!(parse(b"{\"e\":\"trade\",\"s\":\"\xff\"}").contains("UTF-8"));
     assert!(parse(br#"{"e":"bookTicker","s":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","b":"1","B":"1","a":"1","A":"1"}"#).contains("under `instruments`"));
     for line in [
