@@ -39,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Run a configuration until its sources end, or until Ctrl-C or SIGTERM
     ///
+    /// Relative paths in the configuration start at the folder that it lies in.
+    ///
     /// Loads every plugin of the configured folder, runs the plugins' tasks and the
     /// pipeline, and prints a report. A host without a pipeline runs until it is
     /// told to stop; a second Ctrl-C ends it at once.

@@ -82,11 +82,22 @@ async fn prepare(path: &Path) -> Result<Host, ExitCode> {
     };
     let config = Config::load(path, &|name| std::env::var(name));
     let config = config.map_err(|found: Diagnostics| refuse(&found))?;
+    let config = at_home(config).map_err(|error| {
+        fail(&format!("{}: its folder can't be entered: {error}", path.display()))
+    })?;
     let host = Host::prepare(config).await.map_err(|error| refuse(&error))?;
     if !host.warnings().is_empty() {
         eprintln!("{}", host.warnings());
     }
     Ok(host)
+}
+
+/// Enters the configuration's folder: relative paths in it, those for plugins included,
+/// start there, wherever the host was started.
+fn at_home(mut config: Config) -> std::io::Result<Config> {
+    config.plugins.folder = std::path::absolute(&config.plugins.folder)?;
+    std::env::set_current_dir(&config.base_dir)?;
+    Ok(config)
 }
 
 /// Comes at the first Ctrl-C or SIGTERM; at the second one the process ends at once.

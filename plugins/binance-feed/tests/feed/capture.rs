@@ -114,7 +114,7 @@ fn the_exchanges_time_is_used_where_there_is_one() {
 
 #[test]
 fn a_truncated_gzip_fails_with_what_to_do_after_publishing_what_it_held() {
-    let text = format!("{}\n", USUAL.join("\n")).repeat(2000);
+    let text = format!("{SPOT_TICKER}\n{SPOT_TRADE}\n{SPOT_DEPTH}\n").repeat(5000);
     let whole = gzip(text.as_bytes());
     // Of several symbols in one recording, a bare snapshot must be told whose it is.
     let config = json!({ "snapshot_symbol": "BTCUSDT" });
