@@ -57,7 +57,10 @@ fn over_four_plugins_nothing_is_lost_and_nothing_is_repeated() {
     for channel in ["raw", "merged", "passed"] {
         let row = report.channel(channel);
         assert_eq!((count(row, "published"), count(row, "delivered")), (200_000, 200_000), "{row}");
-        assert_eq!((count(row, "dropped"), count(row, "queued"), count(row, "rejected")), (0, 0, 0));
+        assert_eq!(
+            (count(row, "dropped"), count(row, "queued"), count(row, "rejected")),
+            (0, 0, 0)
+        );
     }
     for id in ["source", "merge", "pass", "sink"] {
         assert_eq!(report.component(id)["status"], "finished");

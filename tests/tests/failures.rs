@@ -4,7 +4,8 @@ use hotbay_tests::{ConfigFile, PluginsFolder, Report, Run, Signal};
 
 /// A pipeline of the fixture `panics`, with `panic: PHASE` at one of its components.
 fn pipeline(faulty: &str, phase: &str) -> String {
-    let config = |id: &str| if id == faulty { format!("{{ panic: {phase} }}") } else { "{}".into() };
+    let config =
+        |id: &str| if id == faulty { format!("{{ panic: {phase} }}") } else { "{}".into() };
     let [source, merge, strategy, executor] =
         ["source", "merge", "strategy", "executor"].map(config);
     format!(

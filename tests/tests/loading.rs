@@ -1,5 +1,7 @@
 //! What the loader takes, what it refuses, and what it says then.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, library};
 use serde_json::Value;
 

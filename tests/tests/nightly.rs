@@ -1,5 +1,7 @@
 //! The stable ABI, shown: a plugin of one compiler in a host of another.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use std::{path::PathBuf, process::Command};
 
 use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, workspace};
@@ -11,7 +13,7 @@ fn a_plugin_built_by_nightly_runs_in_a_host_built_by_stable() {
     let toolchains = Command::new("rustup").args(["toolchain", "list"]).output();
     let toolchains = toolchains.map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
     if !toolchains.is_ok_and(|list| list.lines().any(|line| line.starts_with("nightly"))) {
-        println!("left out: no nightly toolchain is installed");
+        eprintln!("left out: no nightly toolchain is installed");
         return;
     }
     let library = build_with_nightly("hello");
@@ -24,14 +26,15 @@ fn a_plugin_built_by_nightly_runs_in_a_host_built_by_stable() {
     let rustc = list["plugins"][0]["rustc"].as_str().unwrap_or_else(|| panic!("{list:#}"));
     assert!(rustc.contains("nightly"), "{rustc}");
 
-    let config = ConfigFile::new(&folder, "tasks: [{ plugin: hello, task: heartbeat, interval: 10ms }]\n");
+    let config =
+        ConfigFile::new(&folder, "tasks: [{ plugin: hello, task: heartbeat, interval: 10ms }]\n");
     let running = Run::config(config.path()).log("info").start();
     running.wait_for_log("primes below");
     running.signal(Signal::Terminate);
     let ended = running.wait().expect_code(0);
     assert_eq!(ended.report().task("hello/greet")["runs"], 1);
     assert!(!ended.stderr.contains("stays"), "{}", ended.stderr);
-    println!("a plugin built by {rustc} ran in the host");
+    eprintln!("a plugin built by {rustc} ran in the host");
 }
 
 fn build_with_nightly(package: &str) -> PathBuf {

@@ -22,7 +22,10 @@ tasks:
     ended.expect_stderr(&["Ada"]);
     let report = ended.report();
     let heartbeat = report.task("hello/heartbeat");
-    assert_eq!((&heartbeat["kind"], &heartbeat["schedule"]), (&"async".into(), &"every 20ms".into()));
+    assert_eq!(
+        (&heartbeat["kind"], &heartbeat["schedule"]),
+        (&"async".into(), &"every 20ms".into())
+    );
     assert_eq!(report.counter("hello/heartbeat.beats"), heartbeat["runs"].as_u64().unwrap());
     assert!(heartbeat["runs"].as_u64().unwrap() >= 5);
     for (task, kind) in [("hello/greet", "async"), ("hello/primes", "sync")] {

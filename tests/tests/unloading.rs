@@ -1,5 +1,7 @@
 //! Loading and closing leaves nothing behind. Alone in its process, whose holdings it counts.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use std::{
     num::NonZeroUsize,
     sync::Mutex,
@@ -10,7 +12,10 @@ use hotbay::plugin::{
     Closed, ComponentSetup, Connections, Generation, Loader, LoaderConfig, Services,
 };
 use hotbay_plugin_api::{Batch, ChannelName};
-use hotbay_tests::{hotbay, library, proc::{Holdings, mappings}};
+use hotbay_tests::{
+    hotbay, library,
+    proc::{Holdings, mappings},
+};
 use tokio_util::sync::CancellationToken;
 
 /// The tests of this file take turns: each counts what its whole process holds.
@@ -107,7 +112,7 @@ fn load_and_close(package: &str, tasks: &[&str], times: usize) {
         let each = began.elapsed() / u32::try_from(times).unwrap();
         let after = settled().await;
         let grown = after.resident.saturating_sub(before.resident) / 1024;
-        println!(
+        eprintln!(
             "{package}: {times} times, {each:.1?} each with probe; mappings {} → {}, descriptors \
              {} → {}, threads {} → {}, memory {} → {} KiB (+{grown})",
             before.library_mappings,

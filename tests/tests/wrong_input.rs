@@ -1,5 +1,7 @@
 //! Wrong configurations: one clear message that names place and remedy, and exit code 2.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use std::io::Write;
 
 use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, library};
@@ -125,10 +127,8 @@ fn a_component_that_the_plugin_does_not_have() {
 
 #[test]
 fn a_component_of_another_role() {
-    changed("plugin: numbers-pass", "plugin: numbers-sink").expect_stderr(&[
-        "plugin `numbers-sink` has no strategy",
-        "it has `sink` (executor)",
-    ]);
+    changed("plugin: numbers-pass", "plugin: numbers-sink")
+        .expect_stderr(&["plugin `numbers-sink` has no strategy", "it has `sink` (executor)"]);
     changed("plugin: numbers-pass,", "plugin: numbers-sink, component: sink,")
         .expect_stderr(&["`sink` has the role executor, not strategy", "move it to `executors:`"]);
 }
@@ -136,15 +136,25 @@ fn a_component_of_another_role() {
 #[test]
 fn a_missing_role() {
     for (cut, role, key) in [
-        ("    - { id: source, plugin: numbers-source, outputs: raw, config: { to: 10 } }\n", "connector", "connectors"),
-        ("  aggregator: { id: merge, plugin: numbers-merge, inputs: raw, outputs: merged }\n", "aggregator", "aggregator"),
-        ("    - { id: pass, plugin: numbers-pass, inputs: merged, outputs: passed }\n", "strategy", "strategies"),
+        (
+            "    - { id: source, plugin: numbers-source, outputs: raw, config: { to: 10 } }\n",
+            "connector",
+            "connectors",
+        ),
+        (
+            "  aggregator: { id: merge, plugin: numbers-merge, inputs: raw, outputs: merged }\n",
+            "aggregator",
+            "aggregator",
+        ),
+        (
+            "    - { id: pass, plugin: numbers-pass, inputs: merged, outputs: passed }\n",
+            "strategy",
+            "strategies",
+        ),
         ("    - { id: sink, plugin: numbers-sink, inputs: passed }\n", "executor", "executors"),
     ] {
-        changed(cut, "").expect_stderr(&[
-            &format!("the pipeline has no {role}"),
-            &format!("under `{key}:`"),
-        ]);
+        changed(cut, "")
+            .expect_stderr(&[&format!("the pipeline has no {role}"), &format!("under `{key}:`")]);
     }
 }
 
@@ -156,7 +166,9 @@ fn two_aggregators() {
         \x20   - { id: merge, plugin: numbers-merge, inputs: raw, outputs: merged }\n\
         \x20   - { id: other, plugin: numbers-merge, inputs: raw, outputs: merged }\n",
     )
-    .expect_stderr(&["hotbay.yaml:12:7: the pipeline has 2 aggregators (lines 11 and 12); it takes exactly one"]);
+    .expect_stderr(&[
+        "hotbay.yaml:12:7: the pipeline has 2 aggregators (lines 11 and 12); it takes exactly one",
+    ]);
 }
 
 #[test]
@@ -176,13 +188,19 @@ fn an_unknown_key_of_a_components_own_configuration() {
 
 #[test]
 fn a_wrong_type() {
-    changed("capacity: 64", "capacity: many").expect_stderr(&["hotbay.yaml:3:", "many", "expected"]);
-    changed("to: 10", "to: ten").expect_stderr(&["hotbay.yaml:9:", "invalid type: string \"ten\", expected u64"]);
+    changed("capacity: 64", "capacity: many").expect_stderr(&[
+        "hotbay.yaml:3:",
+        "many",
+        "expected",
+    ]);
+    changed("to: 10", "to: ten")
+        .expect_stderr(&["hotbay.yaml:9:", "invalid type: string \"ten\", expected u64"]);
 }
 
 #[test]
 fn a_variable_that_is_not_set() {
-    changed("to: 10", "to: ${HOTBAY_TEST_LIMIT}").expect_stderr(&["hotbay.yaml:9:", "HOTBAY_TEST_LIMIT"]);
+    changed("to: 10", "to: ${HOTBAY_TEST_LIMIT}")
+        .expect_stderr(&["hotbay.yaml:9:", "HOTBAY_TEST_LIMIT"]);
     let folder = folder();
     let config = ConfigFile::new(&folder, &SOUND.replace("to: 10", "to: ${HOTBAY_TEST_LIMIT:-7}"));
     let report = Run::config(config.path()).finish().expect_code(0).report();
@@ -219,10 +237,8 @@ fn a_truncated_gz_fails_the_run_with_its_name() {
     let data = tempfile::tempdir().unwrap();
     let capture = data.path().join("spot.gz");
     std::fs::File::create(&capture).unwrap().write_all(&truncated_gz()).unwrap();
-    let feed = format!(
-        "plugin: binance-feed, outputs: raw, config: {{ path: {} }}",
-        capture.display()
-    );
+    let feed =
+        format!("plugin: binance-feed, outputs: raw, config: {{ path: {} }}", capture.display());
     let text = SOUND.replace("plugin: numbers-source, outputs: raw, config: { to: 10 }", &feed);
     let config = ConfigFile::new(&folder, &text);
     let ended = Run::config(config.path()).finish().expect_code(1);

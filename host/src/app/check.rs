@@ -73,8 +73,7 @@ fn find<'p>(
     entry: &ComponentEntry,
 ) -> Result<&'p ComponentManifest, Diagnostic> {
     let manifest = &plugin.info().manifest;
-    let of_role =
-        || manifest.components.iter().filter(|known| known.role == entry.role);
+    let of_role = || manifest.components.iter().filter(|known| known.role == entry.role);
     let names = |of: Vec<&ComponentManifest>| {
         let names: Vec<_> = of.iter().map(|it| format!("`{}` ({})", it.name, it.role)).collect();
         if names.is_empty() { "no component".to_owned() } else { names.join(", ") }
@@ -144,7 +143,11 @@ fn connect(
     let location = entry.location.key(key);
     let known = || {
         let names: Vec<_> = declared.iter().map(|port| format!("`{}`", port.name)).collect();
-        if names.is_empty() { format!("it has no {key}") } else { format!("its {key} are {}", names.join(", ")) }
+        if names.is_empty() {
+            format!("it has no {key}")
+        } else {
+            format!("its {key} are {}", names.join(", "))
+        }
     };
     let mut connected = Connected::new();
     for used in ports.uses() {
@@ -161,7 +164,8 @@ fn connect(
         };
         connected.entry(port.name.clone()).or_default().push(used.channel.into());
     }
-    for port in declared.iter().filter(|port| port.required && !connected.contains_key(&port.name)) {
+    for port in declared.iter().filter(|port| port.required && !connected.contains_key(&port.name))
+    {
         let message = format!("`{}` needs its port `{}` connected", entry.id, port.name);
         let at = if ports.is_empty() { entry.location.clone() } else { location.clone() };
         let help = format!("write `{key}: {{ {}: CHANNEL }}`", port.name);
@@ -181,4 +185,3 @@ fn connect(
 fn takes_one(role: Role) -> bool {
     matches!(role, Role::Strategy | Role::Executor)
 }
-

@@ -8,11 +8,7 @@ use hotbay_plugin_api::{SchedulerError, TaskKind};
 use serde::Serialize;
 
 use super::{pipeline::Pipeline, wiring::Wired};
-use crate::{
-    bus::ChannelStats,
-    plugin::Services,
-    scheduler::ExecutionStatus,
-};
+use crate::{bus::ChannelStats, plugin::Services, scheduler::ExecutionStatus};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -130,8 +126,9 @@ pub(super) fn collect(from: Sources<'_>) -> Report {
     for wired in components {
         let info = pipeline.map(|it| it.engine.scheduler().info(&wired.id.as_str().into()));
         let Some(Ok(info)) = info else { continue };
-        failed |= matches!(info.status, ExecutionStatus::Failed { .. } | ExecutionStatus::DidNotStop)
-            || info.last_error.is_some();
+        failed |=
+            matches!(info.status, ExecutionStatus::Failed { .. } | ExecutionStatus::DidNotStop)
+                || info.last_error.is_some();
         reports.push(ComponentReport {
             id: wired.id.clone(),
             role: wired.role.name(),

@@ -44,12 +44,7 @@ pub(super) fn check(
     scheduled
 }
 
-fn entry_exists(
-    config: &Config,
-    plugins: &Plugins,
-    entry: &TaskEntry,
-    findings: &mut Diagnostics,
-) {
+fn entry_exists(config: &Config, plugins: &Plugins, entry: &TaskEntry, findings: &mut Diagnostics) {
     let Some(plugin) = plugins.get(&entry.plugin) else {
         let message = format!("plugin `{}` is not loaded", entry.plugin);
         let finding = config.error_at(&entry.location.key("plugin"), message);
@@ -140,9 +135,7 @@ pub(super) async fn start(
             due: None,
         };
         let options = TaskOptions::default().with_runtime(plugin.handle().clone());
-        scheduler
-            .register_background_task_with(scheduled.id(), driver, options)
-            .map_err(failed)?;
+        scheduler.register_background_task_with(scheduled.id(), driver, options).map_err(failed)?;
         running.push((scheduled.clone(), tally, busy));
     }
     scheduler.start().await.map_err(failed)?;

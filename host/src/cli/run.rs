@@ -1,10 +1,6 @@
 //! `hotbay run` and `hotbay validate`.
 
-use std::{
-    io::IsTerminal,
-    path::Path,
-    process::ExitCode,
-};
+use std::{io::IsTerminal, path::Path, process::ExitCode};
 
 use hotbay::{
     app::{Host, HostError, ProgressDisplay},
@@ -131,4 +127,3 @@ pub(super) fn width() -> Option<u16> {
     }
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).or(Some(120))
 }
-

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::document::Document;
 use super::entries::ComponentEntry;
-use hotbay_plugin_api::Role;
 use super::path::ConfigPath;
 use super::read::{Draft, PipelineDraft};
 use super::source::Report;
 use super::wording::{closest, listed};
+use hotbay_plugin_api::Role;
 
 /// Adds to the report what the entries contradict each other in.
 pub(super) fn check(draft: &Draft, document: &Document, report: &mut Report) {

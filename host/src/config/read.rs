@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use super::document::{Document, Entry, Node, Value};
 use super::entries::ComponentEntry;
-use hotbay_plugin_api::Role;
 use super::path::ConfigPath;
 use super::ports::Ports;
 use super::source::Report;
 use super::{de, wording};
+use hotbay_plugin_api::Role;
 use values::{Name, Settings};
 
 pub(super) use draft::{Draft, PipelineDraft};

@@ -6,11 +6,8 @@ use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSymbol};
 use super::Refusal;
 
 /// What this host runs on.
-const HERE: Architecture = if cfg!(target_arch = "aarch64") {
-    Architecture::Aarch64
-} else {
-    Architecture::X86_64
-};
+const HERE: Architecture =
+    if cfg!(target_arch = "aarch64") { Architecture::Aarch64 } else { Architecture::X86_64 };
 
 /// Reads the descriptor of a plugin from the bytes of its file.
 ///

@@ -205,8 +205,7 @@ impl Generation {
         services: &Services,
     ) -> Result<PluginRun, SchedulerError> {
         let known = self.info.manifest.tasks.iter().find(|known| known.name == task);
-        let kind: TaskKind =
-            known.ok_or_else(|| SchedulerError::TaskNotFound(task.into()))?.kind;
+        let kind: TaskKind = known.ok_or_else(|| SchedulerError::TaskNotFound(task.into()))?.kind;
         let Parts { module, bay, .. } = self.parts();
         let host = lent::lend(services, bay.dispatch(), setup)?;
         let (module, task) = (*module, RString::from(task));

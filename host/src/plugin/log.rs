@@ -23,7 +23,14 @@ impl HostLog for PluginLog {
         }
     }
 
-    fn log(&self, level: u8, target: RStr<'_>, task: RStr<'_>, message: RStr<'_>, fields: RStr<'_>) {
+    fn log(
+        &self,
+        level: u8,
+        target: RStr<'_>,
+        task: RStr<'_>,
+        message: RStr<'_>,
+        fields: RStr<'_>,
+    ) {
         let (plugin, target, task) = (&*self.plugin, target.as_str(), task.as_str());
         let (message, fields) = (message.as_str(), fields.as_str());
         macro_rules! emit {

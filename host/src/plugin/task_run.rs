@@ -30,10 +30,7 @@ impl Busy {
 }
 
 impl PluginRun {
-    pub(super) fn new(
-        object: Housed<RunObject_TO<'static, RBox<()>>>,
-        kind: TaskKind,
-    ) -> Self {
+    pub(super) fn new(object: Housed<RunObject_TO<'static, RBox<()>>>, kind: TaskKind) -> Self {
         Self { object, kind, busy: Busy::default() }
     }
 

@@ -193,9 +193,14 @@ mod tests {
 
     #[test]
     fn a_quote_has_its_time_to_the_nanosecond() {
-        let Entry::Quote { time_ns, bid, ask, .. } = parse(QUOTE).unwrap() else { panic!("a quote") };
+        let Entry::Quote { time_ns, bid, ask, .. } = parse(QUOTE).unwrap() else {
+            panic!("a quote")
+        };
         assert_eq!(time_ns, 1_742_944_020_773_674_205);
-        assert_eq!((bid.0.to_string(), ask.1.to_string()), ("2059.10000000".into(), "3.01460000".into()));
+        assert_eq!(
+            (bid.0.to_string(), ask.1.to_string()),
+            ("2059.10000000".into(), "3.01460000".into())
+        );
     }
 
     #[test]
@@ -205,7 +210,10 @@ mod tests {
         assert_eq!(entry(reconnecting), Entry::Reconnecting("binance_spot".to_owned()));
         let empty = QUOTE.replace(r#"{"price":"2059.11000000","amount":"3.01460000"}"#, "null");
         assert_eq!(entry(&empty), Entry::OneSided);
-        assert_eq!(entry(&QUOTE.replace("OrderBookL1", "Candle")), Entry::Unknown("Candle".to_owned()));
+        assert_eq!(
+            entry(&QUOTE.replace("OrderBookL1", "Candle")),
+            Entry::Unknown("Candle".to_owned())
+        );
         for damaged in ["", "{", "[]", &QUOTE[..QUOTE.len() - 1], &QUOTE.replace("2059.1", "x")] {
             assert!(parse(damaged).is_err(), "{damaged}");
         }

@@ -38,7 +38,10 @@ enum Source {
     Unopened,
     Lines(Box<LineReader>),
     /// The entries of an array that are still to come, last first.
-    Array { rest: Vec<Box<RawValue>>, total: usize },
+    Array {
+        rest: Vec<Box<RawValue>>,
+        total: usize,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -202,15 +205,17 @@ fn take(json: &str, number: u64, config: &Config, events: &mut Publisher, tally:
         Err(error) => return tally.damage.note(&origin, number, &error),
     };
     match entry {
-        Entry::Quote { time_ns, instrument, bid, ask } => match config.instruments.get(instrument) {
-            Some(&instrument) => {
-                let (bid, bid_size) = bid;
-                let (ask, ask_size) = ask;
-                events.push(time_ns, &Quote { instrument, bid, bid_size, ask, ask_size });
-                tally.quotes += 1;
+        Entry::Quote { time_ns, instrument, bid, ask } => {
+            match config.instruments.get(instrument) {
+                Some(&instrument) => {
+                    let (bid, bid_size) = bid;
+                    let (ask, ask_size) = ask;
+                    events.push(time_ns, &Quote { instrument, bid, bid_size, ask, ask_size });
+                    tally.quotes += 1;
+                }
+                None => tally.unknown.note(&origin, number, &format!("instrument {instrument}")),
             }
-            None => tally.unknown.note(&origin, number, &format!("instrument {instrument}")),
-        },
+        }
         Entry::Trade { time_ns, instrument, price, quantity, id, side } => {
             match config.instruments.get(instrument) {
                 Some(&instrument) => {

@@ -67,7 +67,10 @@ fn an_array_with_lost_connections_and_damage_is_read_to_its_end() {
     let bids: Vec<_> = host.events::<Quote>("out").iter().map(|it| it.1.bid.to_string()).collect();
     assert_eq!(bids, ["1.5", "1.7"]);
     let row = row(&host);
-    assert_eq!((&row["reconnects"], &row["damaged"], &row["unknown"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(
+        (&row["reconnects"], &row["damaged"], &row["unknown"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
     assert_eq!(row["damaged_lines"], "3");
 }
 

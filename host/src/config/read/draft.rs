@@ -8,9 +8,9 @@ use crate::config::Config;
 use crate::config::diagnostic::{Diagnostics, Position};
 use crate::config::document::{Document, Node};
 use crate::config::entries::{ComponentEntry, Pipeline, Plugins};
-use hotbay_plugin_api::Role;
 use crate::config::entries::{Shutdown, TaskEntry, TimeMode};
 use crate::config::source::Report;
+use hotbay_plugin_api::Role;
 
 /// The entries that could be read.
 #[derive(Debug, Default)]

@@ -1,12 +1,12 @@
 //! Captures, whole and damaged.
 
-use std::{convert::Infallible, io::Write, path::PathBuf, task::Poll, time::Duration};
+use std::{convert::Infallible, io::Write, path::PathBuf, time::Duration};
 
 use binance_feed::Feed;
 use flate2::{Compression, write::GzEncoder};
 use hotbay_market::{Depth, Quote, Trade};
 use hotbay_plugin_api::{
-    BackgroundTask, Batch, SchedulerError,
+    BackgroundTask, SchedulerError,
     testing::{TestHost, block_on},
 };
 use serde_json::{Value, json};
@@ -163,7 +163,6 @@ fn a_capture_keeps_its_pace_at_the_speed_that_was_asked_for() {
     let host = replaying(&path, json!({ "speed": 2.0 }));
     let mut feed: Feed = host.create().unwrap();
     block_on(feed.initialize()).unwrap();
-    let count = || host.published("market").iter().map(Batch::len).sum::<usize>();
     let mut seen = Vec::new();
     loop {
         let turn = block_on(async {

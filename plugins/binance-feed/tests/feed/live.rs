@@ -65,7 +65,7 @@ fn turn(host: &TestHost, feed: &mut Feed, step: Duration) -> Result<(), Schedule
 fn capture() -> Vec<String> {
     let message = |index: usize| {
         let (line, price) =
-            if index % 3 == 0 { (USDM_TRADE, "61800.30") } else { (USDM_TICKER, "61800.20") };
+            if index.is_multiple_of(3) { (USDM_TRADE, "61800.30") } else { (USDM_TICKER, "61800.20") };
         message(line).replace(price, &format!("{index}.5"))
     };
     (1..=600).map(message).collect()
