@@ -162,3 +162,49 @@ fn plain(text: &[u8]) -> Option<&str> {
     }
     std::str::from_utf8(text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scalar() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-zA-Z0-9 .@{}:,]{0,8}".prop_map(|text| format!("{text:?}")),
+            any::<i64>().prop_map(|number| number.to_string()),
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_look_agrees_with_serde(
+            event in prop::option::of(prop::sample::select(vec![
+                "bookTicker", "trade", "depthUpdate", "aggTrade", "",
+            ])),
+            fields in prop::collection::btree_map("[a-zA-Z]{1,2}", scalar(), 0..8),
+            wrapped in any::<bool>(),
+        ) {
+            let mut parts: Vec<String> = fields
+                .iter()
+                .filter(|(key, _)| *key != "e")
+                .map(|(key, value)| format!("{key:?}:{value}"))
+                .collect();
+            if let Some(event) = event {
+                parts.insert(parts.len() / 2, format!("\"e\":{event:?}"));
+            }
+            let mut json = format!("{{{}}}", parts.join(","));
+            if wrapped {
+                json = format!(r#"{{"stream":"btcusdt@kline_1m","data":{json}}}"#);
+            }
+            let any = open_any(json.as_bytes()).unwrap();
+            if let Some(usual) = open_usual(json.as_bytes()) {
+                prop_assert_eq!(usual, any);
+            } else {
+                prop_assert!(fields.is_empty() && event.is_none(), "not looked at: {}", json);
+            }
+        }
+    }
+}

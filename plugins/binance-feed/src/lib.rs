@@ -12,6 +12,7 @@ mod feed;
 mod instruments;
 mod intake;
 mod live;
+mod message;
 mod parser;
 mod tally;
 mod wire;
@@ -21,6 +22,7 @@ use hotbay_plugin_api::prelude::*;
 pub use config::{Config, Connection, EventTime, MessageKind};
 pub use feed::Feed;
 pub use instruments::SymbolError;
-pub use parser::{Body, Damaged, Message, Parsed, Parser, split_line};
+pub use message::{Body, Damaged, Message, Parsed, split_line};
+pub use parser::Parser;
 
 export_plugin! { components: [connector::<Feed>("feed")] }

@@ -1,19 +1,15 @@
 //! A live websocket, kept up by connecting again.
 
+mod socket;
+
 use std::{mem, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use futures_util::{FutureExt, StreamExt};
 use hotbay_plugin_api::{Context, SchedulerError};
-use tokio::net::TcpStream;
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{self, Message, client::IntoClientRequest, handshake::client::Request},
-};
+use tokio_tungstenite::tungstenite::{client::IntoClientRequest, handshake::client::Request};
 
 use crate::{Connection, intake::Intake};
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+use socket::{Loss, Socket, connect, receive};
 
 /// How long a goodbye to the exchange may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -35,21 +31,6 @@ enum State {
     Waiting(Duration),
     Open(Box<Socket>),
     Closed,
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-enum Loss {
-    #[error("cannot connect")]
-    Refused(#[source] tungstenite::Error),
-    #[error("no connection within {0:?}")]
-    ConnectTimeout(Duration),
-    #[error("the connection broke")]
-    Broken(#[source] tungstenite::Error),
-    #[error("the server closed the connection{0}")]
-    Closed(String),
-    #[error("nothing came for {0:?}")]
-    Idle(Duration),
 }
 
 impl Live {
@@ -160,65 +141,4 @@ fn backoff(settings: Connection) -> ExponentialBackoff {
         .with_jitter()
         .without_max_times()
         .build()
-}
-
-/// Connects; `None` if the host asked to stop meanwhile.
-async fn connect(
-    request: &Request,
-    limit: Duration,
-    context: &Context,
-) -> Result<Option<Socket>, Loss> {
-    tokio::select! {
-        connected = connect_async(request.clone()) => match connected {
-            Ok((socket, _)) => Ok(Some(socket)),
-            Err(error) => Err(Loss::Refused(error)),
-        },
-        () = context.sleep(limit) => Err(Loss::ConnectTimeout(limit)),
-        () = context.cancelled() => Ok(None),
-    }
-}
-
-/// Waits for the next message and takes in what else is there already.
-async fn receive(socket: &mut Socket, idle: Duration, intake: &mut Intake) -> Result<(), Loss> {
-    let mut next = match socket.next().now_or_never() {
-        Some(next) => next,
-        None => {
-            let context = intake.context();
-            tokio::select! {
-                next = socket.next() => next,
-                () = context.sleep(idle) => return Err(Loss::Idle(idle)),
-                () = context.cancelled() => return Ok(()),
-            }
-        }
-    };
-    loop {
-        match next {
-            Some(Ok(message)) => take(&message, intake)?,
-            Some(Err(error)) => return Err(Loss::Broken(error)),
-            None => return Err(Loss::Closed(String::new())),
-        }
-        if intake.is_full() {
-            return Ok(());
-        }
-        match socket.next().now_or_never() {
-            Some(ready) => next = ready,
-            None => return Ok(()),
-        }
-    }
-}
-
-fn take(message: &Message, intake: &mut Intake) -> Result<(), Loss> {
-    let json = match message {
-        Message::Text(text) => text.as_bytes(),
-        Message::Binary(bytes) => bytes,
-        // tungstenite answers pings by itself.
-        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
-        Message::Close(frame) => {
-            let why = frame.as_ref().map(|frame| format!(": {frame}")).unwrap_or_default();
-            return Err(Loss::Closed(why));
-        }
-    };
-    let received_ns = intake.context().now_ns();
-    intake.take(intake.lines() + 1, received_ns, json.trim_ascii());
-    Ok(())
 }

@@ -8,8 +8,8 @@ use std::{io, path::PathBuf};
 pub enum OpenError {
     /// There is no such file.
     #[error(
-        "no such recording: {}; set `path` to a file that exists (a relative path starts where \
-         hotbay was started)",
+        "no such recording: {}; set `path` to a file that exists (a relative path starts in the \
+         configuration's folder)",
         path.display()
     )]
     Missing {

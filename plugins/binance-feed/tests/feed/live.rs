@@ -64,8 +64,11 @@ fn turn(host: &TestHost, feed: &mut Feed, step: Duration) -> Result<(), Schedule
 /// 600 quotes and trades with different prices.
 fn capture() -> Vec<String> {
     let message = |index: usize| {
-        let (line, price) =
-            if index.is_multiple_of(3) { (USDM_TRADE, "61800.30") } else { (USDM_TICKER, "61800.20") };
+        let (line, price) = if index.is_multiple_of(3) {
+            (USDM_TRADE, "61800.30")
+        } else {
+            (USDM_TICKER, "61800.20")
+        };
         message(line).replace(price, &format!("{index}.5"))
     };
     (1..=600).map(message).collect()
