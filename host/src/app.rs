@@ -14,6 +14,7 @@ mod wiring;
 
 use std::{
     future::Future,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -64,7 +65,20 @@ impl Host {
     /// # Errors
     /// All problems that were found, not only the first.
     pub async fn prepare(config: Config) -> Result<Self, HostError> {
-        let (plugins, refused) = Plugins::load(&config).await?;
+        Self::prepare_with(config, None).await
+    }
+
+    /// Like [`prepare`](Self::prepare), with another program than this one to probe
+    /// libraries: a `hotbay` binary. For programs that don't call
+    /// [`serve_probe`](crate::plugin::serve_probe) themselves.
+    ///
+    /// # Errors
+    /// All problems that were found, not only the first.
+    pub async fn prepare_with(
+        config: Config,
+        probe_program: Option<PathBuf>,
+    ) -> Result<Self, HostError> {
+        let (plugins, refused) = Plugins::load(&config, probe_program).await?;
         let mut found = refused.clone();
         let wiring = check::check(&config, &plugins, &mut found).await;
         if found.has_errors() {

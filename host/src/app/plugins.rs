@@ -40,7 +40,10 @@ impl Plugins {
     ///
     /// A file that is refused is a warning here: whether anybody needs it is
     /// found out when the configuration is held against what did load.
-    pub(super) async fn load(config: &Config) -> Result<(Self, Diagnostics), HostError> {
+    pub(super) async fn load(
+        config: &Config,
+        probe_program: Option<PathBuf>,
+    ) -> Result<(Self, Diagnostics), HostError> {
         let folder = config.plugins.folder.clone();
         let mut warnings = Diagnostics::new();
         let files = scan(&folder).map_err(|error| {
@@ -53,7 +56,7 @@ impl Plugins {
         })?;
         let loader = LoaderConfig {
             probe_limit: config.plugins.probe_timeout,
-            probe_program: std::env::var_os("HOTBAY_PROBE").map(PathBuf::from),
+            probe_program,
             ..LoaderConfig::default()
         };
         let loader = Loader::new(loader).map(Arc::new).map_err(|error| {

@@ -1,0 +1,106 @@
+//! Two sides, measured in turns.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use hotbay::plugin::{
+    ComponentSetup, Connections, Generation, Loader, LoaderConfig, PluginComponent, Services,
+};
+use hotbay_plugin_api::{Batch, ChannelName, EventHeader, Kind};
+use hotbay_tests::{hotbay, library};
+use tokio_util::sync::CancellationToken;
+
+/// How often each side is measured; the first time does not count.
+const SAMPLES: usize = 15;
+
+/// The medians of two sides that take turns.
+pub(crate) async fn in_turns(
+    mut a: impl AsyncFnMut() -> Duration,
+    mut b: impl AsyncFnMut() -> Duration,
+) -> (Duration, Duration, f64) {
+    let (mut of_a, mut of_b, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=SAMPLES {
+        let (one, other) = (a().await, b().await);
+        if round > 0 {
+            of_a.push(one);
+            of_b.push(other);
+            ratios.push(one.as_secs_f64() / other.as_secs_f64());
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    (median(of_a), median(of_b), ratios[ratios.len() / 2])
+}
+
+pub(crate) fn median(mut of: Vec<Duration>) -> Duration {
+    of.sort();
+    of[of.len() / 2]
+}
+
+pub(crate) fn per_second(events: u64, time: Duration) -> String {
+    format!("{:.2} M/s", events as f64 / time.as_secs_f64() / 1e6)
+}
+
+/// A loader that probes with the `hotbay` program.
+pub(crate) fn loader() -> Loader {
+    let probe_program = Some(hotbay().to_owned());
+    Loader::new(LoaderConfig { probe_program, ..LoaderConfig::default() }).unwrap()
+}
+
+pub(crate) async fn load(loader: &Loader, package: &str) -> Generation {
+    let inspected = loader.inspect(library(package)).await.unwrap();
+    loader.load(inspected, NonZeroUsize::new(1).unwrap()).await.unwrap()
+}
+
+/// Ports with their channels.
+pub(crate) type Ports<'a> = &'a [(&'a str, &'a str)];
+
+/// A component with one input channel, or one output channel, or both.
+pub(crate) async fn component(
+    plugin: &Generation,
+    name: &str,
+    config: serde_json::Value,
+    ports: (Ports<'_>, Ports<'_>),
+    services: &Services,
+) -> PluginComponent {
+    let map = |ports: Ports<'_>| {
+        ports.iter().map(|(port, channel)| ((*port).to_owned(), vec![(*channel).into()])).collect()
+    };
+    let setup = ComponentSetup {
+        id: name.to_owned(),
+        source: 1,
+        config,
+        connections: Connections { inputs: map(ports.0), outputs: map(ports.1) },
+        cancel: CancellationToken::new(),
+    };
+    plugin.create_component(name, setup, services).await.unwrap()
+}
+
+pub(crate) fn services(channels: &[(&str, usize)]) -> Services {
+    let declare = |(name, capacity): &(&str, usize)| {
+        (ChannelName::from(*name), hotbay::ChannelConfig::new(*capacity, ""))
+    };
+    let bus = hotbay::EventBus::<ChannelName, Batch>::with_payload(
+        channels.iter().map(declare).collect(),
+    );
+    Services::new(bus)
+}
+
+/// A batch of the numbers from `first` on.
+pub(crate) fn numbers(first: u64, count: u64) -> Batch {
+    let mut bytes = Vec::new();
+    let headers: Vec<_> = (first..first + count)
+        .map(|number| {
+            let offset = u32::try_from(bytes.len()).unwrap();
+            bytes.extend_from_slice(&number.to_le_bytes());
+            let time_ns = i64::try_from(number).unwrap();
+            EventHeader {
+                time_ns,
+                seq: number,
+                source: 0,
+                kind: Kind::BYTES.code(),
+                offset,
+                len: 8,
+            }
+        })
+        .collect();
+    Batch::copy_from(&headers, &bytes)
+}
