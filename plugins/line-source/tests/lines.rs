@@ -1,5 +1,7 @@
 //! Lines of files that are plain, packed, long, or cut.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use std::{io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
