@@ -48,6 +48,10 @@
 //! turns or events, then (for a task on a channel that ended) `end_of_input`,
 //! then `shutdown`. A panic in any of them is a failure of that component alone.
 //!
+//! A configuration is any type that derives `serde::Deserialize` and
+//! `schemars::JsonSchema`; add both crates to the plugin's own dependencies. Its
+//! `#[derive]`s check what `hotbay validate` is told, and `hotbay plugin inspect` shows it.
+//!
 //! [`testing::TestHost`] runs a component inside an ordinary unit test, without
 //! a host process. With the feature `tokio`, `tokio::time::sleep`, sockets and
 //! `tokio::spawn` work inside a plugin.
