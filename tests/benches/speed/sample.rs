@@ -30,6 +30,37 @@ pub(crate) async fn in_turns(
     (median(of_a), median(of_b), ratios[ratios.len() / 2])
 }
 
+/// The samples of several sides that take turns, each second time in the other order.
+pub(crate) async fn take_turns<const SIDES: usize>(
+    mut measure: impl AsyncFnMut(usize) -> Duration,
+) -> [Vec<Duration>; SIDES] {
+    let mut samples = [const { Vec::new() }; SIDES];
+    for round in 0..=SAMPLES {
+        for turn in 0..SIDES {
+            let side = if round % 2 == 0 { turn } else { SIDES - 1 - turn };
+            let took = measure(side).await;
+            if round > 0 {
+                samples[side].push(took);
+            }
+        }
+    }
+    samples
+}
+
+/// The median of the ratios of samples that were taken in the same round.
+pub(crate) fn ratio(of: &[Duration], to: &[Duration]) -> f64 {
+    let pairs = of.iter().zip(to);
+    let mut ratios: Vec<_> = pairs.map(|(of, to)| of.as_secs_f64() / to.as_secs_f64()).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
+}
+
+/// The median of samples that took `events` each, per event.
+pub(crate) fn nanoseconds(samples: &[Duration], events: u32) -> String {
+    let each = median(samples.to_vec()).as_secs_f64() / f64::from(events);
+    format!("{:.2} ns", each * 1e9)
+}
+
 pub(crate) fn median(mut of: Vec<Duration>) -> Duration {
     of.sort();
     of[of.len() / 2]
