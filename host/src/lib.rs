@@ -6,6 +6,7 @@ pub mod bus;
 pub mod config;
 pub mod engine;
 pub mod plugin;
+pub mod reload;
 pub mod scheduler;
 
 pub use bus::{EventBus, EventReceiver, EventSender, Payload};

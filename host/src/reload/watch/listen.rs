@@ -1,0 +1,236 @@
+//! Listening to the system's events, where they are to be had.
+
+mod filter;
+mod network;
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use notify::{ErrorKind, RecursiveMode, Watcher};
+
+use super::{Events, route::Places, wake::Waker};
+
+/// How changes are noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// The system tells of them at once.
+    Inotify,
+    /// By looking again and again.
+    Polling {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How long a refusal of the system is taken for an answer.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// How often to begin again if the places change while they are being listened at.
+const TRIES: usize = 3;
+
+/// Wakes the watch when something happens that may matter.
+pub(super) struct Listener {
+    waker: Waker,
+    events: Events,
+    make: MakeWatcher,
+    places: Places,
+    /// Set when events may have been missed: an overflow, a place that went.
+    doubt: Arc<AtomicBool>,
+    state: State,
+}
+
+type Handler = Box<dyn Fn(notify::Result<notify::Event>) + Send>;
+type MakeWatcher = fn(Handler) -> notify::Result<Box<dyn Watcher + Send>>;
+
+enum State {
+    Deaf,
+    /// The watcher gives events as long as it lives.
+    Listening(#[expect(dead_code, reason = "held for its events")] Box<dyn Watcher + Send>),
+    /// Some places could not be listened at, or none.
+    Refused {
+        reason: String,
+        at: Instant,
+        _rest: Option<Box<dyn Watcher + Send>>,
+    },
+}
+
+impl Listener {
+    pub(super) fn new(waker: Waker, events: Events) -> Self {
+        Self::with(waker, events, |handler| {
+            let watcher = notify::RecommendedWatcher::new(handler, notify::Config::default())?;
+            Ok(Box::new(watcher))
+        })
+    }
+
+    fn with(waker: Waker, events: Events, make: MakeWatcher) -> Self {
+        let doubt = Arc::new(AtomicBool::new(false));
+        Self { waker, events, make, places: Places::default(), doubt, state: State::Deaf }
+    }
+
+    /// Listens at these places from now on. Call it before looking, so that no change falls
+    /// between the two.
+    pub(super) fn listen(&mut self, places: impl Fn() -> Places) -> Backend {
+        if self.events == Events::Never {
+            return Backend::Polling { reason: "so configured".to_owned() };
+        }
+        for _ in 0..TRIES {
+            let places = places();
+            if let Some(reason) = places.folders().find_map(network::reason) {
+                self.state = State::Deaf;
+                return Backend::Polling { reason };
+            }
+            if self.is_done_with(&places) {
+                break;
+            }
+            self.begin(places);
+        }
+        match &self.state {
+            State::Refused { reason, .. } => Backend::Polling { reason: reason.clone() },
+            State::Listening(_) | State::Deaf => Backend::Inotify,
+        }
+    }
+
+    fn is_done_with(&self, places: &Places) -> bool {
+        let is_sure = self.places == *places && !self.doubt.load(Ordering::Acquire);
+        match &self.state {
+            State::Deaf => false,
+            State::Listening(_) => is_sure,
+            State::Refused { at, .. } => is_sure && at.elapsed() < RETRY,
+        }
+    }
+
+    /// Begins anew: a watcher that saw its places go and come is not to be trusted.
+    fn begin(&mut self, places: Places) {
+        self.state = State::Deaf;
+        self.doubt.store(false, Ordering::Release);
+        let handler = filter::handler(places.clone(), Arc::clone(&self.doubt), self.waker.clone());
+        let make = self.make;
+        // It panics if it gets no thread.
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            let mut watcher = make(handler)?;
+            let refused = places.folders().find_map(|folder| refusal(watcher.as_mut(), folder));
+            Ok::<_, notify::Error>((watcher, refused))
+        }));
+        let refused = |reason, rest| State::Refused { reason, at: Instant::now(), _rest: rest };
+        self.state = match made {
+            Ok(Ok((watcher, None))) => State::Listening(watcher),
+            Ok(Ok((watcher, Some(reason)))) => refused(reason, Some(watcher)),
+            Ok(Err(error)) => refused(describe(&error), None),
+            Err(_) => refused("there is no thread to be had for inotify".to_owned(), None),
+        };
+        self.places = places;
+    }
+}
+
+/// Listens at one folder; gives the reason if that can't be.
+fn refusal(watcher: &mut dyn Watcher, folder: &Path) -> Option<String> {
+    let error = watcher.watch(folder, RecursiveMode::NonRecursive).err()?;
+    // It went this moment; the folder above tells when it comes.
+    let is_gone = if let ErrorKind::Io(io) = &error.kind {
+        io.kind() == std::io::ErrorKind::NotADirectory
+    } else {
+        matches!(error.kind, ErrorKind::PathNotFound)
+    };
+    (!is_gone).then(|| describe(&error))
+}
+
+fn describe(error: &notify::Error) -> String {
+    let code = if let ErrorKind::Io(io) = &error.kind { io.raw_os_error() } else { None };
+    let what = match (&error.kind, code) {
+        (ErrorKind::MaxFilesWatch, _) => {
+            "no inotify watch is left for this user (fs.inotify.max_user_watches)".to_owned()
+        }
+        (_, Some(libc::EMFILE)) => {
+            "no inotify instance is left for this user (fs.inotify.max_user_instances), or no \
+             descriptor for this process"
+                .to_owned()
+        }
+        (_, Some(libc::ENOSYS)) => "this system has no inotify".to_owned(),
+        (ErrorKind::Io(io), _) => format!("inotify: {io}"),
+        _ => format!("inotify: {error}"),
+    };
+    match error.paths.first() {
+        Some(path) => format!("{what}, for {}", path.display()),
+        None => what,
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::PathBuf};
+
+    use notify::{Config, EventHandler, WatcherKind};
+
+    use super::*;
+
+    /// A system with inotify, but no watch left in it.
+    #[derive(Debug)]
+    struct Full;
+
+    impl Watcher for Full {
+        fn new<F: EventHandler>(_: F, _: Config) -> notify::Result<Self> {
+            Ok(Self)
+        }
+
+        fn watch(&mut self, path: &Path, _: RecursiveMode) -> notify::Result<()> {
+            Err(notify::Error::new(ErrorKind::MaxFilesWatch).add_path(path.to_owned()))
+        }
+
+        fn unwatch(&mut self, _: &Path) -> notify::Result<()> {
+            Ok(())
+        }
+
+        fn kind() -> WatcherKind {
+            WatcherKind::NullWatcher
+        }
+    }
+
+    fn reason_of(make: MakeWatcher) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let places = || Places::of(folder.path(), &[] as &[PathBuf]);
+        let mut listener = Listener::with(Waker::new().0, Events::WherePossible, make);
+        match listener.listen(places) {
+            Backend::Polling { reason } => reason,
+            Backend::Inotify => panic!("it should not listen"),
+        }
+    }
+
+    #[test]
+    fn where_inotify_is_not_to_be_had_the_reason_is_said() {
+        let no_instance = reason_of(|_| Err(io::Error::from_raw_os_error(libc::EMFILE).into()));
+        assert!(no_instance.contains("max_user_instances"), "{no_instance}");
+        let no_inotify = reason_of(|_| Err(io::Error::from_raw_os_error(libc::ENOSYS).into()));
+        assert!(no_inotify.contains("has no inotify"), "{no_inotify}");
+        let no_watch = reason_of(|_| Ok(Box::new(Full)));
+        assert!(no_watch.contains("max_user_watches"), "{no_watch}");
+        let no_thread = reason_of(|_| panic!("no thread"));
+        assert!(no_thread.contains("thread"), "{no_thread}");
+    }
+
+    #[test]
+    fn a_folder_that_is_watched_already_is_not_watched_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = || Places::of(folder.path(), &[] as &[PathBuf]);
+        let mut listener = Listener::new(Waker::new().0, Events::WherePossible);
+        assert_eq!(listener.listen(places), Backend::Inotify);
+        assert!(listener.is_done_with(&places()));
+        listener.doubt.store(true, Ordering::Release);
+        assert!(!listener.is_done_with(&places()));
+        assert_eq!(listener.listen(places), Backend::Inotify);
+        assert!(listener.is_done_with(&places()));
+    }
+}
