@@ -4,10 +4,14 @@
 //! [`Host::run`] runs to the end of the sources or to a stop, and reports.
 
 mod check;
+mod follow;
+mod live;
 mod pipeline;
 mod plugins;
 mod progress;
 mod report;
+mod state_folder;
+mod status;
 mod task;
 mod tasks;
 mod wiring;
@@ -22,18 +26,32 @@ use std::{
 use hotbay_plugin_api::{ChannelName, Mode, TradingEngineError};
 use tracing::{info, warn};
 
+use self::{
+    check::Missing,
+    live::Live,
+    pipeline::{Pipeline, Strictness},
+    plugins::Closings,
+    state_folder::StateFolder,
+    tasks::Tasks,
+};
 use crate::{
     bus::EventBus,
     config::{Config, Diagnostics, TimeMode},
     plugin::{Board, Services},
+    reload::record::Journal,
 };
 
+pub use follow::Reloader;
+
+use follow::Source;
 pub use plugins::Plugins;
 pub use progress::ProgressDisplay;
 pub use report::{ChannelReport, ComponentReport, Outcome, Report, TaskReport};
+pub use state_folder::read_status;
+pub use status::{BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus};
 
-/// How long a plugin's threads get to end when the host closes it.
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// How long all plugins together get to end when the host ends.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why a host does not run.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +73,8 @@ pub enum HostError {
 pub struct Host {
     config: Config,
     plugins: Plugins,
-    wiring: wiring::Wiring,
     warnings: Diagnostics,
+    reloads: follow::Reloads,
 }
 
 impl Host {
@@ -78,15 +96,26 @@ impl Host {
         config: Config,
         probe_program: Option<PathBuf>,
     ) -> Result<Self, HostError> {
-        let (plugins, refused) = Plugins::load(&config, probe_program).await?;
-        let mut found = refused.clone();
-        let wiring = check::check(&config, &plugins, &mut found).await;
+        let mut plugins = Plugins::new(&config, probe_program)?;
+        let follows = config.follows_changes();
+        let mut found = match plugins.load_all(&config).await {
+            Ok(found) => found,
+            // It may come later.
+            Err(HostError::Configuration(found)) if follows => found.into_warnings(),
+            Err(error) => return Err(error),
+        };
+        let missing = if follows { Missing::Waits } else { Missing::Refused };
+        for berth in plugins.berths() {
+            live::meaning(&config, berth, &mut found).await;
+        }
+        tasks::check_plugins(&config, &plugins, missing, &mut found);
+        check::components(&config, &plugins, missing, &mut found);
         if found.has_errors() {
-            plugins.close(CLOSE_LIMIT).await;
+            close(&mut plugins).await;
             return Err(HostError::Configuration(found));
         }
         found.extend(config.warnings.clone());
-        Ok(Self { config, plugins, wiring, warnings: found })
+        Ok(Self { config, plugins, warnings: found, reloads: follow::Reloads::default() })
     }
 
     /// What is odd about the configuration or the plugins folder, yet harmless.
@@ -99,24 +128,47 @@ impl Host {
         &self.plugins
     }
 
+    /// Whether it follows changes of its plugins folder and its configuration.
+    pub fn follows_changes(&self) -> bool {
+        self.config.follows_changes()
+    }
+
     /// Whether there is anything to run: a pipeline, or at least one task.
     pub fn has_work(&self) -> bool {
-        self.config.pipeline.is_some() || !self.wiring.tasks.is_empty()
+        self.config.pipeline.is_some() || self.task_count() > 0
     }
 
     /// How many components the pipeline has.
     pub fn component_count(&self) -> usize {
-        self.wiring.components.len()
+        self.config.pipeline.as_ref().map_or(0, |pipeline| pipeline.components().count())
     }
 
     /// How many tasks are to run.
     pub fn task_count(&self) -> usize {
-        self.wiring.tasks.len()
+        let of = |berth| tasks::schedules(&self.config, berth, &mut Diagnostics::new()).len();
+        self.plugins.berths().map(of).sum()
     }
 
     /// Closes the plugins without running anything.
-    pub async fn close(self) {
-        self.plugins.close(CLOSE_LIMIT).await;
+    pub async fn close(mut self) {
+        close(&mut self.plugins).await;
+    }
+
+    /// How the configuration is read again, when `file` changes or when
+    /// [`Reloader::reload`] asks for it. Without it, it stays as it is.
+    #[must_use]
+    pub fn with_source(
+        mut self,
+        file: PathBuf,
+        read: impl Fn() -> Result<Config, Diagnostics> + Send + Sync + 'static,
+    ) -> Self {
+        self.reloads.source = Some(Source { file, read: Arc::new(read) });
+        self
+    }
+
+    /// What asks this host to look at its configuration and its plugins again.
+    pub fn reloader(&self) -> Reloader {
+        self.reloads.reloader()
     }
 
     /// Runs until the pipeline's sources end or `stop` comes; a host without a
@@ -133,7 +185,18 @@ impl Host {
         watch: impl FnOnce(Arc<Board>),
     ) -> Result<Report, HostError> {
         let began = Instant::now();
-        let Self { config, plugins, wiring, .. } = self;
+        let Self { config, mut plugins, reloads, .. } = self;
+        let state = match config.follows_changes() {
+            true => StateFolder::open(&config.state_folder),
+            false => Ok(None),
+        };
+        let state = match state {
+            Ok(state) => state,
+            Err(error) => {
+                close(&mut plugins).await;
+                return Err(error);
+            }
+        };
         let channels = config.channels.iter();
         let channels =
             channels.map(|(name, config)| (ChannelName::from(name.as_str()), config.clone()));
@@ -145,14 +208,26 @@ impl Host {
         };
         let services = Services::new(bus).with_mode(mode);
         watch(Arc::clone(&services.board));
-        let ran = drive(&config, &plugins, &wiring, &services, stop).await;
-        let left = plugins.close(CLOSE_LIMIT).await;
-        for left in &left {
-            warn!("{left}");
-        }
+        let tasks = Tasks::start(&services).await?;
+        let pipeline = Pipeline::new(&config, config.follows_changes());
+        let mut live = Live {
+            config,
+            plugins,
+            services,
+            tasks,
+            pipeline,
+            closings: Closings::default(),
+            journal: state.as_ref().map(|it| Journal::in_folder(it.path())).unwrap_or_default(),
+            probation: Default::default(),
+            refused: Default::default(),
+            configuration_refused: None,
+        };
+        let ran = drive(&mut live, reloads, state, stop).await;
+        live.plugins.close(&mut live.closings);
+        live.closings.finish(CLOSE_LIMIT).await;
         let mut report = ran?;
         // No failure of the run: everything was done by then.
-        report.problems.extend(left);
+        report.problems.extend(live.closings.leaks.iter().map(|leak| leak.text()));
         report.elapsed = began.elapsed();
         Ok(report)
     }
@@ -160,48 +235,33 @@ impl Host {
 
 /// Runs pipeline and tasks; whatever happens, everything that was made is gone afterwards.
 async fn drive(
-    config: &Config,
-    plugins: &Plugins,
-    wiring: &wiring::Wiring,
-    services: &Services,
+    live: &mut Live,
+    reloads: follow::Reloads,
+    state: Option<StateFolder>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, HostError> {
-    let pipeline = pipeline::build(config, plugins, &wiring.components, services).await?;
-    let tasks = tasks::start(plugins, &wiring.tasks, services).await?;
-    if let Some(pipeline) = &pipeline {
-        info!(components = wiring.components.len(), "starting the pipeline");
-        if let Err(error) = pipeline.engine.start().await {
-            tasks.stop(config.shutdown.drain).await;
-            return Err(error.into());
-        }
-    }
-    let stopped = {
-        let ended = async {
-            match &pipeline {
-                Some(pipeline) => pipeline.engine.wait().await,
-                // Without a pipeline there is no end to wait for.
-                None => std::future::pending().await,
+    let stopped = match live.start(Strictness::All).await {
+        Ok(()) => follow::follow(live, reloads, state, stop).await,
+        Err(error) => {
+            for problem in live.stop().await {
+                warn!("{problem}");
             }
-        };
-        tokio::select! {
-            () = ended => false,
-            () = stop => true,
+            return Err(error);
         }
     };
     info!(reason = if stopped { "asked to" } else { "the sources ended" }, "stopping");
-    let mut problems = tasks.stop(config.shutdown.drain).await;
-    if let Some(pipeline) = &pipeline {
-        pipeline.cancel.cancel();
-        if let Err(error) = pipeline.engine.shutdown().await {
-            problems.push(error.to_string());
-        }
-    }
+    let problems = live.stop().await;
     Ok(report::collect(report::Sources {
-        components: &wiring.components,
-        pipeline: pipeline.as_ref(),
-        tasks: tasks.reports(),
-        services,
+        pipeline: live.pipeline.as_ref(),
+        tasks: live.tasks.reports(),
+        services: &live.services,
         stopped,
         problems,
     }))
+}
+
+async fn close(plugins: &mut Plugins) {
+    let mut closings = Closings::default();
+    plugins.close(&mut closings);
+    closings.finish(CLOSE_LIMIT).await;
 }

@@ -22,6 +22,7 @@ mod receiver;
 mod sender;
 mod state;
 mod stats;
+mod waits;
 
 use std::{
     collections::HashMap,
@@ -38,6 +39,7 @@ pub use stats::{ChannelStats, SubscriptionId, SubscriptionStats};
 
 use channel::{Channel, Publisher};
 pub(crate) use stats::Activity;
+pub(crate) use waits::WaitsFor;
 
 /// The channels of one program, by event. Clones are handles to the same bus.
 ///

@@ -19,6 +19,8 @@
 //!   executors:  [{ id: paper, plugin: paper-executor, inputs: orders }]
 //! tasks:                                             # what differs from the manifests
 //!   - { plugin: hello, task: heartbeat, interval: 5s, config: { greeting: hi } }
+//! reload: { settle: 300ms, probation: 10s }           # while it runs; `watch: false` to switch off
+//! state_folder: .hotbay/spread                       # its status and its records
 //! shutdown: { drain: 5s }
 //! ```
 //!
@@ -48,6 +50,7 @@ mod mask;
 mod path;
 mod ports;
 mod read;
+mod sidecar;
 mod source;
 mod substitute;
 #[cfg(test)]
@@ -63,10 +66,13 @@ use hotbay_plugin_api::ChannelConfig;
 use document::Document;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Severity};
-pub use entries::{ComponentEntry, Pipeline, Plugins, Shutdown, TaskEntry, TimeMode};
+pub use entries::{
+    ComponentEntry, Pipeline, Plugins, Reload, Shutdown, StatePolicy, TaskEntry, TimeMode,
+};
 pub use hotbay_plugin_api::Role;
 pub use path::{ConfigPath, Segment};
 pub use ports::{PortUse, Ports};
+pub use sidecar::{Sidecar, SidecarTask};
 
 /// Looks a variable up for `${VAR}`; a program passes `&|name| std::env::var(name)`.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
@@ -82,6 +88,11 @@ pub struct Config {
     pub pipeline: Option<Pipeline>,
     /// What differs from the manifests of the plugins' tasks.
     pub tasks: Vec<TaskEntry>,
+    /// How the host follows changes while it runs.
+    pub reload: Reload,
+    /// Where the host keeps what has to survive it: its status, its records. By default
+    /// `.hotbay/NAME` beside `NAME.yaml`.
+    pub state_folder: PathBuf,
     /// How the host ends.
     pub shutdown: Shutdown,
     /// The folder of the file, to which its relative paths refer; `.` if the path had no folder.
@@ -117,6 +128,13 @@ impl Config {
         let draft = read::draft(&document, &mut report);
         check::check(&draft, &document, &mut report);
         draft.finish(document, report)
+    }
+
+    /// Whether a host that runs this follows changes of its plugins and of this file: as
+    /// `reload.watch` says, or else unless it replays a recording.
+    pub fn follows_changes(&self) -> bool {
+        let replays = || self.pipeline.as_ref().is_some_and(|it| it.time == TimeMode::Replay);
+        self.reload.watch.unwrap_or_else(|| !replays())
     }
 
     /// The file that this configuration was read from, as it was named.

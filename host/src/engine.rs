@@ -7,14 +7,15 @@
 
 mod builder;
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use hotbay_plugin_api::{EventType, SchedulerError, TaskId, TradingEngineError};
+use hotbay_plugin_api::{EventType, Role, SchedulerError, TaskId, TradingEngineError};
 
 use crate::{
     bus::{EventBus, Payload},
     scheduler::{
-        Entries, ExecutionStatus, Scheduler, ShutdownLimits, ShutdownReport, TaskKind, shut_down,
+        Entries, ExecutionStatus, RegisteredTask, Scheduler, ShutdownLimits, ShutdownReport,
+        TaskKind, shut_down,
     },
 };
 
@@ -29,14 +30,14 @@ pub use builder::{ComponentOptions, TradingEngineBuilder};
 pub struct TradingEngine<E: EventType, P: Payload = String> {
     scheduler: Scheduler<E, P>,
     /// The components by role, in the direction of the data.
-    roles: [Vec<TaskId>; 4],
+    roles: Mutex<[Vec<TaskId>; 4]>,
     limits: ShutdownLimits,
     last_shutdown: Mutex<Option<ShutdownReport>>,
 }
 
 impl<E: EventType, P: Payload> TradingEngine<E, P> {
     fn new(scheduler: Scheduler<E, P>, roles: [Vec<TaskId>; 4], limits: ShutdownLimits) -> Self {
-        Self { scheduler, roles, limits, last_shutdown: Mutex::new(None) }
+        Self { scheduler, roles: Mutex::new(roles), limits, last_shutdown: Mutex::new(None) }
     }
 
     /// Starts executors, strategies, the aggregator and the connectors in this order, each
@@ -67,6 +68,18 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
         Ok(())
     }
 
+    /// Like [`start`](Self::start), but a component that does not initialize takes no other
+    /// one down.
+    pub(crate) async fn start_those_that_can(&self) -> Result<(), TradingEngineError> {
+        let core = self.scheduler.core();
+        core.open()?;
+        for stage in self.stages()?.iter().rev() {
+            core.start_stage(stage).await?;
+        }
+        core.start_later_ones()?;
+        Ok(())
+    }
+
     /// Waits until every component has ended by itself: the sources are exhausted and
     /// everything has flowed through, as far as the components' outputs are declared.
     pub async fn wait(&self) {
@@ -85,7 +98,15 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
     /// [`SchedulerError::TaskShutdown`] tells the first hook that failed. In both cases
     /// everything else has stopped.
     pub async fn shutdown(&self) -> Result<(), TradingEngineError> {
-        let report = shut_down(self.scheduler.core(), &self.stages()?, self.limits).await;
+        self.shutdown_within(self.limits).await
+    }
+
+    /// Like [`shutdown`](Self::shutdown), within other limits.
+    pub(crate) async fn shutdown_within(
+        &self,
+        limits: ShutdownLimits,
+    ) -> Result<(), TradingEngineError> {
+        let report = shut_down(self.scheduler.core(), &self.stages()?, limits).await;
         let did_not_stop: Vec<_> = report.did_not_stop.iter().map(ToString::to_string).collect();
         let failed_hook = report.failed_hooks.first().map(hook_error);
         if let Ok(mut last) = self.last_shutdown.lock() {
@@ -99,8 +120,8 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
 
     /// The components' statuses in the direction of the data.
     pub fn statuses(&self) -> Vec<(TaskId, ExecutionStatus)> {
-        let ids = self.roles.iter().flatten();
-        ids.filter_map(|id| Some((id.clone(), self.scheduler.status(id).ok()?))).collect()
+        let ids = self.ids().into_iter().flatten();
+        ids.filter_map(|id| Some((id.clone(), self.scheduler.status(&id).ok()?))).collect()
     }
 
     /// How the last shutdown went in detail, if there was one.
@@ -119,16 +140,51 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
         self.scheduler.bus()
     }
 
+    /// Adds a component to an engine that runs; it starts at once.
+    pub(crate) fn add(
+        &self,
+        role: Role,
+        task: RegisteredTask<E, P>,
+        options: ComponentOptions<E>,
+    ) -> Result<(), SchedulerError> {
+        let Some(id) = options.id.clone() else {
+            return Err(SchedulerError::InvalidState("a component has to have a name".to_owned()));
+        };
+        self.scheduler.core().register(id.clone(), task, options.into())?;
+        let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        let stage = match role {
+            Role::Connector => 0,
+            Role::Aggregator => 1,
+            Role::Strategy => 2,
+            Role::Executor => 3,
+        };
+        roles[stage].push(id);
+        Ok(())
+    }
+
+    /// Forgets a component that was taken out.
+    pub(crate) fn remove(&self, id: &TaskId) {
+        let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        roles.iter_mut().for_each(|ids| ids.retain(|known| known != id));
+        drop(roles);
+        drop(self.scheduler.core().forget(id));
+    }
+
+    fn ids(&self) -> [Vec<TaskId>; 4] {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// All tasks by role, in the direction of the data.
     fn stages(&self) -> Result<[Entries<E>; 4], SchedulerError> {
         let core = self.scheduler.core();
         let mut stages = [const { Vec::new() }; 4];
-        for (stage, ids) in stages.iter_mut().zip(&self.roles) {
+        let roles = self.ids();
+        for (stage, ids) in stages.iter_mut().zip(&roles) {
             for id in ids {
                 stage.push(core.entry(id)?);
             }
         }
-        let known = |id: &TaskId| self.roles.iter().flatten().any(|one| one == id);
+        let known = |id: &TaskId| roles.iter().flatten().any(|one| one == id);
         for entry in core.entries().into_iter().filter(|entry| !known(entry.id())) {
             let place = match entry.kind() {
                 TaskKind::Background => 0,

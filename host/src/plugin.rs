@@ -22,6 +22,7 @@ mod lodger;
 mod log;
 mod probe;
 mod relay;
+mod seat;
 mod services;
 mod staging;
 mod task_run;
@@ -36,5 +37,8 @@ pub use hotbay_plugin_api::abi::DescriptorText as Descriptor;
 pub use lent::{ComponentSetup, Connections};
 pub use loader::{Inspected, Loader, LoaderConfig};
 pub use probe::{PROBE_ARGUMENT, serve as serve_probe};
+pub use seat::Seat;
 pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};
 pub use task_run::{Busy, PluginRun};
+
+pub(crate) use lent::Mute;

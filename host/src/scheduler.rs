@@ -17,6 +17,7 @@ mod entry;
 mod guard;
 mod options;
 mod outputs;
+mod places;
 mod registry;
 mod shutdown;
 mod status;
@@ -35,6 +36,9 @@ pub use status::{ExecutionStatus, TaskInfo, TaskKind};
 
 pub(crate) use self::{
     core::{Core, Entries},
+    guard::guarded,
+    options::WaitsForFn,
+    places::HoldError,
     shutdown::shut_down,
 };
 

@@ -164,6 +164,10 @@ impl Context {
         }
     }
 
+    pub(crate) fn next_seq(&self, output: u32) -> u64 {
+        self.host.next_seq(output)
+    }
+
     pub(crate) fn publish(
         &self,
         output: u32,

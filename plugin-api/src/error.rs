@@ -42,6 +42,9 @@ pub enum SchedulerError {
     /// The scheduler is not in a state in which this can be done.
     #[error("{0}")]
     InvalidState(String),
+    /// The state of an earlier build can't be taken over, or this one's can't be saved.
+    #[error("state not taken over: {0}")]
+    State(String),
     /// Not a failure: a background task has no more work and wants no further turn.
     #[error("finished")]
     Finished,

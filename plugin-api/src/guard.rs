@@ -12,12 +12,9 @@ use std::{
 };
 
 use abi_stable::std_types::{RErr, ROk, RResult};
-use async_ffi::FutureExt;
+use async_ffi::{BorrowingFfiFuture, FutureExt};
 
-use crate::{
-    SchedulerError,
-    abi::{CallFuture, FfiError},
-};
+use crate::{SchedulerError, abi::FfiError};
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
@@ -41,21 +38,27 @@ pub(crate) fn call<T>(
 }
 
 /// A boxed future of an author's code, as an async method gives it.
-pub(crate) type Boxed<'a> = Pin<Box<dyn Future<Output = Result<(), SchedulerError>> + Send + 'a>>;
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, SchedulerError>> + Send + 'a>>;
+
+/// A future of an author's code, as it crosses.
+pub(crate) type Crossing<'a, T> = BorrowingFfiFuture<'a, RResult<T, FfiError>>;
 
 /// Makes a future of an author's code ready to cross.
-pub(crate) fn future<'a>(id: &Arc<str>, make: impl FnOnce() -> Boxed<'a>) -> CallFuture<'a> {
+pub(crate) fn future<'a, T: 'a>(
+    id: &Arc<str>,
+    make: impl FnOnce() -> Boxed<'a, T>,
+) -> Crossing<'a, T> {
     let made = call(id, || Ok(make()));
     Guarded { id: Arc::clone(id), inner: made.map(Some) }.into_ffi()
 }
 
-struct Guarded<'a> {
+struct Guarded<'a, T> {
     id: Arc<str>,
-    inner: Result<Option<Boxed<'a>>, SchedulerError>,
+    inner: Result<Option<Boxed<'a, T>>, SchedulerError>,
 }
 
-impl Future for Guarded<'_> {
-    type Output = RResult<(), FfiError>;
+impl<T> Future for Guarded<'_, T> {
+    type Output = RResult<T, FfiError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -72,13 +75,13 @@ impl Future for Guarded<'_> {
             Err(error) => Err(error.clone()),
         };
         Poll::Ready(match polled {
-            Ok(()) => ROk(()),
+            Ok(value) => ROk(value),
             Err(error) => RErr(error.into()),
         })
     }
 }
 
-impl Drop for Guarded<'_> {
+impl<T> Drop for Guarded<'_, T> {
     fn drop(&mut self) {
         // A destructor of the author's may panic: async-ffi would abort the host.
         let Ok(future) = &mut self.inner else { return };

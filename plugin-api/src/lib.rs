@@ -71,6 +71,7 @@ mod plugin_task;
 mod publisher;
 #[cfg(feature = "tokio")]
 mod runtime;
+mod state;
 mod subscription;
 mod task;
 pub mod testing;
@@ -90,6 +91,7 @@ pub use manifest::{
 pub use plugin_task::{PluginTask, Priority, TaskFn, TaskFuture};
 pub use publisher::Publisher;
 pub use schemars::JsonSchema;
+pub use state::SavedState;
 pub use subscription::{Subscription, TryRecvError};
 pub use task::{
     Aggregator, BackgroundTask, Connector, EventTask, EventType, Executor, Strategy, TaskId,
@@ -100,8 +102,8 @@ pub mod prelude {
     pub use crate::{
         Aggregator, BackgroundTask, Batch, ChannelName, Component, Connector, Context, Event,
         EventTask, Executor, JsonSchema, Kind, Mode, NoConfig, PluginTask, Port, Priority,
-        Publisher, SchedulerError, Strategy, Subscription, TaskId, aggregator, async_trait,
-        connector, executor, export_plugin, run_async, run_sync, strategy,
+        Publisher, SavedState, SchedulerError, Strategy, Subscription, TaskId, aggregator,
+        async_trait, connector, executor, export_plugin, run_async, run_sync, strategy,
     };
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use abi_stable::std_types::{RResult, RStr};
+use abi_stable::std_types::{ROption, RResult, RStr};
 
 use crate::{
-    Batch, ChannelName, Context, SchedulerError, TaskFn,
-    abi::{BackgroundObject, CallFuture, EventObject, FfiError},
+    Batch, ChannelName, Context, SavedState, SchedulerError, TaskFn,
+    abi::{BackgroundObject, CallFuture, EventObject, FfiError, FfiState, SaveFuture},
     guard,
     task::{BackgroundTask, EventTask},
 };
@@ -48,6 +48,16 @@ impl<T: BackgroundTask> BackgroundObject for Background<T> {
         guard::future(&id, || self.0.get().execute())
     }
 
+    fn save_state(&mut self) -> SaveFuture<'_> {
+        let id = Arc::clone(&self.0.id);
+        guard::future(&id, || saved(self.0.get().save_state()))
+    }
+
+    fn restore(&mut self, state: FfiState) -> CallFuture<'_> {
+        let id = Arc::clone(&self.0.id);
+        guard::future(&id, || self.0.get().restore(state.into()))
+    }
+
     fn shutdown(&mut self) -> CallFuture<'_> {
         let id = Arc::clone(&self.0.id);
         guard::future(&id, || self.0.get().shutdown())
@@ -86,10 +96,24 @@ impl<T: EventTask<ChannelName, Batch>> EventObject for Events<T> {
         guard::future(&id, || self.task.get().end_of_input())
     }
 
+    fn save_state(&mut self) -> SaveFuture<'_> {
+        let id = Arc::clone(&self.task.id);
+        guard::future(&id, || saved(self.task.get().save_state()))
+    }
+
+    fn restore(&mut self, state: FfiState) -> CallFuture<'_> {
+        let id = Arc::clone(&self.task.id);
+        guard::future(&id, || self.task.get().restore(state.into()))
+    }
+
     fn shutdown(&mut self) -> CallFuture<'_> {
         let id = Arc::clone(&self.task.id);
         guard::future(&id, || self.task.get().shutdown())
     }
+}
+
+fn saved<'a>(saving: guard::Boxed<'a, Option<SavedState>>) -> guard::Boxed<'a, ROption<FfiState>> {
+    Box::pin(async move { Ok(saving.await?.map(FfiState::from).into()) })
 }
 
 pub(crate) struct Run {

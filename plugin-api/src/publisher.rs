@@ -23,8 +23,8 @@ pub struct Publisher {
 
 impl Publisher {
     pub(crate) fn new(context: Context, output: u32) -> Self {
-        let source = context.source();
-        Self { context, output, source, next_seq: 0, headers: Vec::new(), bytes: Vec::new() }
+        let (source, next_seq) = (context.source(), context.next_seq(output));
+        Self { context, output, source, next_seq, headers: Vec::new(), bytes: Vec::new() }
     }
 
     /// Adds an event to the open batch. Its number is one more than the last one's.

@@ -5,7 +5,7 @@ use std::{borrow::Borrow, fmt, hash::Hash, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::SchedulerError;
+use crate::{SavedState, SchedulerError};
 
 /// The name of a task, unique within one scheduler. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,14 +70,39 @@ pub trait BackgroundTask: Send + Sync {
 
     /// One turn of work.
     ///
-    /// Keep a turn short: between turns the scheduler may stop the task. A turn
-    /// still awaiting when the shutdown's grace is over is dropped at its
-    /// await point.
+    /// Keep a turn short: between turns the scheduler may stop the task, or a new build
+    /// take over from it. A turn that is still awaiting when the grace is over is dropped
+    /// at its await point; one that waits in [`Subscription::recv`](crate::Subscription::recv)
+    /// is dropped at once when a new build takes over, one that publishes never. So keep
+    /// in the task, not in the turn, what must not be lost.
     ///
     /// # Errors
     /// [`SchedulerError::Finished`] ends the task in good order: there is no
     /// more work. Any other error leaves it failed. Neither is called again.
     async fn execute(&mut self) -> Result<(), SchedulerError>;
+
+    /// Gives the state that the next build of this component goes on with.
+    ///
+    /// Called when the plugin is replaced, between two turns. The component may have to
+    /// go on afterwards, if the new build does not come up, so it gives a copy away and
+    /// keeps what it has. In the time in which a new build is on probation it is also
+    /// called after each turn: keep it quick.
+    ///
+    /// # Errors
+    /// An error refuses the replacement.
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        Ok(None)
+    }
+
+    /// Takes over the state of an earlier build. Called after the component was made and
+    /// before `initialize`; also on a component in use, if a newer build that took over
+    /// from it is rolled back.
+    ///
+    /// # Errors
+    /// [`SchedulerError::State`] if this build can't read it: the replacement is refused.
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        Err(state.unknown("no state"))
+    }
 
     /// Lets go of what the task holds. Called once, last, also after a failed turn.
     ///
@@ -121,6 +146,29 @@ pub trait EventTask<E: EventType, P: Send + 'static = String>: Send + Sync {
     /// An error leaves the task failed.
     async fn end_of_input(&mut self) -> Result<(), SchedulerError> {
         Ok(())
+    }
+
+    /// Gives the state that the next build of this component goes on with.
+    ///
+    /// Called when the plugin is replaced, between two events. The component may have to
+    /// go on afterwards, if the new build does not come up, so it gives a copy away and
+    /// keeps what it has. In the time in which a new build is on probation it is also
+    /// called after each batch: keep it quick.
+    ///
+    /// # Errors
+    /// An error refuses the replacement.
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        Ok(None)
+    }
+
+    /// Takes over the state of an earlier build. Called after the component was made and
+    /// before `initialize`; also on a component in use, if a newer build that took over
+    /// from it is rolled back.
+    ///
+    /// # Errors
+    /// [`SchedulerError::State`] if this build can't read it: the replacement is refused.
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        Err(state.unknown("no state"))
     }
 
     /// Lets go of what the task holds. Called once, last, also after a failure.

@@ -92,7 +92,7 @@ fn a_task_that_can_not_be_stopped_is_named_and_its_plugin_stays_mapped() {
     running.signal(Signal::Terminate);
     let ended = running.wait().expect_code(1);
     assert!(asked.elapsed() < Duration::from_secs(15), "bounded: {:?}", asked.elapsed());
-    let stays = "plugin stuck stays loaded: 1 of its threads or calls did not end";
+    let stays = "plugin stuck (generation 2) stays mapped: 1 of its threads or calls did not end";
     ended.expect_stderr(&[stays]);
     let report = ended.report();
     assert_eq!(report.problems(), ["task stuck/sleeper did not stop within 300ms", stays]);
@@ -126,8 +126,8 @@ fn a_thread_that_a_plugin_left_running_keeps_it_mapped_and_is_told() {
     });
     running.signal(Signal::Terminate);
     let ended = running.wait().expect_code(0);
-    ended.expect_stderr(&["plugin leaves-thread stays mapped"]);
+    ended.expect_stderr(&["plugin leaves-thread (generation 1) stays mapped"]);
     let report = ended.report();
     let [problem] = report.problems()[..] else { panic!("one problem: {:?}", report.problems()) };
-    assert!(problem.contains("plugin leaves-thread stays mapped"), "{problem}");
+    assert!(problem.contains("plugin leaves-thread (generation 1) stays mapped"), "{problem}");
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hotbay::plugin::{
-    Closed, ComponentSetup, Connections, Generation, Loader, LoaderConfig, Services,
+    Closed, ComponentSetup, Connections, Generation, Loader, LoaderConfig, Seat, Services,
 };
 use hotbay_plugin_api::{Batch, ChannelName};
 use hotbay_tests::{
@@ -46,8 +46,7 @@ fn services() -> Services {
 
 async fn run(plugin: &Generation, task: &str, services: &Services) {
     let setup = ComponentSetup {
-        id: task.to_owned(),
-        source: 0,
+        seat: Seat::new(task, 0),
         config: serde_json::json!({}),
         connections: Connections::default(),
         cancel: CancellationToken::new(),

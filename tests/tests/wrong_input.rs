@@ -56,7 +56,9 @@ fn the_sound_one_is_sound() {
 
 #[test]
 fn no_such_plugins_folder() {
-    let ended = refused(&ConfigFile::verbatim("plugins: { folder: /nowhere/plugins }\n"));
+    let ended = refused(&ConfigFile::verbatim(
+        "plugins: { folder: /nowhere/plugins }\nreload: { watch: false }\n",
+    ));
     ended.expect_stderr(&[
         "hotbay.yaml:1:20: ",
         "the plugins folder /nowhere/plugins can't be read",
@@ -74,7 +76,7 @@ fn no_such_configuration() {
 #[test]
 fn an_empty_plugins_folder_leaves_nothing_to_run() {
     let folder = PluginsFolder::with(&[]);
-    let config = ConfigFile::new(&folder, "");
+    let config = ConfigFile::new(&folder, "reload: { watch: false }\n");
     let ended = Run::config(config.path()).finish().expect_code(2);
     ended.expect_stderr(&["hotbay.yaml", "there is nothing to run", "put a plugin with tasks"]);
 }
@@ -114,7 +116,7 @@ fn a_truncated_library_where_a_plugin_is_needed() {
 #[test]
 fn a_library_of_another_api_version_where_a_plugin_is_needed() {
     needs("libnumbers_pass.so", &std::fs::read(library("wrong-api")).unwrap())
-        .expect_stderr(&["was built for plugin API 99, this host speaks 1", "rebuild it"]);
+        .expect_stderr(&["was built for plugin API 99, this host speaks 2", "rebuild it"]);
 }
 
 #[test]

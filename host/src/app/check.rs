@@ -3,42 +3,83 @@
 use hotbay_plugin_api::{ChannelName, ComponentManifest, PortManifest};
 
 use super::{
-    plugins::Plugins,
-    tasks,
-    wiring::{Wired, Wiring},
+    plugins::{Berth, Plugins, beside},
+    wiring::{Wired, merged},
 };
 use crate::{
-    config::{ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Role},
+    config::{ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Role, Severity},
     plugin::{Connections, Generation},
 };
 
-/// Finds every problem; what is sound is in the wiring.
-pub(super) async fn check(
-    config: &Config,
-    plugins: &Plugins,
-    findings: &mut Diagnostics,
-) -> Wiring {
-    let mut wiring = Wiring { tasks: tasks::check(config, plugins, findings), ..Wiring::default() };
-    for entry in config.pipeline.iter().flat_map(|pipeline| pipeline.components()) {
-        if let Some(wired) = component(config, plugins, entry, findings).await {
-            wiring.components.push(wired);
-        }
-    }
-    wiring
+/// What a component's plugin not being there means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The configuration can't be run.
+    Refused,
+    /// What needs it waits for it.
+    Waits,
 }
 
-async fn component(
+/// Notes that an entry's plugin is not there.
+pub(super) fn missing(
     config: &Config,
     plugins: &Plugins,
+    (path, plugin): (&ConfigPath, &str),
+    missing: Missing,
+    findings: &mut Diagnostics,
+) {
+    let message = format!("plugin `{plugin}` is not loaded");
+    let finding = match missing {
+        Missing::Waits => config.warning_at(path, format!("{message} yet; this waits for it")),
+        Missing::Refused => config.error_at(path, message),
+    };
+    findings.push(finding.with_help(plugins.names()));
+}
+
+/// Finds components whose plugins are not there.
+pub(super) fn components(
+    config: &Config,
+    plugins: &Plugins,
+    missing: Missing,
+    findings: &mut Diagnostics,
+) {
+    for entry in config.pipeline.iter().flat_map(|pipeline| pipeline.components()) {
+        if plugins.get(&entry.plugin).is_none() {
+            let path = entry.location.key("plugin");
+            self::missing(config, plugins, (&path, &entry.plugin), missing, findings);
+        }
+    }
+}
+
+/// Holds the file beside a plugin's library against the plugin.
+pub(super) fn sidecar(berth: &Berth, findings: &mut Diagnostics) {
+    let manifest = &berth.generation.info().manifest;
+    let file = beside(berth.path(), &manifest.name).into_iter().find(|file| file.is_file());
+    let mut unknown = |kind: &str, name: &String, known: Vec<&str>| {
+        let message = format!("plugin `{}` has no {kind} `{name}`", manifest.name);
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let finding = Diagnostic::new(&file.clone().unwrap_or_default(), Severity::Error, message);
+        findings.push(finding.with_help(format!("it has {known}")));
+    };
+    let components: Vec<_> = manifest.components.iter().map(|it| it.name.as_str()).collect();
+    for name in berth.sidecar.components.keys().filter(|it| !components.contains(&it.as_str())) {
+        unknown("component", name, components.clone());
+    }
+    let tasks: Vec<_> = manifest.tasks.iter().map(|it| it.name.as_str()).collect();
+    for name in berth.sidecar.tasks.keys().filter(|it| !tasks.contains(&it.as_str())) {
+        unknown("task", name, tasks.clone());
+    }
+}
+
+/// What an entry of the pipeline comes to with this build of its plugin; every problem
+/// goes into the findings.
+pub(super) async fn component(
+    config: &Config,
+    berth: &Berth,
     entry: &ComponentEntry,
     findings: &mut Diagnostics,
 ) -> Option<Wired> {
-    let Some(plugin) = plugins.get(&entry.plugin) else {
-        let message = format!("plugin `{}` is not loaded", entry.plugin);
-        let finding = config.error_at(&entry.location.key("plugin"), message);
-        findings.push(finding.with_help(plugins.names()));
-        return None;
-    };
+    let plugin = &berth.generation;
     let found = match find(config, plugin, entry) {
         Ok(found) => found,
         Err(finding) => {
@@ -48,7 +89,8 @@ async fn component(
     };
     let inputs = connect(config, entry, &found.inputs, Direction::Inputs, findings);
     let outputs = connect(config, entry, &found.outputs, Direction::Outputs, findings);
-    if let Err((path, message)) = plugin.check_config(&found.name, &entry.config).await {
+    let settings = merged(berth.sidecar.components.get(&found.name), Some(&entry.config));
+    if let Err((path, message)) = plugin.check_config(&found.name, &settings).await {
         let base = entry.location.key("config");
         let at = base.join(&ConfigPath::from(path.as_str()));
         findings.push(config.error_at(&at, message).with_help(format!(
@@ -62,7 +104,8 @@ async fn component(
         plugin: entry.plugin.clone(),
         component: found.name.clone(),
         connections: Connections { inputs, outputs },
-        config: entry.config.clone(),
+        config: settings,
+        state: entry.state,
     })
 }
 

@@ -1,75 +1,158 @@
-//! Making the components and putting the engine together.
+//! The components of the configuration, and the engine that runs those whose plugins are
+//! there.
 
-use hotbay_plugin_api::{Batch, ChannelName, SchedulerError, TradingEngineError};
+mod member;
+mod starting;
+
+use hotbay_plugin_api::{Batch, ChannelName};
 use tokio_util::sync::CancellationToken;
 
-use super::{HostError, plugins::Plugins, wiring::Wired};
+use super::wiring::Wired;
 use crate::{
-    config::{Config, Role},
-    engine::{ComponentOptions, TradingEngine, TradingEngineBuilder},
-    plugin::{ComponentSetup, PluginComponent, Services},
-    scheduler::ShutdownLimits,
+    config::{ComponentEntry, Config},
+    engine::TradingEngine,
+    reload::change::{Plan, PluginCore, Seated},
+    scheduler::{ExecutionStatus, ShutdownLimits},
 };
 
-/// The pipeline, ready to start.
+pub(super) use member::{Member, Stand};
+pub(super) use starting::Strictness;
+
+/// The pipeline of the configuration.
 pub(super) struct Pipeline {
-    pub(super) engine: TradingEngine<ChannelName, Batch>,
+    /// `None` until at least one component of each role can be made.
+    engine: Option<TradingEngine<ChannelName, Batch>>,
+    /// In the direction of the data.
+    members: Vec<Member>,
     /// Asks the components to stop.
-    pub(super) cancel: CancellationToken,
+    cancel: CancellationToken,
+    /// The number of the next component's events.
+    next_source: u32,
+    /// Whether components may be missing, now or later.
+    may_wait: bool,
 }
 
-/// Makes every component in its plugin and wires them; `None` without a pipeline.
-pub(super) async fn build(
-    config: &Config,
-    plugins: &Plugins,
-    components: &[Wired],
-    services: &Services,
-) -> Result<Option<Pipeline>, HostError> {
-    if components.is_empty() {
-        return Ok(None);
+impl Pipeline {
+    /// Places for all components of the configuration.
+    pub(super) fn new(config: &Config, may_wait: bool) -> Option<Self> {
+        let entries = config.pipeline.as_ref()?.components();
+        let mut pipeline = Self {
+            engine: None,
+            members: Vec::new(),
+            cancel: CancellationToken::new(),
+            next_source: 1,
+            may_wait,
+        };
+        for entry in entries {
+            let member = pipeline.member(entry);
+            pipeline.members.push(member);
+        }
+        Some(pipeline)
     }
-    let cancel = CancellationToken::new();
+
+    /// A new member; it is not yet among the others.
+    pub(super) fn member(&mut self, entry: &ComponentEntry) -> Member {
+        let source = self.next_source;
+        self.next_source += 1;
+        Member::new(entry, source, self.cancel.child_token())
+    }
+
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(super) fn members_mut(&mut self) -> &mut Vec<Member> {
+        &mut self.members
+    }
+
+    pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.id == id)
+    }
+
+    pub(super) fn core(&self) -> Option<&PluginCore> {
+        self.engine.as_ref().map(|engine| engine.scheduler().core())
+    }
+
+    pub(super) fn engine(&self) -> Option<&TradingEngine<ChannelName, Batch>> {
+        self.engine.as_ref()
+    }
+
+    /// Notes what the components of one plugin come to.
+    pub(super) fn wire(&mut self, wired: Vec<Wired>) {
+        for wired in wired {
+            if let Some(member) = self.get_mut(&wired.id.clone()) {
+                member.fresh |= member.wired.as_ref().is_none_or(|was| wired.differs(was));
+                member.wired = Some(wired);
+            }
+        }
+    }
+
+    /// Another build of this plugin is there: what failed may be tried again.
+    pub(super) fn refresh(&mut self, plugin: &str) {
+        let members = self.members.iter_mut().filter(|member| member.plugin == plugin);
+        members.for_each(|member| member.fresh = true);
+    }
+
+    /// What a member does.
+    pub(super) fn stand(&self, member: &Member) -> Stand {
+        if member.seated.is_none() {
+            return Stand::Waits;
+        }
+        let entry = self.core().and_then(|core| core.entry(&member.id.as_str().into()).ok());
+        match entry.map(|entry| entry.status()) {
+            None | Some(ExecutionStatus::Waiting) => Stand::Waits,
+            Some(ExecutionStatus::Failed { .. }) => Stand::Failed,
+            Some(
+                ExecutionStatus::Finished
+                | ExecutionStatus::Stopped
+                | ExecutionStatus::Stopping
+                | ExecutionStatus::DidNotStop,
+            ) => Stand::Ended,
+            Some(_) => Stand::Runs,
+        }
+    }
+
+    /// The members that run and are to be changed, with what they are to be, in the
+    /// direction of the data.
+    pub(super) fn plans(&self, to: &[Wired]) -> Vec<(Plan, Seated)> {
+        let mut plans = Vec::new();
+        for member in &self.members {
+            let Some(wired) = to.iter().find(|wired| wired.id == member.id) else { continue };
+            if let (Stand::Runs, Some(seated)) = (self.stand(member), &member.seated) {
+                plans.push((member.plan(wired), seated.clone()));
+            }
+        }
+        plans
+    }
+
+    /// What keeps the engine from being started.
+    pub(super) fn missing(&self, is_there: impl Fn(&str) -> bool) -> String {
+        let absent = self.members.iter().filter(|member| !is_there(&member.plugin));
+        let absent: Vec<_> = absent.map(|it| format!("{} (plugin {})", it.id, it.plugin)).collect();
+        if absent.is_empty() {
+            "a component that can't be made".to_owned()
+        } else {
+            absent.join(", ")
+        }
+    }
+
+    /// Waits until all components have ended by themselves.
+    pub(super) async fn wait(&self) {
+        match &self.engine {
+            Some(engine) => engine.wait().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops all components; gives what went wrong.
+    pub(super) async fn stop(&self, config: &Config) -> Option<String> {
+        self.cancel.cancel();
+        let engine = self.engine.as_ref()?;
+        engine.shutdown_within(limits(config)).await.err().map(|error| error.to_string())
+    }
+}
+
+fn limits(config: &Config) -> ShutdownLimits {
     let drain = config.shutdown.drain;
-    let limits = ShutdownLimits { drain, total: drain * 2, ..ShutdownLimits::default() };
-    let mut builder = TradingEngineBuilder::new(services.bus.clone()).with_limits(limits);
-    for (wired, source) in components.iter().zip(1u32..) {
-        let plugin = plugins.get(&wired.plugin).ok_or_else(|| missing(wired))?;
-        let setup = ComponentSetup {
-            id: wired.id.clone(),
-            source,
-            config: wired.config.clone(),
-            connections: wired.connections.clone(),
-            cancel: cancel.child_token(),
-        };
-        let made = plugin.create_component(&wired.component, setup, services).await;
-        let made = made.map_err(|error| named(wired, &error))?;
-        let outputs = wired.connections.outputs.values().flatten().cloned();
-        let options = ComponentOptions::default()
-            .with_id(wired.id.as_str())
-            .with_runtime(plugin.handle().clone())
-            .with_outputs(outputs);
-        builder = match (made, wired.role) {
-            (PluginComponent::Turns(it), Role::Connector) => builder.with_connector_as(options, it),
-            (PluginComponent::Turns(it), Role::Aggregator) => {
-                builder.with_aggregator_as(options, it)
-            }
-            (PluginComponent::Events(it), Role::Strategy) => builder.with_strategy_as(options, it),
-            (PluginComponent::Events(it), Role::Executor) => builder.with_executor_as(options, it),
-            // The manifest's role was checked; a plugin that makes something else lies.
-            (PluginComponent::Turns(_) | PluginComponent::Events(_), _) => {
-                let error = SchedulerError::InvalidState("not of the role it declares".to_owned());
-                return Err(named(wired, &error));
-            }
-        };
-    }
-    Ok(Some(Pipeline { engine: builder.build()?, cancel }))
-}
-
-fn named(wired: &Wired, error: &SchedulerError) -> HostError {
-    let message = format!("{} (plugin {}): {error}", wired.id, wired.plugin);
-    HostError::Engine(TradingEngineError::SchedulerError(SchedulerError::InvalidState(message)))
-}
-
-fn missing(wired: &Wired) -> HostError {
-    named(wired, &SchedulerError::InvalidState("its plugin is not loaded".to_owned()))
+    ShutdownLimits { drain, total: drain * 2, ..ShutdownLimits::default() }
 }

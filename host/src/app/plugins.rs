@@ -1,11 +1,13 @@
 //! The plugins of one host.
 
+mod closing;
+mod sidecar;
+
 use std::{
     collections::{BTreeMap, HashMap},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use serde::Deserialize;
@@ -13,9 +15,13 @@ use tokio::task::JoinSet;
 
 use super::HostError;
 use crate::{
-    config::{Config, ConfigPath, Diagnostic, Diagnostics, Severity},
-    plugin::{Closed, Generation, LoadError, Loader, LoaderConfig, Refusal, scan},
+    config::{Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar},
+    plugin::{Generation, Inspected, LoadError, Loader, LoaderConfig, Refusal, scan},
+    reload::record::{Build, now},
 };
+
+pub(super) use closing::{Closing, Closings};
+pub(super) use sidecar::{beside, read_sidecar};
 
 /// The settings of one plugin, under `plugins.settings`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -29,31 +35,44 @@ struct Settings {
 /// What was found in the plugins folder, loaded.
 #[derive(Debug)]
 pub struct Plugins {
-    loaded: BTreeMap<String, Generation>,
+    loaded: BTreeMap<String, Berth>,
     folder: PathBuf,
+    next: u64,
     /// Holds the folder of the copies that are mapped, so it goes after them.
     loader: Arc<Loader>,
 }
 
+/// A plugin in service: its build, and what stands beside it.
+#[derive(Debug)]
+pub(super) struct Berth {
+    pub(super) generation: Generation,
+    /// Its number in this host, from 1.
+    pub(super) number: u64,
+    pub(super) sidecar: Sidecar,
+    /// When it was loaded, RFC 3339, UTC.
+    pub(super) loaded: String,
+}
+
+impl Berth {
+    /// Its build, as a record has it.
+    pub(super) fn build(&self) -> Build {
+        let info = self.generation.info();
+        Build {
+            version: info.manifest.version.clone(),
+            hash: info.file.as_ref().map(|file| file.hash.clone()).unwrap_or_default(),
+            generation: Some(self.number),
+        }
+    }
+
+    /// The file that it came from.
+    pub(super) fn path(&self) -> &Path {
+        self.generation.info().file.as_ref().map_or(Path::new(""), |file| &file.path)
+    }
+}
+
 impl Plugins {
-    /// Loads every library of the configuration's plugins folder.
-    ///
-    /// A file that is refused is a warning here: whether anybody needs it is
-    /// found out when the configuration is held against what did load.
-    pub(super) async fn load(
-        config: &Config,
-        probe_program: Option<PathBuf>,
-    ) -> Result<(Self, Diagnostics), HostError> {
-        let folder = config.plugins.folder.clone();
-        let mut warnings = Diagnostics::new();
-        let files = scan(&folder).map_err(|error| {
-            let path = ConfigPath::root().key("plugins").key("folder");
-            let message = format!("the plugins folder {} can't be read: {error}", folder.display());
-            let help = "make the folder, or name another one under `plugins.folder`";
-            let mut found = Diagnostics::new();
-            found.push(config.error_at(&path, message).with_help(help));
-            HostError::Configuration(found)
-        })?;
+    /// No plugins yet.
+    pub(super) fn new(config: &Config, probe_program: Option<PathBuf>) -> Result<Self, HostError> {
         let loader = LoaderConfig {
             probe_limit: config.plugins.probe_timeout,
             probe_program,
@@ -62,9 +81,28 @@ impl Plugins {
         let loader = Loader::new(loader).map(Arc::new).map_err(|error| {
             HostError::System(format!("cannot make a staging folder for plugins: {error}"))
         })?;
+        let folder = config.plugins.folder.clone();
+        Ok(Self { loaded: BTreeMap::new(), folder, next: 1, loader })
+    }
+
+    /// Loads every library of the plugins folder.
+    ///
+    /// A file that is refused is a warning here: whether anybody needs it is
+    /// found out when the configuration is held against what did load.
+    pub(super) async fn load_all(&mut self, config: &Config) -> Result<Diagnostics, HostError> {
+        let mut warnings = Diagnostics::new();
+        let files = scan(&self.folder).map_err(|error| {
+            let path = ConfigPath::root().key("plugins").key("folder");
+            let folder = self.folder.display();
+            let message = format!("the plugins folder {folder} can't be read: {error}");
+            let help = "make the folder, or name another one under `plugins.folder`";
+            let mut found = Diagnostics::new();
+            found.push(config.error_at(&path, message).with_help(help));
+            HostError::Configuration(found)
+        })?;
         let mut inspections = JoinSet::new();
         for file in files {
-            let loader = Arc::clone(&loader);
+            let loader = Arc::clone(&self.loader);
             inspections.spawn(async move { loader.inspect(&file.path).await });
         }
         let mut inspected = Vec::new();
@@ -75,35 +113,92 @@ impl Plugins {
             }
         }
         inspected.sort_by(|a, b| a.path.cmp(&b.path));
-        let used = uses(config);
-        let mut plugins = Self { loaded: BTreeMap::new(), folder, loader };
         for library in inspected {
-            let name = library.manifest.name.clone();
-            if let Some(first) = plugins.loaded.get(&name) {
-                let from = first.info().file.as_ref().map(|file| file.path.clone());
-                let refusal = Refusal::Duplicate { name, from: from.unwrap_or_default() };
-                warnings.push(warning(&LoadError { path: library.path, refusal }));
+            if let Err(refused) = self.free(&library) {
+                warnings.push(warning(&refused));
                 continue;
             }
-            let threads = threads(config, &name, &used, &mut warnings);
-            match plugins.loader.load(library, threads).await {
-                Ok(generation) => {
-                    tracing::info!(plugin = name, "loaded");
-                    plugins.loaded.insert(name, generation);
+            let sidecar = match read_sidecar(&library.path, &library.manifest.name) {
+                Ok(sidecar) => sidecar,
+                Err(found) => {
+                    warnings.extend(found);
+                    continue;
                 }
+            };
+            match self.load(config, library, sidecar, &mut warnings).await {
+                Ok(berth) => drop(self.put(berth)),
                 Err(refused) => warnings.push(warning(&refused)),
             }
         }
-        Ok((plugins, warnings))
+        Ok(warnings)
+    }
+
+    /// Looks at a file without loading it here.
+    pub(super) async fn inspect(&self, path: &Path) -> Result<Inspected, LoadError> {
+        self.loader.inspect(path).await
+    }
+
+    /// Whether no other file brings a plugin of this name.
+    pub(super) fn free(&self, library: &Inspected) -> Result<(), LoadError> {
+        let name = library.manifest.name.clone();
+        match self.loaded.get(&name) {
+            Some(first) if first.path() != library.path => {
+                let refusal = Refusal::Duplicate { name, from: first.path().to_owned() };
+                Err(LoadError { path: library.path.clone(), refusal })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Loads a library; it is not yet in service.
+    pub(super) async fn load(
+        &mut self,
+        config: &Config,
+        library: Inspected,
+        sidecar: Sidecar,
+        findings: &mut Diagnostics,
+    ) -> Result<Berth, LoadError> {
+        let name = library.manifest.name.clone();
+        let threads = match sidecar.threads {
+            Some(threads) => threads,
+            None => threads(config, &name, findings),
+        };
+        let generation = self.loader.load(library, threads).await?;
+        let number = self.next;
+        self.next += 1;
+        tracing::info!(plugin = name, number, "loaded");
+        Ok(Berth { generation, number, sidecar, loaded: now() })
+    }
+
+    /// Puts a plugin in service; gives the one that was there.
+    pub(super) fn put(&mut self, berth: Berth) -> Option<Berth> {
+        self.loaded.insert(berth.generation.name().to_owned(), berth)
+    }
+
+    /// Takes a plugin out of service.
+    pub(super) fn take(&mut self, name: &str) -> Option<Berth> {
+        self.loaded.remove(name)
     }
 
     /// The plugin of this name.
     pub fn get(&self, name: &str) -> Option<&Generation> {
-        self.loaded.get(name)
+        self.loaded.get(name).map(|berth| &berth.generation)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Generation> {
+        self.loaded.values().map(|berth| &berth.generation)
+    }
+
+    pub(super) fn berth(&self, name: &str) -> Option<&Berth> {
+        self.loaded.get(name)
+    }
+
+    pub(super) fn berth_mut(&mut self, name: &str) -> Option<&mut Berth> {
+        self.loaded.get_mut(name)
+    }
+
+    pub(super) fn berths(&self) -> impl Iterator<Item = &Berth> {
         self.loaded.values()
     }
 
@@ -116,29 +211,16 @@ impl Plugins {
         format!("{} holds {}", self.folder.display(), names.join(", "))
     }
 
-    /// Closes all; gives a sentence for each that did not go.
-    pub(super) async fn close(self, limit: Duration) -> Vec<String> {
-        let Self { loaded, loader, .. } = self;
-        let mut left = Vec::new();
-        for (name, generation) in loaded {
-            match generation.close(limit).await {
-                Closed::Unmapped | Closed::Linked => {}
-                Closed::StillRunning { threads } => left.push(format!(
-                    "plugin {name} stays loaded: {threads} of its threads or calls did not end"
-                )),
-                Closed::Pinned => left.push(format!(
-                    "plugin {name} stays mapped: a thread outside of its bay holds a \
-                     thread-local of it"
-                )),
-            }
+    /// Begins to close all that are in service.
+    pub(super) fn close(&mut self, closings: &mut Closings) {
+        for berth in std::mem::take(&mut self.loaded).into_values() {
+            closings.begin(Closing::of(berth));
         }
-        drop(loader);
-        left
     }
 }
 
 /// A refusal among the findings.
-fn warning(refused: &LoadError) -> Diagnostic {
+pub(super) fn warning(refused: &LoadError) -> Diagnostic {
     let refusal = &refused.refusal;
     Diagnostic::new(&refused.path, Severity::Warning, refusal.to_string())
         .with_help(refusal.remedy())
@@ -153,14 +235,9 @@ fn uses(config: &Config) -> HashMap<&str, usize> {
     used
 }
 
-fn threads(
-    config: &Config,
-    plugin: &str,
-    used: &HashMap<&str, usize>,
-    findings: &mut Diagnostics,
-) -> NonZeroUsize {
+fn threads(config: &Config, plugin: &str, findings: &mut Diagnostics) -> NonZeroUsize {
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let components = used.get(plugin).copied().unwrap_or(1).max(1);
+    let components = uses(config).get(plugin).copied().unwrap_or(1).max(1);
     let usual = NonZeroUsize::new(components).unwrap_or(NonZeroUsize::MIN).min(cores);
     let Some(settings) = config.plugins.settings.get(plugin) else { return usual };
     match serde_json::from_value::<Settings>(settings.clone()) {

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hotbay_plugin_api::{SchedulerError, TaskKind};
 use serde::Serialize;
 
-use super::{pipeline::Pipeline, wiring::Wired};
+use super::pipeline::Pipeline;
 use crate::{bus::ChannelStats, plugin::Services, scheduler::ExecutionStatus};
 
 /// How a run ended.
@@ -89,6 +89,8 @@ pub struct TaskReport {
     pub schedule: String,
     /// Async or sync.
     pub kind: TaskKind,
+    /// Whether it waits for its plugin.
+    pub waits: bool,
     /// How often it ran.
     pub runs: u64,
     /// How many of these runs failed.
@@ -111,7 +113,6 @@ impl Report {
 
 /// What a report is collected from.
 pub(super) struct Sources<'a> {
-    pub(super) components: &'a [Wired],
     pub(super) pipeline: Option<&'a Pipeline>,
     pub(super) tasks: Vec<TaskReport>,
     pub(super) services: &'a Services,
@@ -120,19 +121,34 @@ pub(super) struct Sources<'a> {
 }
 
 pub(super) fn collect(from: Sources<'_>) -> Report {
-    let Sources { components, pipeline, tasks, services, stopped, problems } = from;
+    let Sources { pipeline, tasks, services, stopped, problems } = from;
     let mut failed = !problems.is_empty() || tasks.iter().any(|task| task.failed > 0);
     let mut reports = Vec::new();
-    for wired in components {
-        let info = pipeline.map(|it| it.engine.scheduler().info(&wired.id.as_str().into()));
-        let Some(Ok(info)) = info else { continue };
+    for member in pipeline.into_iter().flat_map(Pipeline::members) {
+        let (id, plugin) = (member.id.clone(), member.plugin.clone());
+        let role = member.role.name();
+        let engine = pipeline.and_then(Pipeline::engine);
+        let info = engine.and_then(|it| it.scheduler().info(&id.as_str().into()).ok());
+        let Some(info) = info else {
+            let status = "waiting".to_owned();
+            reports.push(ComponentReport {
+                id,
+                role,
+                plugin,
+                status,
+                turns: 0,
+                events: 0,
+                error: None,
+            });
+            continue;
+        };
         failed |=
             matches!(info.status, ExecutionStatus::Failed { .. } | ExecutionStatus::DidNotStop)
                 || info.last_error.is_some();
         reports.push(ComponentReport {
-            id: wired.id.clone(),
-            role: wired.role.name(),
-            plugin: wired.plugin.clone(),
+            id,
+            role,
+            plugin,
             status: word(&info.status),
             turns: info.turns,
             events: info.events,
@@ -177,7 +193,7 @@ fn channels(services: &Services) -> Vec<ChannelReport> {
 }
 
 /// A status in one word; the error stands beside it.
-fn word(status: &ExecutionStatus) -> String {
+pub(super) fn word(status: &ExecutionStatus) -> String {
     if matches!(status, ExecutionStatus::Failed { .. }) {
         return "failed".to_owned();
     }

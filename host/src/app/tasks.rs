@@ -1,57 +1,41 @@
 //! The tasks that plugins bring, with what the configuration changes about them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Batch, ChannelName, TaskManifest};
+use hotbay_plugin_api::{Batch, ChannelName, SchedulerError, TaskManifest};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     HostError,
-    plugins::Plugins,
+    check::{self, Missing},
+    plugins::{Berth, Plugins},
     report::TaskReport,
-    task::{Tally, TaskDriver},
+    task::{Assignment, Tally, TaskBuild, TaskDriver},
     wiring::Scheduled,
 };
 use crate::{
     config::{Config, Diagnostic, Diagnostics, Severity, TaskEntry},
-    plugin::{Busy, ComponentSetup, Connections, Generation, Services},
+    plugin::{ComponentSetup, Connections, Generation, Seat, Services},
     scheduler::{Scheduler, ShutdownLimits, TaskOptions},
 };
 
-/// Which tasks are to run; problems go into the findings.
-pub(super) fn check(
+/// Finds entries whose plugins are not there.
+pub(super) fn check_plugins(
     config: &Config,
     plugins: &Plugins,
+    missing: Missing,
     findings: &mut Diagnostics,
-) -> Vec<Scheduled> {
-    for entry in &config.tasks {
-        entry_exists(config, plugins, entry, findings);
+) {
+    for entry in config.tasks.iter().filter(|entry| plugins.berth(&entry.plugin).is_none()) {
+        let path = entry.location.key("plugin");
+        check::missing(config, plugins, (&path, &entry.plugin), missing, findings);
     }
-    let mut scheduled = Vec::new();
-    for plugin in plugins.iter() {
-        for task in &plugin.info().manifest.tasks {
-            let mut entries = config.tasks.iter();
-            let entry = entries.find(|it| it.plugin == plugin.name() && it.task == task.name);
-            if entry.is_some_and(|entry| entry.enabled == Some(false)) {
-                continue;
-            }
-            match schedule(plugin, task, entry) {
-                Ok(task) => scheduled.push(task),
-                Err(finding) => findings.push(finding),
-            }
-        }
-    }
-    scheduled
 }
 
-fn entry_exists(config: &Config, plugins: &Plugins, entry: &TaskEntry, findings: &mut Diagnostics) {
-    let Some(plugin) = plugins.get(&entry.plugin) else {
-        let message = format!("plugin `{}` is not loaded", entry.plugin);
-        let finding = config.error_at(&entry.location.key("plugin"), message);
-        findings.push(finding.with_help(plugins.names()));
-        return;
-    };
-    let tasks = &plugin.info().manifest.tasks;
+/// Whether the plugin has the task that an entry names.
+fn check_entry(config: &Config, berth: &Berth, entry: &TaskEntry, findings: &mut Diagnostics) {
+    let tasks = &berth.generation.info().manifest.tasks;
     if !tasks.iter().any(|task| task.name == entry.task) {
         let names: Vec<_> = tasks.iter().map(|task| format!("`{}`", task.name)).collect();
         let has = if names.is_empty() { "no tasks".to_owned() } else { names.join(", ") };
@@ -61,11 +45,39 @@ fn entry_exists(config: &Config, plugins: &Plugins, entry: &TaskEntry, findings:
     }
 }
 
+/// Which tasks of one plugin are to run; problems go into the findings.
+pub(super) fn schedules(
+    config: &Config,
+    berth: &Berth,
+    findings: &mut Diagnostics,
+) -> Vec<Scheduled> {
+    let plugin = &berth.generation;
+    let mut scheduled = Vec::new();
+    for entry in config.tasks.iter().filter(|entry| entry.plugin == plugin.name()) {
+        check_entry(config, berth, entry, findings);
+    }
+    for task in &plugin.info().manifest.tasks {
+        let mut entries = config.tasks.iter();
+        let entry = entries.find(|it| it.plugin == plugin.name() && it.task == task.name);
+        let beside = berth.sidecar.tasks.get(&task.name);
+        let enabled = entry.and_then(|it| it.enabled).or(beside.and_then(|it| it.enabled));
+        if enabled == Some(false) {
+            continue;
+        }
+        match schedule(plugin, task, entry, beside) {
+            Ok(task) => scheduled.push(task),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    scheduled
+}
+
 /// A task with its schedule, or why it is not run.
 fn schedule(
     plugin: &Generation,
     task: &TaskManifest,
     entry: Option<&TaskEntry>,
+    beside: Option<&crate::config::SidecarTask>,
 ) -> Result<Scheduled, Diagnostic> {
     let refuse = |reason: String| {
         let file = plugin.info().file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
@@ -84,65 +96,136 @@ fn schedule(
     }
     let interval = entry
         .and_then(|entry| entry.interval)
+        .or_else(|| beside.and_then(|beside| beside.interval))
         .or_else(|| task.interval_ms.map(Duration::from_millis));
     if interval.is_some_and(|interval| interval.is_zero()) {
         return Err(refuse("has an interval of zero".to_owned()));
     }
+    let beside = beside.map(|beside| &beside.config);
+    let config = entry.map(|entry| &entry.config);
     Ok(Scheduled {
         plugin: plugin.name().to_owned(),
         task: task.name.clone(),
         kind: task.kind,
         interval,
-        config: entry.map_or_else(|| serde_json::json!({}), |entry| entry.config.clone()),
+        config: super::wiring::merged(beside, config),
     })
 }
 
 /// The tasks of all plugins, running.
-pub(super) struct Running {
+pub(super) struct Tasks {
     scheduler: Scheduler<ChannelName, Batch>,
     cancel: CancellationToken,
-    tasks: Vec<(Scheduled, Tally, Busy)>,
+    places: BTreeMap<String, Place>,
 }
 
-/// Starts every task on its plugin's threads.
-pub(super) async fn start(
-    plugins: &Plugins,
-    tasks: &[Scheduled],
-    services: &Services,
-) -> Result<Running, HostError> {
-    let scheduler = Scheduler::new(services.bus.clone());
-    let cancel = CancellationToken::new();
-    let failed = |error| HostError::Engine(hotbay_plugin_api::TradingEngineError::from(error));
-    let mut running = Vec::new();
-    for scheduled in tasks {
-        let Some(plugin) = plugins.get(&scheduled.plugin) else { continue };
-        let setup = ComponentSetup {
-            id: scheduled.id(),
-            source: 0,
-            config: scheduled.config.clone(),
-            connections: Connections::default(),
-            cancel: cancel.child_token(),
-        };
-        let run = plugin.create_run(&scheduled.task, setup, services).await.map_err(failed)?;
-        let tally = Tally::default();
-        let busy = run.busy();
-        let driver = TaskDriver {
-            id: scheduled.id(),
-            run,
-            interval: scheduled.interval,
-            cancel: cancel.clone(),
-            tally: tally.clone(),
-            due: None,
-        };
-        let options = TaskOptions::default().with_runtime(plugin.handle().clone());
-        scheduler.register_background_task_with(scheduled.id(), driver, options).map_err(failed)?;
-        running.push((scheduled.clone(), tally, busy));
+/// A task's place: its schedule and history go on under its name, whatever build it runs.
+struct Place {
+    scheduled: Scheduled,
+    assignment: watch::Sender<Assignment>,
+    tally: Tally,
+}
+
+impl Place {
+    /// Gives the build that was there, if another one is now.
+    fn assign(&self, assignment: Assignment) -> Option<Arc<TaskBuild>> {
+        let new = assignment.build.clone();
+        let old = self.assignment.send_replace(assignment).build?;
+        new.is_none_or(|new| !Arc::ptr_eq(&new, &old)).then_some(old)
     }
-    scheduler.start().await.map_err(failed)?;
-    Ok(Running { scheduler, cancel, tasks: running })
 }
 
-impl Running {
+/// Tasks made in a generation, each with its schedule.
+pub(super) type Prepared = Vec<(Scheduled, Arc<TaskBuild>)>;
+
+impl Tasks {
+    /// No tasks yet. Those that are added start at once.
+    pub(super) async fn start(services: &Services) -> Result<Self, HostError> {
+        let scheduler = Scheduler::new(services.bus.clone());
+        scheduler.start().await.map_err(failed)?;
+        Ok(Self { scheduler, cancel: CancellationToken::new(), places: BTreeMap::new() })
+    }
+
+    /// Makes these tasks in a generation.
+    pub(super) async fn prepare(
+        &self,
+        plugin: &Generation,
+        scheduled: Vec<Scheduled>,
+        services: &Services,
+    ) -> Result<Prepared, SchedulerError> {
+        let mut prepared = Vec::new();
+        for scheduled in scheduled {
+            let cancel = self.cancel.child_token();
+            let setup = ComponentSetup {
+                seat: Seat::new(scheduled.id(), 0),
+                config: scheduled.config.clone(),
+                connections: Connections::default(),
+                cancel: cancel.clone(),
+            };
+            let run = plugin.create_run(&scheduled.task, setup, services).await?;
+            let build = TaskBuild::new(run, plugin.handle().clone(), cancel);
+            prepared.push((scheduled, Arc::new(build)));
+        }
+        Ok(prepared)
+    }
+
+    /// Puts a plugin's tasks in their places; gives those that were there before and are
+    /// not any more, on which runs may still be under way.
+    pub(super) fn seat(
+        &mut self,
+        plugin: &str,
+        prepared: Prepared,
+    ) -> Result<Prepared, SchedulerError> {
+        let mut before = self.vacate(plugin, |id| !prepared.iter().any(|(it, _)| it.id() == id));
+        for (scheduled, build) in prepared {
+            let assignment = Assignment { build: Some(build), interval: scheduled.interval };
+            if let Some(place) = self.places.get_mut(&scheduled.id()) {
+                let old = std::mem::replace(&mut place.scheduled, scheduled);
+                before.extend(place.assign(assignment).map(|build| (old, build)));
+                continue;
+            }
+            let (assignment, listener) = watch::channel(assignment);
+            let place = Place { scheduled, assignment, tally: Tally::default() };
+            let driver = TaskDriver {
+                id: place.scheduled.id(),
+                assignment: listener,
+                cancel: self.cancel.clone(),
+                tally: place.tally.clone(),
+                last: None,
+            };
+            let options = TaskOptions::default();
+            self.scheduler.register_background_task_with(driver.id.clone(), driver, options)?;
+            self.places.insert(place.scheduled.id(), place);
+        }
+        Ok(before)
+    }
+
+    /// Empties the places of a plugin's tasks; they wait for it.
+    pub(super) fn leave(&mut self, plugin: &str) -> Prepared {
+        self.vacate(plugin, |_| true)
+    }
+
+    fn vacate(&mut self, plugin: &str, which: impl Fn(&str) -> bool) -> Prepared {
+        let of_plugin = self.places.iter().filter(|(_, it)| it.scheduled.plugin == plugin);
+        let mut before = Vec::new();
+        for (_, place) in of_plugin.filter(|(id, _)| which(id)) {
+            let interval = place.scheduled.interval;
+            let build = place.assign(Assignment { build: None, interval });
+            before.extend(build.map(|build| (place.scheduled.clone(), build)));
+        }
+        before
+    }
+
+    /// What is in the places of a plugin's tasks.
+    pub(super) fn of_plugin(&self, plugin: &str) -> Prepared {
+        let places = self.places.values().filter(|it| it.scheduled.plugin == plugin);
+        let seated = places.filter_map(|place| {
+            let build = place.assignment.borrow().build.clone()?;
+            Some((place.scheduled.clone(), build))
+        });
+        seated.collect()
+    }
+
     /// Asks all tasks to stop and waits; gives what did not.
     pub(super) async fn stop(&self, limit: Duration) -> Vec<String> {
         self.cancel.cancel();
@@ -154,33 +237,42 @@ impl Running {
         };
         let report = self.scheduler.shutdown_with(limits).await;
         let mut stuck: Vec<String> = report.did_not_stop.iter().map(ToString::to_string).collect();
-        for (scheduled, _, busy) in &self.tasks {
-            let id = scheduled.id();
-            if busy.is_busy() && !stuck.contains(&id) {
-                stuck.push(id);
+        for (id, place) in &self.places {
+            let busy = place.assignment.borrow().build.as_ref().map(|build| build.busy());
+            if busy.is_some_and(|busy| busy.is_busy()) && !stuck.contains(id) {
+                stuck.push(id.clone());
             }
+        }
+        // Their objects go with their places, before their plugins are closed.
+        for place in self.places.values() {
+            place.assignment.send_replace(Assignment::default());
         }
         stuck.iter().map(|id| format!("task {id} did not stop within {limit:?}")).collect()
     }
 
     /// What became of each task.
     pub(super) fn reports(&self) -> Vec<TaskReport> {
-        let of = |(scheduled, tally, _): &(Scheduled, Tally, Busy)| {
-            let runs = tally.lock().clone();
+        let of = |place: &Place| {
+            let runs = place.tally.lock().clone();
             TaskReport {
-                id: scheduled.id(),
-                schedule: match scheduled.interval {
+                id: place.scheduled.id(),
+                schedule: match place.scheduled.interval {
                     None => "at start".to_owned(),
                     Some(interval) => {
                         format!("every {}", humantime::format_duration(interval))
                     }
                 },
-                kind: scheduled.kind,
+                kind: place.scheduled.kind,
+                waits: place.assignment.borrow().build.is_none(),
                 runs: runs.done + runs.failed,
                 failed: runs.failed,
                 last_error: runs.last_error,
             }
         };
-        self.tasks.iter().map(of).collect()
+        self.places.values().map(of).collect()
     }
+}
+
+fn failed(error: SchedulerError) -> HostError {
+    HostError::Engine(hotbay_plugin_api::TradingEngineError::from(error))
 }

@@ -1,24 +1,37 @@
 //! `hotbay run` and `hotbay validate`.
 
-use std::{io::IsTerminal, path::Path, process::ExitCode};
+use std::{
+    io::IsTerminal,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+};
 
 use hotbay::{
-    app::{Host, HostError, ProgressDisplay},
+    app::{Host, HostError, ProgressDisplay, Reloader},
     config::{Config, Diagnostics},
 };
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
 use super::{FAILED_RUN, Output, WRONG_CONFIGURATION, fail};
 
 pub(super) async fn run(path: &Path, output: Output) -> ExitCode {
-    let host = match prepare(path).await {
+    // Before everything else: whoever tells it to stop while it loads means it.
+    let reloader = Arc::new(OnceLock::new());
+    let stop = match stop_signal(Arc::clone(&reloader)) {
+        Ok(stop) => stop,
+        Err(error) => return fail(&format!("cannot listen for signals: {error}")),
+    };
+    let host = match prepare(path, Purpose::Run).await {
         Ok(host) => host,
         Err(code) => return code,
     };
-    if !host.has_work() {
+    if !host.has_work() && host.follows_changes() {
+        eprintln!("hotbay: {}: nothing to run yet; waiting for plugins", path.display());
+    } else if !host.has_work() {
         host.close().await;
         return fail(&format!(
             "{}: there is nothing to run; add a `pipeline`, or put a plugin with tasks into the \
@@ -26,10 +39,7 @@ pub(super) async fn run(path: &Path, output: Output) -> ExitCode {
             path.display()
         ));
     }
-    let stop = match stop_signal() {
-        Ok(stop) => stop,
-        Err(error) => return fail(&format!("cannot listen for signals: {error}")),
-    };
+    reloader.get_or_init(|| host.reloader());
     let mut display = None;
     let ran = host.run(stop, |board| display = ProgressDisplay::start(board)).await;
     drop(display);
@@ -59,7 +69,7 @@ pub(super) async fn run(path: &Path, output: Output) -> ExitCode {
 }
 
 pub(super) async fn validate(path: &Path) -> ExitCode {
-    let host = match prepare(path).await {
+    let host = match prepare(path, Purpose::Check).await {
         Ok(host) => host,
         Err(code) => return code,
     };
@@ -70,39 +80,67 @@ pub(super) async fn validate(path: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// What is missing may come while the host runs.
+    Run,
+    /// What is missing is a mistake.
+    Check,
+}
+
 /// Loads and checks; what is found is printed, one line each.
-async fn prepare(path: &Path) -> Result<Host, ExitCode> {
+async fn prepare(path: &Path, purpose: Purpose) -> Result<Host, ExitCode> {
     let refuse = |found: &dyn std::fmt::Display| {
         eprintln!("{found}");
         ExitCode::from(WRONG_CONFIGURATION)
     };
-    let config = Config::load(path, &|name| std::env::var(name));
-    let config = config.map_err(|found: Diagnostics| refuse(&found))?;
-    let config = at_home(config).map_err(|error| {
+    // The working folder changes below: reading the file again has to find it still.
+    let home = std::path::absolute(path).map(|path| path.parent().map(Path::to_owned));
+    let home = match home {
+        Ok(Some(home)) => home,
+        Ok(None) | Err(_) => return Err(fail(&format!("{}: not a file", path.display()))),
+    };
+    let mut config = read(path).map_err(|found| refuse(&found))?;
+    // Relative paths in it, those for plugins included, start at its folder.
+    let folders = [&mut config.plugins.folder, &mut config.state_folder];
+    let absolute = folders.into_iter().try_for_each(|folder| {
+        *folder = std::path::absolute(&folder)?;
+        Ok(())
+    });
+    let entered = absolute.and_then(|()| std::env::set_current_dir(&home));
+    entered.map_err(|error| {
         fail(&format!("{}: its folder can't be entered: {error}", path.display()))
     })?;
+    if purpose == Purpose::Check {
+        config.reload.watch = Some(false);
+    }
+    let again = home.join(path.file_name().unwrap_or_default());
     let host = Host::prepare(config).await.map_err(|error| refuse(&error))?;
     if !host.warnings().is_empty() {
         eprintln!("{}", host.warnings());
     }
-    Ok(host)
+    Ok(host.with_source(again.clone(), move || read(&again)))
 }
 
-/// Enters the configuration's folder: relative paths in it, those for plugins included,
-/// start there, wherever the host was started.
-fn at_home(mut config: Config) -> std::io::Result<Config> {
-    config.plugins.folder = std::path::absolute(&config.plugins.folder)?;
-    std::env::set_current_dir(&config.base_dir)?;
-    Ok(config)
+fn read(path: &Path) -> Result<Config, Diagnostics> {
+    Config::load(path, &|name| std::env::var(name))
 }
 
 /// Comes at the first Ctrl-C or SIGTERM; at the second one the process ends at once.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+/// SIGHUP has the configuration read again.
+fn stop_signal(reloader: Arc<OnceLock<Reloader>>) -> std::io::Result<impl Future<Output = ()>> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut stop = Some(stop);
-        for _ in signals.forever() {
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                if let Some(reloader) = reloader.get() {
+                    reloader.reload();
+                }
+                continue;
+            }
             match stop.take() {
                 // Nobody listens any more if the run ended by itself just now.
                 Some(stop) => drop(stop.send(())),

@@ -104,6 +104,13 @@ impl Diagnostics {
         self.iter().any(|it| it.severity == Severity::Error)
     }
 
+    /// The same findings, none of which stands in the way.
+    #[must_use]
+    pub(crate) fn into_warnings(mut self) -> Self {
+        self.0.iter_mut().for_each(|it| it.severity = Severity::Warning);
+        self
+    }
+
     /// Whether there is no finding at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

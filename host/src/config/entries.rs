@@ -76,6 +76,8 @@ pub struct ComponentEntry {
     pub outputs: Ports,
     /// Its own configuration, always a JSON object.
     pub config: serde_json::Value,
+    /// What becomes of its state when its plugin is replaced.
+    pub state: StatePolicy,
     /// Where it stands; its configuration is at `location.key("config")`.
     pub location: ConfigPath,
 }
@@ -95,6 +97,48 @@ pub struct TaskEntry {
     pub config: serde_json::Value,
     /// Where it stands; its configuration is at `location.key("config")`.
     pub location: ConfigPath,
+}
+
+/// How the host follows changes while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether it does. By default, unless the pipeline replays a recording.
+    pub watch: Option<bool>,
+    /// How long a file has to be unchanged before it is looked at.
+    pub settle: Duration,
+    /// How long a component may take to come between two events or turns.
+    pub hold: Duration,
+    /// How long a new build may take to initialize; inputs are held meanwhile.
+    pub initialize: Duration,
+    /// How long a failure of a new build brings the one before it back.
+    pub probation: Duration,
+    /// How many generations that could not be unloaded are put up with.
+    pub leaks: usize,
+}
+
+impl Default for Reload {
+    /// 300 ms to settle, 5 s to hold, 10 s to initialize, 10 s on probation, 8 leaks.
+    fn default() -> Self {
+        Self {
+            watch: None,
+            settle: Duration::from_millis(300),
+            hold: Duration::from_secs(5),
+            initialize: Duration::from_secs(10),
+            probation: Duration::from_secs(10),
+            leaks: 8,
+        }
+    }
+}
+
+/// What becomes of a component's state when its plugin is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatePolicy {
+    /// The new build takes it over, or does not come into service.
+    #[default]
+    Keep,
+    /// The new build begins from the start.
+    Discard,
 }
 
 /// How the host ends.

@@ -8,19 +8,24 @@ mod values;
 use serde::Deserialize;
 
 use super::document::{Document, Entry, Node, Value};
-use super::entries::ComponentEntry;
+use super::entries::{ComponentEntry, StatePolicy};
 use super::path::ConfigPath;
 use super::ports::Ports;
 use super::source::Report;
 use super::{de, wording};
 use hotbay_plugin_api::Role;
-use values::{Name, Settings};
+use values::Name;
+
+pub(super) use values::{LongerThanZero, Settings};
 
 pub(super) use draft::{Draft, PipelineDraft};
 
+use draft::base_dir;
+
 /// Reads everything that can be read.
 pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
-    const SECTIONS: [&str; 5] = ["plugins", "channels", "pipeline", "tasks", "shutdown"];
+    const SECTIONS: [&str; 7] =
+        ["plugins", "channels", "pipeline", "tasks", "reload", "state_folder", "shutdown"];
     let mut draft = Draft::default();
     let Some(entries) = de::section(&document.root, &SECTIONS, report) else { return draft };
     if !entries.iter().any(|(name, _)| *name == "plugins") {
@@ -39,6 +44,11 @@ pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
                 }
             }
             "tasks" if !is_empty => draft.tasks = sections::tasks(node, report),
+            "reload" if !is_empty => draft.reload = sections::reload(node, report),
+            "state_folder" if !is_empty => {
+                let name = de::read::<Name>(node, report);
+                draft.state_folder = name.map(|name| base_dir(&document.file).join(name.0));
+            }
             "shutdown" if !is_empty => draft.shutdown = sections::shutdown(node, report),
             _ => {}
         }
@@ -106,6 +116,8 @@ fn component(
         outputs: Ports,
         #[serde(default)]
         config: Settings,
+        #[serde(default)]
+        state: StatePolicy,
     }
     let written: Written = de::read(node, report)?;
     Some(ComponentEntry {
@@ -116,6 +128,7 @@ fn component(
         inputs: written.inputs,
         outputs: written.outputs,
         config: written.config.into(),
+        state: written.state,
         location,
     })
 }

@@ -3,14 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use hotbay_plugin_api::{
-    Aggregator, Connector, EventType, Executor, Strategy, TaskId, TradingEngineError,
+    Aggregator, Connector, EventType, Executor, Role, Strategy, TaskId, TradingEngineError,
 };
 use tokio::{runtime::Handle, sync::Mutex};
 
 use super::TradingEngine;
 use crate::{
     bus::{EventBus, Payload},
-    scheduler::{RegisteredTask, Scheduler, ShutdownLimits, TaskOptions},
+    scheduler::{RegisteredTask, Scheduler, ShutdownLimits, TaskOptions, WaitsForFn},
 };
 
 /// Collects the components of a [`TradingEngine`].
@@ -27,7 +27,7 @@ pub struct TradingEngineBuilder<E: EventType, P: Payload = String> {
 }
 
 /// What is to be known about one component beside itself.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ComponentOptions<E> {
     /// Its name in statuses and errors; `connector-1`, `aggregator`, `strategy-1`,
     /// `executor-1` and so on if absent.
@@ -37,6 +37,7 @@ pub struct ComponentOptions<E> {
     /// The channels that it publishes to. They are closed when all of their producers
     /// have ended, so that [`TradingEngine::wait`] sees the end of the data come through.
     pub outputs: Vec<E>,
+    pub(crate) waits_for: Option<WaitsForFn>,
 }
 
 struct Component<E: EventType, P: Payload> {
@@ -129,6 +130,24 @@ impl<E: EventType, P: Payload> TradingEngineBuilder<E, P> {
         self
     }
 
+    /// Adds a task in this role.
+    #[must_use]
+    pub(crate) fn with_task(
+        mut self,
+        role: Role,
+        options: ComponentOptions<E>,
+        task: RegisteredTask<E, P>,
+    ) -> Self {
+        let components = match role {
+            Role::Connector => &mut self.connectors,
+            Role::Aggregator => &mut self.aggregators,
+            Role::Strategy => &mut self.strategies,
+            Role::Executor => &mut self.executors,
+        };
+        components.push(Component { task, options });
+        self
+    }
+
     /// How long the engine's shutdown may take.
     #[must_use]
     pub fn with_limits(mut self, limits: ShutdownLimits) -> Self {
@@ -160,9 +179,8 @@ impl<E: EventType, P: Payload> TradingEngineBuilder<E, P> {
         let mut ids = [const { Vec::new() }; 4];
         for ((role, components), ids) in roles.into_iter().zip(&mut ids) {
             for (place, Component { task, options }) in components.into_iter().enumerate() {
-                let id = options.id.unwrap_or_else(|| default_id(role, place + 1));
-                let options = TaskOptions { runtime: options.runtime, outputs: options.outputs };
-                ids.push(scheduler.core().register(id, task, options)?);
+                let id = options.id.clone().unwrap_or_else(|| default_id(role, place + 1));
+                ids.push(scheduler.core().register(id, task, options.into())?);
             }
         }
         Ok(TradingEngine::new(scheduler, ids, self.limits))
@@ -178,6 +196,11 @@ fn default_id(role: &str, number: usize) -> TaskId {
 }
 
 impl<E> ComponentOptions<E> {
+    pub(crate) fn of(id: impl Into<TaskId>, options: TaskOptions<E>) -> Self {
+        let TaskOptions { runtime, outputs, waits_for } = options;
+        Self { id: Some(id.into()), runtime, outputs, waits_for }
+    }
+
     /// The same options with a name.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<TaskId>) -> Self {
@@ -203,7 +226,21 @@ impl<E> ComponentOptions<E> {
 impl<E> Default for ComponentOptions<E> {
     /// The default name, the caller's runtime, no outputs.
     fn default() -> Self {
-        Self { id: None, runtime: None, outputs: Vec::new() }
+        Self { id: None, runtime: None, outputs: Vec::new(), waits_for: None }
+    }
+}
+
+impl<E> From<ComponentOptions<E>> for TaskOptions<E> {
+    fn from(options: ComponentOptions<E>) -> Self {
+        let ComponentOptions { runtime, outputs, waits_for, .. } = options;
+        Self { runtime, outputs, waits_for }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for ComponentOptions<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ComponentOptions");
+        shown.field("id", &self.id).field("outputs", &self.outputs).finish_non_exhaustive()
     }
 }
 

@@ -77,6 +77,12 @@ impl Bay {
         &self.dispatch
     }
 
+    /// How many of its threads live.
+    pub(super) fn threads(&self) -> usize {
+        let ids = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.iter().filter(|id| is_alive(**id)).count()
+    }
+
     /// Notes something to evict at close.
     pub(super) fn house(&self, lodger: Weak<dyn Lodging>) {
         let mut lodgers = self.lodgers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,14 +1,15 @@
 //! A plugin's components as tasks that the scheduler can't tell from linked-in ones.
 
-use abi_stable::std_types::RBox;
+use abi_stable::std_types::{RBox, RResult};
+use async_ffi::BorrowingFfiFuture;
 use async_trait::async_trait;
 use hotbay_plugin_api::{
-    Aggregator, BackgroundTask, Batch, ChannelName, Connector, EventTask, Executor, SchedulerError,
-    Strategy,
-    abi::{BackgroundObject_TO, CallFuture, EventObject_TO},
+    Aggregator, BackgroundTask, Batch, ChannelName, Connector, EventTask, Executor, SavedState,
+    SchedulerError, Strategy,
+    abi::{BackgroundObject_TO, EventObject_TO, FfiError},
 };
 
-use super::lodger::Housed;
+use super::{lent::Mute, lodger::Housed};
 
 type Turns = BackgroundObject_TO<'static, RBox<()>>;
 type Events = EventObject_TO<'static, RBox<()>>;
@@ -23,19 +24,23 @@ pub enum PluginComponent {
 }
 
 /// A plugin's connector or aggregator. Drive it on its bay's runtime.
-pub struct PluginTurns(pub(super) Housed<Turns>);
+pub struct PluginTurns {
+    pub(super) object: Housed<Turns>,
+    pub(super) mute: Mute,
+}
 
 /// A plugin's strategy or executor. Drive it on its bay's runtime.
 pub struct PluginEvents {
     pub(super) object: Housed<Events>,
     pub(super) channel: ChannelName,
+    pub(super) mute: Mute,
 }
 
 /// Calls into an object if it is still there.
-async fn call<T: Send>(
+async fn call<T: Send, R>(
     housed: &Housed<T>,
-    method: impl for<'a> FnOnce(&'a mut T) -> CallFuture<'a>,
-) -> Result<(), SchedulerError> {
+    method: impl for<'a> FnOnce(&'a mut T) -> BorrowingFfiFuture<'a, RResult<R, FfiError>>,
+) -> Result<R, SchedulerError> {
     let mut object = housed.lock().await;
     match object.as_mut() {
         Some(object) => Ok(method(object).await.into_result()?),
@@ -46,15 +51,34 @@ async fn call<T: Send>(
 #[async_trait]
 impl BackgroundTask for PluginTurns {
     async fn initialize(&mut self) -> Result<(), SchedulerError> {
-        call(&self.0, |object| object.initialize()).await
+        call(&self.object, |object| object.initialize()).await
     }
 
     async fn execute(&mut self) -> Result<(), SchedulerError> {
-        call(&self.0, |object| object.execute()).await
+        call(&self.object, |object| object.execute()).await
+    }
+
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        let saved = call(&self.object, |object| object.save_state()).await?;
+        Ok(saved.into_option().map(SavedState::from))
+    }
+
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        call(&self.object, |object| object.restore(state.into())).await
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {
-        call(&self.0, |object| object.shutdown()).await
+        call(&self.object, |object| object.shutdown()).await
+    }
+}
+
+impl PluginComponent {
+    /// Ends, or lets begin again, what it says in the report.
+    pub(crate) fn voice(&self) -> Mute {
+        match self {
+            Self::Turns(turns) => turns.mute.clone(),
+            Self::Events(events) => events.mute.clone(),
+        }
     }
 }
 
@@ -77,6 +101,15 @@ impl EventTask<ChannelName, Batch> for PluginEvents {
 
     async fn end_of_input(&mut self) -> Result<(), SchedulerError> {
         call(&self.object, |object| object.end_of_input()).await
+    }
+
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        let saved = call(&self.object, |object| object.save_state()).await?;
+        Ok(saved.into_option().map(SavedState::from))
+    }
+
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        call(&self.object, |object| object.restore(state.into())).await
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {

@@ -1,6 +1,11 @@
 //! One loaded build of a plugin.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use abi_stable::{
     sabi_trait::TD_Opaque,
@@ -15,7 +20,7 @@ use super::{
     Bay, BayConfig, ComponentSetup, Descriptor, PluginComponent, PluginEvents, PluginRun,
     PluginTurns, Refusal, Services,
     elf::entry_symbol,
-    lent,
+    lent::{self, Mute},
     library::{Library, Unmapped},
     lodger::Housed,
     log::PluginLog,
@@ -54,6 +59,9 @@ struct Parts {
     bay: Bay,
     mapped: Option<(Library, Staged)>,
 }
+
+/// How long threads get to end even if nothing is left of the limit.
+const LEAST: Duration = Duration::from_millis(250);
 
 /// How a generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,9 +131,27 @@ impl Generation {
         &self.info
     }
 
+    /// Notes that the file which it came from has another name now.
+    pub(crate) fn set_path(&mut self, path: &std::path::Path) {
+        if let Some(file) = &mut self.info.file {
+            path.clone_into(&mut file.path);
+        }
+    }
+
     /// The plugin's name.
     pub fn name(&self) -> &str {
         &self.info.manifest.name
+    }
+
+    /// How much address space its library takes, in bytes; nothing for one that is linked in.
+    pub fn mapped_bytes(&self) -> u64 {
+        let mapped = self.parts.as_ref().and_then(|parts| parts.mapped.as_ref());
+        mapped.map_or(0, |(library, _)| library.mapped_bytes())
+    }
+
+    /// How many threads its bay has now.
+    pub fn threads(&self) -> usize {
+        self.parts.as_ref().map_or(0, |parts| parts.bay.threads())
     }
 
     /// Where to spawn what drives its components and runs.
@@ -179,17 +205,22 @@ impl Generation {
         services: &Services,
     ) -> Result<PluginComponent, SchedulerError> {
         let Parts { module, bay, .. } = self.parts();
-        let host = lent::lend(services, bay.dispatch(), setup)?;
+        let mute = Mute::default();
+        let host = lent::lend(services, bay.dispatch(), setup, mute.clone())?;
         let (module, component) = (*module, RString::from(component));
         let create = move || module.create_component()(component.as_rstr(), host);
         let created = bay.run(create).await.map_err(SchedulerError::initialization)?;
         Ok(match created.into_result()? {
             ComponentObject::Background(object) => {
-                PluginComponent::Turns(PluginTurns(Housed::new(bay, object)))
+                PluginComponent::Turns(PluginTurns { object: Housed::new(bay, object), mute })
             }
             ComponentObject::Event(object) => {
                 let channel = ChannelName::new(object.channel().as_str());
-                PluginComponent::Events(PluginEvents { object: Housed::new(bay, object), channel })
+                PluginComponent::Events(PluginEvents {
+                    object: Housed::new(bay, object),
+                    channel,
+                    mute,
+                })
             }
         })
     }
@@ -207,7 +238,7 @@ impl Generation {
         let known = self.info.manifest.tasks.iter().find(|known| known.name == task);
         let kind: TaskKind = known.ok_or_else(|| SchedulerError::TaskNotFound(task.into()))?.kind;
         let Parts { module, bay, .. } = self.parts();
-        let host = lent::lend(services, bay.dispatch(), setup)?;
+        let host = lent::lend(services, bay.dispatch(), setup, Mute::default())?;
         let (module, task) = (*module, RString::from(task));
         let create = move || module.create_task()(task.as_rstr(), host);
         let created: RResult<_, _> = bay.run(create).await.map_err(SchedulerError::execution)?;
@@ -228,6 +259,7 @@ impl Generation {
 impl Parts {
     async fn close(self, limit: Duration) -> Closed {
         let Self { module, bay, mapped } = self;
+        let until = Instant::now() + limit;
         let held = bay.evict_all(limit).await;
         if mapped.is_some() && held == 0 {
             let dispatch = Arc::clone(bay.dispatch());
@@ -240,7 +272,8 @@ impl Parts {
             }
         }
         // Joining blocks, which no runtime's thread may do.
-        let joined = tokio::task::spawn_blocking(move || bay.join(limit)).await;
+        let left = until.saturating_duration_since(Instant::now()).max(LEAST);
+        let joined = tokio::task::spawn_blocking(move || bay.join(left)).await;
         let running = joined.unwrap_or(1).max(held);
         match (mapped, running) {
             (None, 0) => Closed::Linked,

@@ -1,6 +1,13 @@
 //! The host as one component or task sees it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use abi_stable::{
     sabi_trait::TD_Opaque,
@@ -14,15 +21,15 @@ use hotbay_plugin_api::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ReportRow, Services,
-    inbox::HostInbox,
+    ReportRow, Seat, Services,
+    inbox::{HostInbox, Queue},
     relay::{Dispatch, Relay},
     services::Progress,
 };
-use crate::bus::{EventSender, TrySendError};
+use crate::bus::{EventSender, TrySendError, WaitsFor};
 
 /// Which channels a component's ports are connected to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connections {
     /// Input port → channels, in order.
     pub inputs: BTreeMap<String, Vec<ChannelName>>,
@@ -33,10 +40,8 @@ pub struct Connections {
 /// What one component or task is made with.
 #[derive(Debug, Clone)]
 pub struct ComponentSetup {
-    /// Its id in the pipeline, or the task's name.
-    pub id: String,
-    /// The number that its events carry as their source.
-    pub source: u32,
+    /// Its name and what it takes over from the build before it.
+    pub seat: Seat,
     /// Its configuration.
     pub config: serde_json::Value,
     /// Its channels.
@@ -45,16 +50,32 @@ pub struct ComponentSetup {
     pub cancel: CancellationToken,
 }
 
+/// Ends what a build says about itself in the report, when another goes on with its state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mute(Arc<AtomicBool>);
+
+impl Mute {
+    pub(crate) fn mute(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn unmute(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// Lends the host to something that a plugin makes.
 pub(super) fn lend(
     services: &Services,
     dispatch: &Arc<Dispatch>,
     setup: ComponentSetup,
+    mute: Mute,
 ) -> Result<Host_TO<'static, RBox<()>>, SchedulerError> {
     let mut outputs = Vec::new();
     for (port, channels) in &setup.connections.outputs {
         let senders = channels.iter().map(|channel| services.bus.clone_sender(channel));
-        outputs.push((port.clone(), senders.collect::<Result<Vec<_>, _>>()?));
+        let senders = senders.collect::<Result<Vec<_>, _>>()?;
+        outputs.push(Output { port: port.clone(), senders, next: setup.seat.numbers(port) });
     }
     let lent = Lent {
         config: setup.config.to_string(),
@@ -62,6 +83,7 @@ pub(super) fn lend(
         setup,
         services: services.clone(),
         dispatch: Arc::clone(dispatch),
+        mute,
     };
     Ok(Host_TO::from_value(lent, TD_Opaque))
 }
@@ -71,9 +93,17 @@ type Sender = EventSender<ChannelName, Batch>;
 struct Lent {
     setup: ComponentSetup,
     config: String,
-    outputs: Vec<(String, Vec<Sender>)>,
+    outputs: Vec<Output>,
     services: Services,
     dispatch: Arc<Dispatch>,
+    mute: Mute,
+}
+
+struct Output {
+    port: String,
+    senders: Vec<Sender>,
+    /// The number of the next event.
+    next: Arc<AtomicU64>,
 }
 
 impl Lent {
@@ -92,10 +122,13 @@ impl Lent {
         headers: &[EventHeader],
         bytes: &[u8],
     ) -> Result<PublishWait, SchedulerError> {
-        let (_, senders) = self
+        let Output { senders, next, .. } = self
             .outputs
             .get(output as usize)
             .ok_or_else(|| SchedulerError::EventSend(format!("there is no output {output}")))?;
+        if let Some(last) = headers.last() {
+            next.fetch_max(last.seq + 1, Ordering::Relaxed);
+        }
         let capacity = senders.iter().map(|sender| sender.config().capacity).min().unwrap_or(1);
         let mut waiting: Vec<(Sender, Batch)> = Vec::new();
         for batch in batches(headers, bytes, capacity) {
@@ -118,7 +151,9 @@ impl Lent {
         if waiting.is_empty() {
             return Ok(RNone);
         }
+        let publishing = self.setup.seat.wait(WaitsFor::Room);
         Ok(RSome(self.relay(async move {
+            let _publishing = publishing;
             for (sender, batch) in waiting {
                 if let Err(error) = sender.send(batch).await {
                     return RErr(FfiError::from(error));
@@ -158,11 +193,11 @@ fn batches<'a>(
 
 impl Host for Lent {
     fn id(&self) -> RStr<'_> {
-        RStr::from(self.setup.id.as_str())
+        RStr::from(self.setup.seat.id())
     }
 
     fn source(&self) -> u32 {
-        self.setup.source
+        self.setup.seat.source()
     }
 
     fn config(&self) -> RStr<'_> {
@@ -174,8 +209,13 @@ impl Host for Lent {
     }
 
     fn output(&self, port: RStr<'_>) -> ROption<u32> {
-        let at = self.outputs.iter().position(|(name, _)| name == port.as_str());
+        let at = self.outputs.iter().position(|output| output.port == port.as_str());
         at.and_then(|at| u32::try_from(at).ok()).into()
+    }
+
+    fn next_seq(&self, output: u32) -> u64 {
+        let output = self.outputs.get(output as usize);
+        output.map_or(0, |output| output.next.load(Ordering::Relaxed))
     }
 
     fn input(&self, port: RStr<'_>) -> RVec<RString> {
@@ -195,14 +235,15 @@ impl Host for Lent {
     fn subscribe(&self, channel: RStr<'_>) -> RResult<Inbox_TO<'static, RBox<()>>, FfiError> {
         let name = ChannelName::from(channel.as_str());
         let own = self.setup.connections.inputs.values().flatten().any(|input| *input == name);
-        let subscribed = if own {
-            self.services.bus.subscribe(&name)
-        } else {
-            Err(SchedulerError::InvalidChannel(format!("{name} is none of the inputs")))
-        };
-        match subscribed {
-            Ok(receiver) => {
-                let inbox = HostInbox::new(receiver, Arc::clone(&self.dispatch));
+        if !own {
+            let error = SchedulerError::InvalidChannel(format!("{name} is none of the inputs"));
+            return RErr(error.into());
+        }
+        let new = || self.services.bus.subscribe(&name).map(Queue::new);
+        match self.setup.seat.subscription(&name, new) {
+            Ok(queue) => {
+                let seat = self.setup.seat.clone();
+                let inbox = HostInbox::new(queue, seat, Arc::clone(&self.dispatch));
                 ROk(Inbox_TO::from_value(inbox, TD_Opaque))
             }
             Err(error) => RErr(error.into()),
@@ -228,26 +269,29 @@ impl Host for Lent {
     }
 
     fn count(&self, name: RStr<'_>, by: u64) {
-        self.services.board.count(&self.setup.id, name.as_str(), by);
+        self.services.board.count(self.setup.seat.id(), name.as_str(), by);
     }
 
     fn gauge(&self, name: RStr<'_>, value: f64) {
-        self.services.board.gauge(&self.setup.id, name.as_str(), value);
+        self.services.board.gauge(self.setup.seat.id(), name.as_str(), value);
     }
 
     fn progress(&self, done: u64, total: u64) {
-        self.services.board.progress(&self.setup.id, Progress { done, total });
+        self.services.board.progress(self.setup.seat.id(), Progress { done, total });
     }
 
     fn report(&self, section: RStr<'_>, json: RStr<'_>) {
+        if self.mute.0.load(Ordering::Acquire) {
+            return;
+        }
         match serde_json::from_str(json.as_str()) {
             Ok(row) => self.services.board.row(ReportRow {
                 section: section.as_str().to_owned(),
-                component: self.setup.id.clone(),
+                component: self.setup.seat.id().to_owned(),
                 row,
             }),
             Err(error) => {
-                tracing::error!(%error, component = self.setup.id, "a report row is not JSON");
+                tracing::error!(%error, component = self.setup.seat.id(), "a report row is not JSON");
             }
         }
     }

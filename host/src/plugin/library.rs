@@ -80,16 +80,39 @@ impl Library {
         if is_mapped(&path) { Unmapped::StillMapped } else { Unmapped::Gone }
     }
 
+    /// How much address space it takes, in bytes.
+    pub(super) fn mapped_bytes(&self) -> u64 {
+        let Some(path) = self.path.to_str() else { return 0 };
+        let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return 0 };
+        let of_this = maps.lines().filter(|line| line.ends_with(path));
+        of_this.filter_map(mapping_bytes).sum()
+    }
+
     /// Leaves the library mapped for the rest of the process.
     pub(super) fn keep(self) {
         std::mem::forget(self.handle);
     }
 }
 
-/// Whether this process maps a file of this path.
+/// Whether this process maps code of this path.
+///
+/// Not just any part of it: with `RUST_BACKTRACE` set, a plugin that panics maps its own
+/// file to name its functions, and never lets go of that. It is a file that is read then,
+/// no library.
 pub(super) fn is_mapped(path: &Path) -> bool {
     let Some(path) = path.to_str() else { return false };
-    std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.contains(path))
+    let is_code = |line: &str| {
+        let permissions = line.split_whitespace().nth(1);
+        line.ends_with(path) && permissions.is_some_and(|it| it.contains('x'))
+    };
+    std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.lines().any(is_code))
+}
+
+/// The size of one line's mapping, `START-END …` in hexadecimal: see proc_pid_maps(5).
+fn mapping_bytes(line: &str) -> Option<u64> {
+    let (start, end) = line.split_whitespace().next()?.split_once('-')?;
+    let address = |text| u64::from_str_radix(text, 16).ok();
+    address(end)?.checked_sub(address(start)?)
 }
 
 /// abi_stable's reports span many lines; the first that says something is enough for people.

@@ -26,26 +26,30 @@ pub(crate) type Entries<E> = Vec<Arc<Entry<E>>>;
 pub(crate) struct Core<E: EventType, P: Payload> {
     bus: EventBus<E, P>,
     tasks: Mutex<Tasks<E, P>>,
-    outputs: Outputs<E>,
+    pub(super) outputs: Outputs<E>,
     cut: AtomicBool,
+    /// Whether the place of a task that failed or left is kept for another build of it.
+    keeps_places: AtomicBool,
     /// Held for a whole shutdown: the second caller waits for the first.
     pub(super) stopping: tokio::sync::Mutex<()>,
 }
 
-struct Tasks<E: EventType, P: Payload> {
-    phase: Phase,
-    registry: TaskRegistry<E, P>,
-    slots: HashMap<TaskId, Slot<E, P>>,
+pub(super) struct Tasks<E: EventType, P: Payload> {
+    pub(super) phase: Phase,
+    pub(super) registry: TaskRegistry<E, P>,
+    pub(super) slots: HashMap<TaskId, Slot<E, P>>,
 }
 
-struct Slot<E: EventType, P: Payload> {
-    entry: Arc<Entry<E>>,
-    /// Taken by the driver.
-    work: Option<Work<E, P>>,
+pub(super) struct Slot<E: EventType, P: Payload> {
+    pub(super) entry: Arc<Entry<E>>,
+    /// Taken by the driver, and given back when it steps aside.
+    pub(super) work: Option<Work<E, P>>,
+    /// Why it stepped aside, if nobody told it to.
+    pub(super) fault: Option<SchedulerError>,
 }
 
 /// Whether tasks may start.
-enum Phase {
+pub(super) enum Phase {
     Registering,
     /// Those who ask may start their tasks on this runtime.
     Starting(Handle),
@@ -63,6 +67,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
             tasks: Mutex::new(tasks),
             outputs: Outputs::new(),
             cut: AtomicBool::new(false),
+            keeps_places: AtomicBool::new(false),
             stopping: tokio::sync::Mutex::new(()),
         }
     }
@@ -91,8 +96,8 @@ impl<E: EventType, P: Payload> Core<E, P> {
         }
         let entry = Arc::new(Entry::new(id.clone(), task.kind(), options, work.input()));
         tasks.registry.register(id.clone(), task)?;
-        self.outputs.begin(&entry.options().outputs);
-        tasks.slots.insert(id.clone(), Slot { entry, work: Some(work) });
+        self.produce(&entry);
+        tasks.slots.insert(id.clone(), Slot { entry, work: Some(work), fault: None });
         if matches!(tasks.phase, Phase::Started(_)) {
             self.launch(&mut tasks, &id)?;
         }
@@ -147,7 +152,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
     }
 
     /// Starts the task's driver, unless it was started before.
-    fn launch(
+    pub(super) fn launch(
         self: &Arc<Self>,
         tasks: &mut Tasks<E, P>,
         id: &TaskId,
@@ -159,7 +164,8 @@ impl<E: EventType, P: Payload> Core<E, P> {
         let slot = slots.get_mut(id).ok_or_else(|| SchedulerError::TaskNotFound(id.clone()))?;
         if let Some(work) = slot.work.take() {
             let entry = Arc::clone(&slot.entry);
-            let runtime = entry.options().runtime.as_ref().unwrap_or(runtime);
+            let own = entry.options().runtime;
+            let runtime = own.as_ref().unwrap_or(runtime);
             runtime.spawn(drive::drive(Arc::clone(self), Arc::clone(&entry), work));
         }
         Ok(())
@@ -193,7 +199,13 @@ impl<E: EventType, P: Payload> Core<E, P> {
 
     /// Enters the end of a task, and of the channels that ended with it.
     pub(super) fn end(&self, entry: &Entry<E>, status: ExecutionStatus) {
-        for channel in self.outputs.end(&entry.options().outputs) {
+        let failed = matches!(status, ExecutionStatus::Failed { .. });
+        if (failed || entry.is_leaving()) && self.keeps_place() {
+            entry.end(status);
+            return;
+        }
+        let produced = std::mem::take(&mut *entry.produces());
+        for channel in self.outputs.end(&produced) {
             if let Err(error) = self.bus.close(&channel) {
                 tracing::error!(task = %entry.id(), %error, "an output cannot be closed");
             }
@@ -236,7 +248,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
 
     /// Where this task's code runs; `None` if nothing was ever started.
     pub(super) fn runtime_of(&self, entry: &Entry<E>) -> Option<Handle> {
-        let own = entry.options().runtime.clone();
+        let own = entry.options().runtime;
         own.or_else(|| match &self.tasks().phase {
             Phase::Registering => None,
             Phase::Starting(runtime) | Phase::Started(runtime) => Some(runtime.clone()),
@@ -244,7 +256,25 @@ impl<E: EventType, P: Payload> Core<E, P> {
         })
     }
 
-    fn tasks(&self) -> MutexGuard<'_, Tasks<E, P>> {
+    /// Counts the task among the producers of its outputs, and of those only.
+    pub(super) fn produce(&self, entry: &Entry<E>) {
+        let outputs = entry.options().outputs;
+        self.outputs.begin(&outputs);
+        let before = std::mem::replace(&mut *entry.produces(), outputs);
+        self.outputs.forget(&before);
+    }
+
+    /// From now on the channels of a task that failed, or was taken out, stay open: another
+    /// build of it is to go on in its place.
+    pub(crate) fn keep_places(&self) {
+        self.keeps_places.store(true, Ordering::SeqCst);
+    }
+
+    fn keeps_place(&self) -> bool {
+        self.keeps_places.load(Ordering::SeqCst) && !self.data_is_cut()
+    }
+
+    pub(super) fn tasks(&self) -> MutexGuard<'_, Tasks<E, P>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

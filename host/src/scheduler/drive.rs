@@ -1,21 +1,29 @@
 //! The drivers: one for each task, from its initialization to its end.
+//!
+//! A driver may be told to step aside. Then it comes to the next boundary between two
+//! events or turns, gives its work back with its place in the queue, and is gone; the next
+//! driver, perhaps on another runtime and with another build of the task, goes on there.
+
+mod work;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use hotbay_plugin_api::{EventType, SchedulerError, TaskId};
+use hotbay_plugin_api::{EventTask, EventType, SchedulerError};
 use tracing::Instrument;
 
 use super::{
-    ExecutionStatus, RegisteredTask, SharedBackgroundTask, SharedEventTask,
-    command::{Command, Commands},
+    ExecutionStatus, SharedBackgroundTask, SharedEventTask, TaskOptions,
+    command::{Command, Commands, Ended},
     core::Core,
     entry::Entry,
-    guard::{caught, guarded},
+    guard::guarded,
 };
-use crate::bus::{EventBus, EventReceiver, Payload, SubscriptionId, TryRecvError};
+use crate::bus::{EventReceiver, Payload, TryRecvError};
+
+pub(super) use work::{Stage, Work};
 
 /// How many payloads an event task may handle under one lock.
 const GROUP: usize = 32;
@@ -23,67 +31,53 @@ const GROUP: usize = 32;
 /// How long a driver may go on without letting others run.
 const STRETCH: Duration = Duration::from_millis(1);
 
-/// What a driver drives.
-pub(super) enum Work<E: EventType, P: Payload> {
-    Background(SharedBackgroundTask),
-    Event(SharedEventTask<E, P>, EventReceiver<E, P>),
+/// How a driver came to its end.
+pub(super) enum End<E: EventType, P: Payload> {
+    Over(ExecutionStatus),
+    /// It stepped aside; with an error if it did so because the task failed on probation.
+    Held(Work<E, P>, Option<SchedulerError>),
 }
 
-impl<E: EventType, P: Payload> Work<E, P> {
-    /// Asks an event task for its channel and subscribes it.
-    pub(super) fn new(
-        id: &TaskId,
-        task: &RegisteredTask<E, P>,
-        bus: &EventBus<E, P>,
-    ) -> Result<Self, SchedulerError> {
-        match task {
-            RegisteredTask::Background(task) => Ok(Self::Background(Arc::clone(task))),
-            RegisteredTask::Event(task) => {
-                let Ok(locked) = task.try_lock() else {
-                    let text = format!("task {id} is in use and cannot be asked for its event");
-                    return Err(SchedulerError::InvalidState(text));
-                };
-                let event = caught(|| locked.subscribed_event().clone())?;
-                Ok(Self::Event(Arc::clone(task), bus.subscribe(&event)?))
-            }
-        }
-    }
-
-    pub(super) fn input(&self) -> Option<SubscriptionId> {
-        match self {
-            Self::Background(_) => None,
-            Self::Event(_, input) => Some(input.id()),
-        }
+impl<E: EventType, P: Payload> From<ExecutionStatus> for End<E, P> {
+    fn from(status: ExecutionStatus) -> Self {
+        Self::Over(status)
     }
 }
 
-/// Drives a task to its end and enters how it ended.
+/// Drives a task to its end, or until it is to step aside, and enters which it was.
 pub(super) async fn drive<E: EventType, P: Payload>(
     core: Arc<Core<E, P>>,
     entry: Arc<Entry<E>>,
     work: Work<E, P>,
 ) {
     let span = tracing::info_span!("task", id = %entry.id());
-    let ending = Ending { core: &core, entry: &entry, status: None };
-    let mut driver = Driver { entry: &entry, commands: entry.commands(), since: Instant::now() };
-    let status = match work {
-        Work::Background(task) => driver.turns(task).instrument(span.clone()).await,
-        Work::Event(task, input) => {
-            driver.events(&core, task, input).instrument(span.clone()).await
+    let ending = Ending { core: &core, entry: &entry, end: None };
+    let mut driver = Driver {
+        entry: &entry,
+        options: entry.options(),
+        commands: entry.commands(),
+        since: Instant::now(),
+    };
+    let end = match work {
+        Work::Background { task, stage } => {
+            driver.turns(task, stage).instrument(span.clone()).await
+        }
+        Work::Event { task, input, stage, again } => {
+            driver.events(&core, task, input, stage, again).instrument(span.clone()).await
         }
     };
-    span.in_scope(|| {
-        if let ExecutionStatus::Failed { error } = &status {
-            tracing::error!(%error, "the task failed");
-        } else {
-            tracing::debug!(%status, "the task ended");
-        }
+    span.in_scope(|| match &end {
+        End::Over(ExecutionStatus::Failed { error }) => tracing::error!(%error, "the task failed"),
+        End::Over(status) => tracing::debug!(%status, "the task ended"),
+        End::Held(_, Some(error)) => tracing::error!(%error, "the task failed on probation"),
+        End::Held(_, None) => tracing::debug!("the task is held"),
     });
-    ending.with(status);
+    ending.with(end);
 }
 
 struct Driver<'a, E> {
     entry: &'a Entry<E>,
+    options: TaskOptions<E>,
     commands: Commands,
     since: Instant,
 }
@@ -93,36 +87,66 @@ enum Next<P> {
     Payload(P),
     EndOfInput,
     Stop,
+    Hold,
 }
 
 impl<E: EventType> Driver<'_, E> {
-    async fn turns(&mut self, task: SharedBackgroundTask) -> ExecutionStatus {
+    async fn turns<P: Payload>(&mut self, task: SharedBackgroundTask, stage: Stage) -> End<E, P> {
         if self.commands.told() >= Command::Stop {
-            return ExecutionStatus::Stopped;
+            return ExecutionStatus::Stopped.into();
         }
         let Some(mut locked) = self.commands.unless(Command::Abort, task.lock()).await else {
-            return ExecutionStatus::Stopped;
+            return ExecutionStatus::Stopped.into();
         };
-        self.entry.begin();
-        let begun = guarded(|| locked.initialize());
-        if let Err(status) = self.go_on(begun).await {
-            return status;
+        if stage == Stage::Fresh {
+            self.entry.begin();
+            let begun = guarded(|| locked.initialize());
+            if let Err(status) = self.go_on(begun).await {
+                return status.into();
+            }
         }
         drop(locked);
         self.entry.run();
+        let step_aside =
+            |task, fault| End::Held(Work::Background { task, stage: Stage::Initialized }, fault);
         loop {
             self.rest().await;
             if self.commands.told() >= Command::Stop {
-                return ExecutionStatus::Stopped;
+                return ExecutionStatus::Stopped.into();
+            }
+            if self.commands.is_held() {
+                return step_aside(task, None);
             }
             let Some(mut locked) = self.commands.unless(Command::Abort, task.lock()).await else {
-                return ExecutionStatus::Stopped;
+                return ExecutionStatus::Stopped.into();
             };
             let turn = guarded(|| locked.execute());
-            if let Err(status) = self.go_on(turn).await {
-                return status;
+            let options = &self.options;
+            let fault = match self.commands.turn(turn, |hold| options.may_drop(hold)).await {
+                Ended::Done(Ok(())) => None,
+                Ended::Done(Err(SchedulerError::Finished)) => {
+                    return ExecutionStatus::Finished.into();
+                }
+                Ended::Done(Err(error)) => Some(error),
+                Ended::Aborted => return ExecutionStatus::Stopped.into(),
+                Ended::Held => {
+                    drop(locked);
+                    return step_aside(task, None);
+                }
+            };
+            match fault {
+                None => self.entry.count_turn(0),
+                Some(error) if self.entry.is_on_probation() => {
+                    drop(locked);
+                    return step_aside(task, Some(error));
+                }
+                Some(error) => return ExecutionStatus::Failed { error }.into(),
             }
-            self.entry.count_turn(0);
+            if self.entry.is_on_probation()
+                && let Ok(Some(state)) = guarded(|| locked.save_state()).await
+            {
+                self.entry.set_checkpoint(state);
+            }
         }
     }
 
@@ -131,52 +155,83 @@ impl<E: EventType> Driver<'_, E> {
         core: &Core<E, P>,
         task: SharedEventTask<E, P>,
         mut input: EventReceiver<E, P>,
-    ) -> ExecutionStatus {
+        stage: Stage,
+        again: Option<P>,
+    ) -> End<E, P> {
         if self.commands.told() >= Command::Stop {
-            return ExecutionStatus::Stopped;
+            return ExecutionStatus::Stopped.into();
         }
         let Some(mut locked) = self.commands.unless(Command::Abort, task.lock()).await else {
-            return ExecutionStatus::Stopped;
+            return ExecutionStatus::Stopped.into();
         };
-        self.entry.begin();
-        let begun = guarded(|| locked.initialize());
-        if let Err(status) = self.go_on(begun).await {
-            return status;
+        if stage == Stage::Fresh {
+            self.entry.begin();
+            let begun = guarded(|| locked.initialize());
+            if let Err(status) = self.go_on(begun).await {
+                return status.into();
+            }
         }
         drop(locked);
         self.entry.run();
+        let step_aside = |task, input, again, fault| {
+            End::Held(Work::Event { task, input, stage: Stage::Initialized, again }, fault)
+        };
+        let mut again = again;
         loop {
             self.rest().await;
             // The task is not locked while nothing comes.
-            let first = match self.next(&mut input).await {
-                Next::Payload(payload) => payload,
-                Next::Stop => return ExecutionStatus::Stopped,
-                Next::EndOfInput if core.data_is_cut() => return ExecutionStatus::Stopped,
-                Next::EndOfInput => {
-                    let mut locked = task.lock().await;
-                    let ended = guarded(|| locked.end_of_input());
-                    let went_on = self.go_on(ended).await;
-                    return went_on.err().unwrap_or(ExecutionStatus::Finished);
-                }
+            let first = match again.take() {
+                Some(payload) => payload,
+                None => match self.next(&mut input).await {
+                    Next::Payload(payload) => payload,
+                    Next::Hold => return step_aside(task, input, None, None),
+                    Next::Stop => return ExecutionStatus::Stopped.into(),
+                    Next::EndOfInput if core.data_is_cut() => {
+                        return ExecutionStatus::Stopped.into();
+                    }
+                    Next::EndOfInput => {
+                        let mut locked = task.lock().await;
+                        let ended = guarded(|| locked.end_of_input());
+                        let went_on = self.go_on(ended).await;
+                        return went_on.err().unwrap_or(ExecutionStatus::Finished).into();
+                    }
+                },
             };
             let Some(mut locked) = self.commands.unless(Command::Abort, task.lock()).await else {
-                return ExecutionStatus::Stopped;
+                return ExecutionStatus::Stopped.into();
             };
             let mut left = GROUP;
             let mut next = Some(first);
             while let Some(payload) = next.take() {
                 let events = payload.events();
+                let copy = self.entry.is_on_probation().then(|| payload.clone());
                 let handled = guarded(|| locked.handle_event(payload));
-                if let Err(status) = self.go_on(handled).await {
-                    return status;
+                match self.go_on(handled).await {
+                    Ok(()) => {}
+                    Err(ExecutionStatus::Failed { error }) if copy.is_some() => {
+                        drop(locked);
+                        return step_aside(task, input, copy, Some(error));
+                    }
+                    Err(status) => return status.into(),
                 }
                 self.entry.count_turn(events);
+                if copy.is_some() {
+                    self.save(&mut *locked).await;
+                }
                 left -= 1;
+                let goes_on = self.commands.told() < Command::Abort && !self.commands.is_held();
                 // One payload at a time: what is not taken stays queued and counted.
-                if left > 0 && self.commands.told() < Command::Abort && !self.is_due() {
+                if left > 0 && goes_on && !self.is_due() {
                     next = input.try_recv().ok();
                 }
             }
+        }
+    }
+
+    /// Keeps what the task has come to, for the build before it.
+    async fn save<P: Payload>(&self, task: &mut dyn EventTask<E, P>) {
+        if let Ok(Some(state)) = guarded(|| task.save_state()).await {
+            self.entry.set_checkpoint(state);
         }
     }
 
@@ -184,6 +239,9 @@ impl<E: EventType> Driver<'_, E> {
         loop {
             if self.commands.told() == Command::Abort {
                 return Next::Stop;
+            }
+            if self.commands.is_held() {
+                return Next::Hold;
             }
             match input.try_recv() {
                 Ok(payload) => return Next::Payload(payload),
@@ -193,7 +251,7 @@ impl<E: EventType> Driver<'_, E> {
                 }
                 Err(TryRecvError::Empty) => {}
             }
-            match self.commands.unless(Command::Stop, input.recv()).await {
+            match self.commands.unless_called(input.recv()).await {
                 Some(Some(payload)) => return Next::Payload(payload),
                 Some(None) => return Next::EndOfInput,
                 // Told to stop: handle what is queued first.
@@ -232,25 +290,28 @@ impl<E: EventType> Driver<'_, E> {
 /// Enters the end of a task also if its driver is dropped, with its runtime.
 struct Ending<'a, E: EventType, P: Payload> {
     core: &'a Core<E, P>,
-    entry: &'a Entry<E>,
-    status: Option<ExecutionStatus>,
+    entry: &'a Arc<Entry<E>>,
+    end: Option<End<E, P>>,
 }
 
 impl<E: EventType, P: Payload> Ending<'_, E, P> {
-    fn with(mut self, status: ExecutionStatus) {
-        self.status = Some(status);
+    fn with(mut self, end: End<E, P>) {
+        self.end = Some(end);
     }
 }
 
 impl<E: EventType, P: Payload> Drop for Ending<'_, E, P> {
     fn drop(&mut self) {
-        let status = self.status.take().unwrap_or_else(|| match self.entry.told() {
+        let end = self.end.take().unwrap_or_else(|| match self.entry.told() {
             Command::Run => {
                 let text = "the runtime that the task was on is gone".to_owned();
-                ExecutionStatus::Failed { error: SchedulerError::TaskExecution(text) }
+                ExecutionStatus::Failed { error: SchedulerError::TaskExecution(text) }.into()
             }
-            Command::Stop | Command::Abort => ExecutionStatus::Stopped,
+            Command::Stop | Command::Abort => ExecutionStatus::Stopped.into(),
         });
-        self.core.end(self.entry, status);
+        match end {
+            End::Over(status) => self.core.end(self.entry, status),
+            End::Held(work, fault) => self.core.put_back(self.entry, work, fault),
+        }
     }
 }

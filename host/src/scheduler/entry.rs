@@ -9,21 +9,23 @@ use std::{
     time::SystemTime,
 };
 
-use hotbay_plugin_api::{SchedulerError, TaskId};
+use hotbay_plugin_api::{SavedState, SchedulerError, TaskId};
 use tokio::sync::watch;
 
 use super::{
     ExecutionStatus, TaskInfo, TaskKind, TaskOptions,
-    command::{Command, Commander, Commands},
+    command::{Command, Commander, Commands, Hold},
 };
 use crate::bus::SubscriptionId;
 
 pub(crate) struct Entry<E> {
     id: TaskId,
     kind: TaskKind,
-    options: TaskOptions<E>,
+    options: Mutex<TaskOptions<E>>,
+    /// The channels that count this task among their producers.
+    produces: Mutex<Vec<E>>,
     /// The subscription of an event task.
-    input: Option<SubscriptionId>,
+    input: Mutex<Option<SubscriptionId>>,
     status: watch::Sender<ExecutionStatus>,
     command: Commander,
     /// Its initialization went well.
@@ -31,6 +33,12 @@ pub(crate) struct Entry<E> {
     turns: AtomicU64,
     events: AtomicU64,
     record: Mutex<Record>,
+    /// Whether a failure is a reason to go back to the build before.
+    probation: AtomicBool,
+    /// What the task gave after its last event or turn, while on probation.
+    checkpoint: Mutex<Option<SavedState>>,
+    /// It is being taken out, but its place stays.
+    leaving: AtomicBool,
 }
 
 struct Record {
@@ -47,7 +55,7 @@ enum Hook {
     Called,
 }
 
-impl<E> Entry<E> {
+impl<E: Clone> Entry<E> {
     pub(super) fn new(
         id: TaskId,
         kind: TaskKind,
@@ -58,14 +66,18 @@ impl<E> Entry<E> {
         Self {
             id,
             kind,
-            options,
-            input,
+            options: Mutex::new(options),
+            produces: Mutex::default(),
+            input: Mutex::new(input),
             status: watch::Sender::new(ExecutionStatus::Registered),
             command: Commander::new(),
             ran: AtomicBool::new(false),
             turns: AtomicU64::new(0),
             events: AtomicU64::new(0),
             record: Mutex::new(record),
+            probation: AtomicBool::new(false),
+            checkpoint: Mutex::default(),
+            leaving: AtomicBool::new(false),
         }
     }
 
@@ -77,12 +89,25 @@ impl<E> Entry<E> {
         self.kind
     }
 
-    pub(super) fn options(&self) -> &TaskOptions<E> {
-        &self.options
+    pub(super) fn options(&self) -> TaskOptions<E> {
+        lock(&self.options).clone()
+    }
+
+    pub(super) fn set_options(&self, options: TaskOptions<E>) {
+        *lock(&self.options) = options;
+    }
+
+    /// The channels that count this task among their producers, to be changed.
+    pub(super) fn produces(&self) -> MutexGuard<'_, Vec<E>> {
+        lock(&self.produces)
     }
 
     pub(super) fn input(&self) -> Option<SubscriptionId> {
-        self.input
+        *lock(&self.input)
+    }
+
+    pub(super) fn set_input(&self, input: Option<SubscriptionId>) {
+        *lock(&self.input) = input;
     }
 
     pub(crate) fn status(&self) -> ExecutionStatus {
@@ -115,6 +140,19 @@ impl<E> Entry<E> {
         self.reaches(ExecutionStatus::has_ended).await;
     }
 
+    /// Whether no driver is at it: it has ended, is held, or waits for its code.
+    pub(crate) fn is_idle(&self) -> bool {
+        let status = self.status.borrow();
+        matches!(*status, ExecutionStatus::Held | ExecutionStatus::Waiting) || Self::over(&status)
+    }
+
+    pub(super) async fn idle(&self) {
+        self.reaches(|status| {
+            matches!(status, ExecutionStatus::Held | ExecutionStatus::Waiting) || Self::over(status)
+        })
+        .await;
+    }
+
     /// Whether its driver has ended, which for a task that was given up is another matter.
     pub(super) fn is_over(&self) -> bool {
         Self::over(&self.status.borrow())
@@ -125,7 +163,8 @@ impl<E> Entry<E> {
     }
 
     fn over(status: &ExecutionStatus) -> bool {
-        status.has_ended() && *status != ExecutionStatus::DidNotStop
+        let gave_up = *status == ExecutionStatus::DidNotStop;
+        *status == ExecutionStatus::Waiting || (status.has_ended() && !gave_up)
     }
 
     /// Waits until its initialization is over, well or not.
@@ -133,6 +172,8 @@ impl<E> Entry<E> {
         self.reaches(|status| match status {
             ExecutionStatus::Registered | ExecutionStatus::Initializing => false,
             ExecutionStatus::Running
+            | ExecutionStatus::Held
+            | ExecutionStatus::Waiting
             | ExecutionStatus::Finished
             | ExecutionStatus::Failed { .. }
             | ExecutionStatus::Stopping
@@ -230,6 +271,74 @@ impl<E> Entry<E> {
         });
     }
 
+    pub(super) fn hold(&self, hold: Hold) {
+        self.command.hold(hold);
+    }
+
+    /// A driver stepped aside; `fault` says that it did so because of a failure.
+    pub(super) fn held(&self, fault: Option<&SchedulerError>) {
+        if let Some(error) = fault {
+            self.record().last_error = Some(error.clone());
+        }
+        self.status.send_replace(ExecutionStatus::Held);
+    }
+
+    /// The next driver goes on where the last one stepped aside.
+    pub(super) fn go_on(&self) {
+        self.command.hold(Hold::No);
+        // What failed on probation went with the build that failed.
+        self.record().last_error = None;
+        self.change(|status| {
+            (*status == ExecutionStatus::Held).then_some(ExecutionStatus::Running)
+        });
+    }
+
+    /// Its place is kept, for a task of the same name.
+    pub(super) fn vacate(&self) {
+        self.status.send_replace(ExecutionStatus::Waiting);
+    }
+
+    /// For a task that begins from the start in the place of one that has ended.
+    pub(super) fn begin_anew(&self) {
+        self.command.reset();
+        self.leaving.store(false, Ordering::Release);
+        self.ran.store(false, Ordering::Release);
+        let mut record = self.record();
+        record.hook = Hook::NotDue;
+        record.ended = None;
+        record.last_error = None;
+        drop(record);
+        self.status.send_replace(ExecutionStatus::Registered);
+    }
+
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// Begins or ends the time in which a failure holds the task instead of ending it.
+    pub(super) fn set_probation(&self, on: bool) {
+        self.probation.store(on, Ordering::Release);
+        if !on {
+            lock(&self.checkpoint).take();
+        }
+    }
+
+    pub(super) fn is_on_probation(&self) -> bool {
+        self.probation.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_checkpoint(&self, state: SavedState) {
+        *lock(&self.checkpoint) = Some(state);
+    }
+
+    pub(super) fn take_checkpoint(&self) -> Option<SavedState> {
+        lock(&self.checkpoint).take()
+    }
+
     fn change(&self, to: impl FnOnce(&ExecutionStatus) -> Option<ExecutionStatus>) {
         self.status.send_if_modified(|status| match to(status) {
             Some(next) => {
@@ -241,6 +350,10 @@ impl<E> Entry<E> {
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.record)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,20 +11,20 @@ use std::{
 use hotbay_plugin_api::SchedulerError;
 
 /// What the methods of the task traits return.
-type TaskFuture<'a> = Pin<Box<dyn Future<Output = Result<(), SchedulerError>> + Send + 'a>>;
+type TaskFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SchedulerError>> + Send + 'a>>;
 
 /// One call of a task. A panic in the call, in a poll or in the drop becomes an error.
-pub(super) struct Guarded<'a>(Call<'a>);
+pub(crate) struct Guarded<'a, T = ()>(Call<'a, T>);
 
-enum Call<'a> {
-    Going(TaskFuture<'a>),
+enum Call<'a, T> {
+    Going(TaskFuture<'a, T>),
     Panicked(SchedulerError),
     Over,
 }
 
 /// Calls a task. `AssertUnwindSafe` holds because whoever panicked is failed
 /// and gets nothing more to do but its `shutdown`.
-pub(super) fn guarded<'a>(call: impl FnOnce() -> TaskFuture<'a>) -> Guarded<'a> {
+pub(crate) fn guarded<'a, T>(call: impl FnOnce() -> TaskFuture<'a, T>) -> Guarded<'a, T> {
     match caught(call) {
         Ok(future) => Guarded(Call::Going(future)),
         Err(error) => Guarded(Call::Panicked(error)),
@@ -36,8 +36,8 @@ pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, SchedulerError> {
     catch_unwind(AssertUnwindSafe(call)).map_err(panicked)
 }
 
-impl Future for Guarded<'_> {
-    type Output = Result<(), SchedulerError>;
+impl<T> Future for Guarded<'_, T> {
+    type Output = Result<T, SchedulerError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match std::mem::replace(&mut self.0, Call::Over) {
@@ -61,7 +61,7 @@ impl Future for Guarded<'_> {
     }
 }
 
-impl Drop for Guarded<'_> {
+impl<T> Drop for Guarded<'_, T> {
     fn drop(&mut self) {
         if let Call::Going(future) = std::mem::replace(&mut self.0, Call::Over)
             && let Err(error) = discard(future)
@@ -71,7 +71,7 @@ impl Drop for Guarded<'_> {
     }
 }
 
-fn discard(future: TaskFuture<'_>) -> Result<(), SchedulerError> {
+fn discard<T>(future: TaskFuture<'_, T>) -> Result<(), SchedulerError> {
     caught(|| drop(future))
 }
 

@@ -1,9 +1,12 @@
 //! How a task is to be run.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use hotbay_plugin_api::EventType;
 use tokio::runtime::Handle;
+
+use super::command::Hold;
+use crate::bus::WaitsFor;
 
 /// Where a task runs and what it publishes.
 #[derive(Clone)]
@@ -14,7 +17,12 @@ pub struct TaskOptions<E> {
     /// The channels that the task publishes to. When all registered producers of a
     /// channel have ended, the scheduler closes it, so the end of the data flows on.
     pub outputs: Vec<E>,
+    /// What a turn of the task is waiting for, if somebody knows.
+    pub(crate) waits_for: Option<WaitsForFn>,
 }
+
+/// See [`TaskOptions::waits_for`].
+pub(crate) type WaitsForFn = Arc<dyn Fn() -> WaitsFor + Send + Sync>;
 
 impl<E: EventType> TaskOptions<E> {
     /// The same options with a runtime.
@@ -30,12 +38,22 @@ impl<E: EventType> TaskOptions<E> {
         self.outputs = outputs.into_iter().collect();
         self
     }
+
+    /// Whether a turn that waits may be dropped, so that its task steps aside.
+    pub(super) fn may_drop(&self, hold: Hold) -> bool {
+        let waits_for = self.waits_for.as_ref().map_or(WaitsFor::SomethingElse, |ask| ask());
+        match waits_for {
+            WaitsFor::Events => true,
+            WaitsFor::Room => false,
+            WaitsFor::SomethingElse => hold == Hold::AtAwait,
+        }
+    }
 }
 
 impl<E> Default for TaskOptions<E> {
     /// The runtime of the scheduler, no outputs.
     fn default() -> Self {
-        Self { runtime: None, outputs: Vec::new() }
+        Self { runtime: None, outputs: Vec::new(), waits_for: None }
     }
 }
 
@@ -43,6 +61,6 @@ impl<E: fmt::Debug> fmt::Debug for TaskOptions<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runtime = self.runtime.as_ref().map(Handle::id);
         let mut shown = f.debug_struct("TaskOptions");
-        shown.field("runtime", &runtime).field("outputs", &self.outputs).finish()
+        shown.field("runtime", &runtime).field("outputs", &self.outputs).finish_non_exhaustive()
     }
 }

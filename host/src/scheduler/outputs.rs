@@ -23,13 +23,23 @@ impl<E: Clone + Eq + Hash> Outputs<E> {
         }
     }
 
+    /// Forgets producers without an end to any channel.
+    pub(super) fn forget(&self, outputs: &[E]) {
+        let mut producers = self.producers.lock().unwrap_or_else(PoisonError::into_inner);
+        for output in outputs {
+            if let Some(left) = producers.get_mut(output) {
+                *left -= 1;
+            }
+        }
+    }
+
     /// Returns the channels whose last producer this was.
     pub(super) fn end(&self, outputs: &[E]) -> Vec<E> {
         let mut producers = self.producers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut over = Vec::new();
         for output in outputs {
             let Some(left) = producers.get_mut(output) else { continue };
-            *left -= 1;
+            *left = left.saturating_sub(1);
             if *left == 0 {
                 producers.remove(output);
                 over.push(output.clone());

@@ -77,6 +77,21 @@ impl<E: EventType, P: Payload> TaskRegistry<E, P> {
         Ok(id)
     }
 
+    /// Puts another build of a task in its place, and gives the one before.
+    pub(super) fn replace(
+        &mut self,
+        id: &TaskId,
+        task: RegisteredTask<E, P>,
+    ) -> Option<RegisteredTask<E, P>> {
+        self.tasks.get_mut(id).map(|place| std::mem::replace(place, task))
+    }
+
+    /// Takes a task out.
+    pub(super) fn remove(&mut self, id: &TaskId) -> Option<RegisteredTask<E, P>> {
+        self.order.retain(|known| known != id);
+        self.tasks.remove(id)
+    }
+
     /// The task of this id.
     pub fn get(&self, id: &TaskId) -> Option<&RegisteredTask<E, P>> {
         self.tasks.get(id)

@@ -14,6 +14,11 @@ pub enum ExecutionStatus {
     Initializing,
     /// It has its turns or its events.
     Running,
+    /// It is between two events or turns and kept from the next one, while a new build
+    /// of its plugin takes over.
+    Held,
+    /// Its code is gone; what comes next takes its place under the same name.
+    Waiting,
     /// It ended by itself, in good order.
     Finished,
     /// It ended with an error or a panic.
@@ -34,7 +39,12 @@ impl ExecutionStatus {
     /// Whether the task gets no more turns and events.
     pub fn has_ended(&self) -> bool {
         match self {
-            Self::Registered | Self::Initializing | Self::Running | Self::Stopping => false,
+            Self::Registered
+            | Self::Initializing
+            | Self::Running
+            | Self::Held
+            | Self::Waiting
+            | Self::Stopping => false,
             Self::Finished | Self::Failed { .. } | Self::Stopped | Self::DidNotStop => true,
         }
     }
@@ -46,6 +56,8 @@ impl fmt::Display for ExecutionStatus {
             Self::Registered => f.write_str("registered"),
             Self::Initializing => f.write_str("initializing"),
             Self::Running => f.write_str("running"),
+            Self::Held => f.write_str("held"),
+            Self::Waiting => f.write_str("waiting"),
             Self::Finished => f.write_str("finished"),
             Self::Failed { error } => write!(f, "failed: {error}"),
             Self::Stopping => f.write_str("stopping"),

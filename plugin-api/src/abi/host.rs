@@ -20,6 +20,8 @@ pub trait Host: Send + Sync {
     fn is_replay(&self) -> bool;
     /// The number of an output port; `RNone` if it is not connected.
     fn output(&self, port: RStr<'_>) -> ROption<u32>;
+    /// The number of the next event on an output: the builds of a component count on.
+    fn next_seq(&self, output: u32) -> u64;
     /// The channels that an input port is connected to.
     fn input(&self, port: RStr<'_>) -> RVec<RString>;
     fn publish(

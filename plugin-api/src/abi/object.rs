@@ -2,11 +2,11 @@
 
 use abi_stable::{
     StableAbi, sabi_trait,
-    std_types::{RBox, RResult, RStr, RString},
+    std_types::{RBox, ROption, RResult, RStr, RString, RVec},
 };
 use async_ffi::BorrowingFfiFuture;
 
-use crate::{Batch, SchedulerError};
+use crate::{Batch, SavedState, SchedulerError};
 
 /// A call in progress inside a plugin.
 pub type CallFuture<'a> = BorrowingFfiFuture<'a, RResult<(), FfiError>>;
@@ -35,6 +35,7 @@ impl From<SchedulerError> for FfiError {
             E::DuplicateTask(id) => (10, id.to_string()),
             E::InvalidState(message) => (11, message),
             E::Finished => (12, String::new()),
+            E::State(message) => (13, message),
         };
         Self { code, message: message.into() }
     }
@@ -56,16 +57,43 @@ impl From<FfiError> for SchedulerError {
             10 => Self::DuplicateTask(message.into()),
             11 => Self::InvalidState(message),
             12 => Self::Finished,
+            13 => Self::State(message),
             _ => Self::TaskExecution(message),
         }
     }
 }
+
+/// A [`SavedState`] on its way across. The receiver copies the bytes at once.
+#[derive(Debug, Clone, StableAbi)]
+#[repr(C)]
+pub struct FfiState {
+    version: u32,
+    bytes: RVec<u8>,
+}
+
+impl From<SavedState> for FfiState {
+    fn from(state: SavedState) -> Self {
+        Self { version: state.version, bytes: state.bytes.into() }
+    }
+}
+
+impl From<FfiState> for SavedState {
+    fn from(state: FfiState) -> Self {
+        // A copy: the memory of `RVec` may belong to a plugin.
+        Self { version: state.version, bytes: state.bytes.as_slice().to_vec() }
+    }
+}
+
+/// A component's state being saved.
+pub type SaveFuture<'a> = BorrowingFfiFuture<'a, RResult<ROption<FfiState>, FfiError>>;
 
 /// A connector or aggregator of a plugin.
 #[sabi_trait]
 pub trait BackgroundObject: Send + Sync {
     fn initialize(&mut self) -> CallFuture<'_>;
     fn execute(&mut self) -> CallFuture<'_>;
+    fn save_state(&mut self) -> SaveFuture<'_>;
+    fn restore(&mut self, state: FfiState) -> CallFuture<'_>;
     #[sabi(last_prefix_field)]
     fn shutdown(&mut self) -> CallFuture<'_>;
 }
@@ -77,6 +105,8 @@ pub trait EventObject: Send + Sync {
     fn initialize(&mut self) -> CallFuture<'_>;
     fn handle_event(&mut self, batch: Batch) -> CallFuture<'_>;
     fn end_of_input(&mut self) -> CallFuture<'_>;
+    fn save_state(&mut self) -> SaveFuture<'_>;
+    fn restore(&mut self, state: FfiState) -> CallFuture<'_>;
     #[sabi(last_prefix_field)]
     fn shutdown(&mut self) -> CallFuture<'_>;
 }

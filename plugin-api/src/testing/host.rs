@@ -67,6 +67,10 @@ impl Host for Lent {
         at.and_then(|at| u32::try_from(at).ok()).into()
     }
 
+    fn next_seq(&self, _output: u32) -> u64 {
+        0
+    }
+
     fn input(&self, port: RStr<'_>) -> RVec<RString> {
         let channels = self.setup.inputs.get(port.as_str());
         channels.into_iter().flatten().map(|name| RString::from(*name)).collect()

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use hotbay::plugin::{
-    ComponentSetup, Connections, Generation, Loader, LoaderConfig, PluginComponent, Services,
+    ComponentSetup, Connections, Generation, Loader, LoaderConfig, PluginComponent, Seat, Services,
 };
 use hotbay_plugin_api::{Batch, ChannelName, EventHeader, Kind};
 use hotbay_tests::{hotbay, library};
@@ -96,8 +96,7 @@ pub(crate) async fn component(
         ports.iter().map(|(port, channel)| ((*port).to_owned(), vec![(*channel).into()])).collect()
     };
     let setup = ComponentSetup {
-        id: name.to_owned(),
-        source: 1,
+        seat: Seat::new(name, 1),
         config,
         connections: Connections { inputs: map(ports.0), outputs: map(ports.1) },
         cancel: CancellationToken::new(),

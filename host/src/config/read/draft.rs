@@ -7,7 +7,7 @@ use hotbay_plugin_api::ChannelConfig;
 use crate::config::Config;
 use crate::config::diagnostic::{Diagnostics, Position};
 use crate::config::document::{Document, Node};
-use crate::config::entries::{ComponentEntry, Pipeline, Plugins};
+use crate::config::entries::{ComponentEntry, Pipeline, Plugins, Reload};
 use crate::config::entries::{Shutdown, TaskEntry, TimeMode};
 use crate::config::source::Report;
 use hotbay_plugin_api::Role;
@@ -20,6 +20,8 @@ pub(in crate::config) struct Draft {
     pub(in crate::config) channels: Vec<(String, Option<ChannelConfig>)>,
     pub(in crate::config) pipeline: Option<PipelineDraft>,
     pub(in crate::config) tasks: Vec<TaskEntry>,
+    pub(super) reload: Reload,
+    pub(super) state_folder: Option<PathBuf>,
     pub(super) shutdown: Shutdown,
 }
 
@@ -88,6 +90,8 @@ impl Draft {
             channels: channels.filter_map(|(name, config)| Some((name, config?))).collect(),
             pipeline: self.pipeline.and_then(PipelineDraft::finish),
             tasks: self.tasks,
+            reload: self.reload,
+            state_folder: self.state_folder.unwrap_or_else(|| state_folder(&document.file)),
             shutdown: self.shutdown,
             base_dir: base_dir(&document.file),
             warnings: report.found,
@@ -102,4 +106,10 @@ pub(super) fn base_dir(file: &Path) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     }
+}
+
+/// Where a host keeps what has to survive it, if its file doesn't say: hidden beside the
+/// file, and not shared with that of another file.
+fn state_folder(file: &Path) -> PathBuf {
+    base_dir(file).join(".hotbay").join(file.file_stem().unwrap_or_default())
 }

@@ -10,7 +10,7 @@ use super::draft::base_dir;
 use super::values::{LongerThanZero, Name, Settings, Span};
 use crate::config::de;
 use crate::config::document::{Node, Value};
-use crate::config::entries::{Plugins, Shutdown, TaskEntry};
+use crate::config::entries::{Plugins, Reload, Shutdown, TaskEntry};
 use crate::config::path::ConfigPath;
 use crate::config::source::Report;
 use crate::config::wording;
@@ -81,6 +81,29 @@ pub(super) fn tasks(node: &Node, report: &mut Report) -> Vec<TaskEntry> {
         });
     }
     tasks
+}
+
+pub(super) fn reload(node: &Node, report: &mut Report) -> Reload {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Written {
+        watch: Option<bool>,
+        settle: Option<Span>,
+        hold: Option<LongerThanZero>,
+        initialize: Option<LongerThanZero>,
+        probation: Option<Span>,
+        leaks: Option<usize>,
+    }
+    let usual = Reload::default();
+    let Some(written) = de::read::<Written>(node, report) else { return usual };
+    Reload {
+        watch: written.watch,
+        settle: written.settle.map_or(usual.settle, |it| it.0),
+        hold: written.hold.map_or(usual.hold, |it| it.0),
+        initialize: written.initialize.map_or(usual.initialize, |it| it.0),
+        probation: written.probation.map_or(usual.probation, |it| it.0),
+        leaks: written.leaks.unwrap_or(usual.leaks),
+    }
 }
 
 pub(super) fn shutdown(node: &Node, report: &mut Report) -> Shutdown {

@@ -48,7 +48,7 @@ impl Visitor<'_> for SpanVisitor {
 
 /// A duration that isn't zero.
 #[derive(Debug)]
-pub(super) struct LongerThanZero(pub(super) Duration);
+pub(in crate::config) struct LongerThanZero(pub(in crate::config) Duration);
 
 impl<'de> Deserialize<'de> for LongerThanZero {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for LongerThanZero {
 
 /// A mapping whose keys only a plugin knows; nothing at all is an empty one.
 #[derive(Debug, Default)]
-pub(super) struct Settings(serde_json::Map<String, serde_json::Value>);
+pub(in crate::config) struct Settings(serde_json::Map<String, serde_json::Value>);
 
 impl From<Settings> for serde_json::Value {
     fn from(settings: Settings) -> Self {

@@ -35,7 +35,7 @@ drain: 5s
         "7:1: the pipeline has no aggregator; add one under `aggregator:`",
         "7:1: the pipeline has no strategy; add at least one under `strategies:`",
         "11:7: unknown key `plugn`; did you mean `plugin`? \
-         expected one of `id`, `plugin`, `component`, `inputs`, `outputs`, `config`",
+         expected one of `id`, `plugin`, `component`, `inputs`, `outputs`, `config`, `state`",
         "12:16: no channel is named `spoot`; did you mean `spot`? \
          declared are `spot`, `prices`, `orders`",
         "13:7: the key `id` is missing; add it here",
@@ -47,7 +47,7 @@ drain: 5s
         "16:41: expected a duration such as `5s` or `250ms`, found the string \"often\"",
         "16:81: expected `true` or `false`, found the string \"ja\"",
         "17:1: unknown key `drain`; \
-         expected one of `plugins`, `channels`, `pipeline`, `tasks`, `shutdown`",
+         expected one of `plugins`, `channels`, `pipeline`, `tasks`, `reload`, `state_folder`, `shutdown`",
     ];
     let expected = expected.map(|line| format!("etc/x.yaml:{line}")).join("\n");
     assert_eq!(findings(text), expected);

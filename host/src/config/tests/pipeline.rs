@@ -63,7 +63,7 @@ fn a_wrong_entry_still_counts_for_its_role() {
     assert_eq!(
         findings(&text),
         "etc/x.yaml:24:20: unknown key `plugn`; did you mean `plugin`? expected one of \
-         `id`, `plugin`, `component`, `inputs`, `outputs`, `config`"
+         `id`, `plugin`, `component`, `inputs`, `outputs`, `config`, `state`"
     );
 }
 

@@ -1,0 +1,192 @@
+//! From what the plugins folder holds to what is to be done.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::Source;
+use crate::{
+    app::{live::Live, plugins::beside},
+    config::Diagnostics,
+    plugin::{LoadError, Refusal},
+    reload::watch::{Fingerprint, FolderState, Snapshot},
+};
+
+/// What the folder held when it was looked at last.
+pub(super) struct Seen {
+    last: Option<Snapshot>,
+    /// The files that were loaded when the host started, with their content.
+    at_start: BTreeMap<PathBuf, String>,
+}
+
+impl Seen {
+    /// What was loaded when the host started is no news.
+    pub(super) fn of(live: &Live) -> Self {
+        let loaded = live.plugins.berths();
+        let at_start = loaded.map(|berth| (berth.path().to_owned(), berth.build().hash)).collect();
+        Self { last: None, at_start }
+    }
+
+    /// Does what the difference asks for: what comes before what goes, so that a file that
+    /// was renamed is the same plugin still.
+    pub(super) async fn follow(&mut self, live: &mut Live, now: Snapshot, source: Option<&Source>) {
+        let last = self.last.take();
+        if now.folder == FolderState::Missing {
+            tracing::warn!(
+                folder = %live.config.plugins.folder.display(),
+                "the plugins folder is not there; what is loaded goes on"
+            );
+            // What it held is compared with what it will hold when it is there again.
+            self.last = Some(match last {
+                Some(last) => Snapshot { files: now.files, ..last },
+                None => now,
+            });
+            return;
+        }
+        let changed = self.changed(last.as_ref(), &now);
+        if source.is_some_and(|source| differs(&source.file, last.as_ref(), &now)) {
+            reread(live, source).await;
+        }
+        for path in changed {
+            take_file(live, &now, &path).await;
+        }
+        depart(live, &now).await;
+        for name in sidecars(live, last.as_ref(), &now) {
+            note(live.reconfigure_plugin(&name).await, &format!("the settings of plugin {name}"));
+        }
+        live.refused.retain(|path, _| now.libraries.contains_key(path));
+        self.last = Some(now);
+    }
+
+    /// Files that are new or hold something else than before.
+    fn changed(&self, last: Option<&Snapshot>, now: &Snapshot) -> Vec<PathBuf> {
+        let mut changed = Vec::new();
+        for (path, fingerprint) in &now.libraries {
+            let same = match last.and_then(|last| last.libraries.get(path)) {
+                // A signature that came or went may be why a file was refused.
+                Some(before) => {
+                    before == fingerprint && signature(last, path) == signature(Some(now), path)
+                }
+                None => {
+                    self.at_start.get(path).map(String::as_str) == fingerprint.sha256()
+                        && last.is_none()
+                }
+            };
+            if !same {
+                changed.push(path.clone());
+            }
+        }
+        changed
+    }
+}
+
+/// Whether a file beside the folder holds something else than before.
+fn differs(file: &Path, last: Option<&Snapshot>, now: &Snapshot) -> bool {
+    let content = |of: &Snapshot| of.files.get(file).cloned().flatten();
+    match (last.map(content), content(now)) {
+        (Some(Some(before)), Some(now)) => !before.same_content(&now),
+        (Some(None), Some(_)) => true,
+        // A file that is gone for a moment is not a configuration.
+        (_, None) | (None, Some(_)) => false,
+    }
+}
+
+fn signature(of: Option<&Snapshot>, library: &Path) -> Option<Fingerprint> {
+    let mut name = library.as_os_str().to_owned();
+    name.push(".minisig");
+    of?.signatures.get(Path::new(&name)).cloned()
+}
+
+/// Deals with one file that is new or changed.
+async fn take_file(live: &mut Live, now: &Snapshot, path: &Path) {
+    let owner = live.plugins.berths().find(|berth| berth.path() == path);
+    let owner = owner.map(|berth| (berth.generation.name().to_owned(), berth.build().hash));
+    let content = now.libraries.get(path).and_then(Fingerprint::sha256);
+    if let Some((_, hash)) = &owner
+        && content == Some(hash.as_str())
+    {
+        // The same bytes as those that run: written again, or put back.
+        live.refused.remove(path);
+        return;
+    }
+    match live.plugins.inspect(path).await {
+        Err(error) => {
+            let owner = owner.map(|(name, _)| name);
+            if let Some(name) = &owner {
+                live.refuse_replacement(name, &error);
+            }
+            live.refuse_file(&error, owner);
+        }
+        Ok(library) => {
+            let name = library.manifest.name.clone();
+            let from = live.plugins.berth(&name).map(|it| (it.path().to_owned(), it.build().hash));
+            match from {
+                None => live.arrive(library).await,
+                Some((from, _)) if from == path => live.replace(library).await,
+                Some((from, _)) if now.libraries.contains_key(&from) => {
+                    let refusal = Refusal::Duplicate { name: name.clone(), from };
+                    let error = LoadError { path: path.to_owned(), refusal };
+                    live.refuse_file(&error, Some(name));
+                }
+                // The file was given another name.
+                Some((_, hash)) if hash == library.hash() => live.move_plugin(&name, path),
+                Some(_) => {
+                    live.move_plugin(&name, path);
+                    live.replace(library).await;
+                }
+            }
+        }
+    }
+}
+
+/// Retires plugins whose files are gone, unless another file was waiting to take over.
+async fn depart(live: &mut Live, now: &Snapshot) {
+    let gone = |path: &Path| !now.libraries.contains_key(path);
+    let names = live.plugins.berths().filter(|berth| gone(berth.path()));
+    let names: Vec<_> = names.map(|berth| berth.generation.name().to_owned()).collect();
+    for name in names {
+        let waiting = live.refused.iter().find(|(path, refused)| {
+            refused.code == "duplicate" && refused.plugin.as_ref() == Some(&name) && !gone(path)
+        });
+        match waiting.map(|(path, _)| path.clone()) {
+            Some(path) => {
+                live.refused.remove(&path);
+                take_file(live, now, &path).await;
+            }
+            None => live.retire(&name).await,
+        }
+    }
+}
+
+/// The plugins whose settings beside their libraries changed.
+fn sidecars(live: &Live, last: Option<&Snapshot>, now: &Snapshot) -> Vec<String> {
+    let Some(last) = last else { return Vec::new() };
+    let changed = |path: &PathBuf| {
+        let of =
+            |snapshot: &Snapshot| snapshot.sidecars.get(path).map(|file| file.content().clone());
+        of(last) != of(now)
+    };
+    let berths = live.plugins.berths();
+    let changed = berths.filter(|it| beside(it.path(), it.generation.name()).iter().any(changed));
+    changed.map(|berth| berth.generation.name().to_owned()).collect()
+}
+
+/// Reads the host's configuration again and takes it over.
+pub(super) async fn reread(live: &mut Live, source: Option<&Source>) {
+    let Some(source) = source else { return };
+    let result = match (source.read)() {
+        Ok(config) => live.reconfigure(config).await,
+        Err(found) => Err(found),
+    };
+    live.configuration_refused = result.as_ref().err().map(ToString::to_string);
+    note(result, "the configuration");
+}
+
+fn note(result: Result<usize, Diagnostics>, what: &str) {
+    match result {
+        Ok(0) => tracing::debug!("{what}: read again, nothing to do"),
+        Ok(count) => tracing::info!(count, "{what}: taken over"),
+        Err(found) => tracing::error!("{what}: refused, the one before goes on:\n{found}"),
+    }
+}

@@ -1,0 +1,142 @@
+//! The first time of a new build: what fails in it brings the build before back.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, task::Poll};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::Live;
+use crate::{
+    app::{
+        pipeline::Strictness,
+        plugins::{Berth, Closing},
+        tasks::Prepared,
+        wiring::Wired,
+    },
+    reload::{
+        change::{After, Changed, PluginCore, change_back},
+        record::{Outcome, Replacement, micros, now},
+    },
+};
+
+/// A replacement that can still be taken back.
+pub(in crate::app) struct Probation {
+    pub(super) until: Instant,
+    pub(super) changed: Vec<Changed>,
+    /// The build before, which still has its threads and its objects.
+    pub(in crate::app) before: Berth,
+    /// What the components were.
+    pub(super) wired: Vec<Wired>,
+    /// What the tasks were.
+    pub(super) tasks: Prepared,
+    pub(super) record: Replacement,
+}
+
+/// What became of a new build.
+pub(in crate::app) enum Verdict {
+    Stood,
+    Failed { reason: String },
+}
+
+/// Waits until a new build fails, or stands its probation; forever if there is none.
+pub(in crate::app) async fn verdict(
+    probation: &BTreeMap<String, Probation>,
+    core: Option<&PluginCore>,
+    tasks: &dyn Fn(&str) -> Prepared,
+) -> (String, Verdict) {
+    type Watched<'a> = Pin<Box<dyn Future<Output = (String, Verdict)> + Send + 'a>>;
+    let mut watched: Vec<Watched<'_>> = Vec::new();
+    for (name, one) in probation {
+        let until = one.until;
+        watched.push(Box::pin(async move {
+            sleep_until(until).await;
+            (name.clone(), Verdict::Stood)
+        }));
+        for (changed, core) in one.changed.iter().filter_map(|it| Some((it, core?))) {
+            watched.push(Box::pin(async move {
+                let error = core.faulted(&changed.id).await;
+                let reason = format!("{}: {error}", changed.id);
+                (name.clone(), Verdict::Failed { reason })
+            }));
+        }
+        for (scheduled, build) in tasks(name) {
+            watched.push(Box::pin(async move {
+                let error = Arc::clone(&build).failed().await;
+                let reason = format!("task {}: {error}", scheduled.id());
+                (name.clone(), Verdict::Failed { reason })
+            }));
+        }
+    }
+    std::future::poll_fn(|context| {
+        for one in &mut watched {
+            if let Poll::Ready(verdict) = one.as_mut().poll(context) {
+                return Poll::Ready(verdict);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+impl Live {
+    /// Ends a probation well: the build before is closed.
+    pub(in crate::app) fn confirm(&mut self, name: &str) {
+        let Some(probation) = self.probation.remove(name) else { return };
+        let Probation { changed, before, tasks, record, .. } = probation;
+        if let Some(core) = self.pipeline.as_ref().and_then(|it| it.core()) {
+            changed.iter().for_each(|one| core.set_probation(&one.id, false));
+        }
+        self.closings.begin(Closing {
+            tasks: tasks.into_iter().map(|(_, build)| build).collect(),
+            drain: self.config.shutdown.drain,
+            hooks: changed.into_iter().map(|one| one.old).collect(),
+            ..Closing::of(before)
+        });
+        self.journal.add(Replacement { at: now(), ..record });
+    }
+
+    /// Puts the build before back into service.
+    pub(in crate::app) async fn roll_back(&mut self, name: &str, reason: String) {
+        let Some(probation) = self.probation.remove(name) else { return };
+        let Probation { changed, before, wired, tasks, mut record, .. } = probation;
+        let drain = self.config.shutdown.drain;
+        if let Some(pipeline) = &mut self.pipeline {
+            if let Some(core) = pipeline.core() {
+                let olds: Vec<_> =
+                    changed.iter().map(|it| (it.id.clone(), it.old.clone())).collect();
+                let limits = self.config.reload;
+                let limits = crate::reload::change::Limits {
+                    hold: limits.hold,
+                    initialize: limits.initialize,
+                    after: After::Service,
+                };
+                let (notes, held) = change_back(core, changed, limits).await;
+                record.notes.extend(notes);
+                record.held_us += micros(held);
+                for (id, old) in olds {
+                    if let Some(member) = pipeline.get_mut(id.as_str()) {
+                        member.seated = Some(old);
+                    }
+                }
+            }
+            // Components that only the new build had brought into service.
+            let went_on = |id: &str| record.handed.iter().any(|handed| handed.component == id);
+            pipeline.take_out(|it| it.plugin == name && !went_on(&it.id), drain).await;
+            pipeline.wire(wired);
+            pipeline.refresh(name);
+        }
+        let new = self.seat(name, tasks);
+        if let Some(failed) = self.plugins.put(before) {
+            let tasks = new.into_iter().map(|(_, build)| build).collect();
+            self.closings.begin(Closing { tasks, drain, ..Closing::of(failed) });
+        }
+        if let Err(error) = self.start_pipeline(Strictness::Each).await {
+            record.notes.push(error.to_string());
+        }
+        record.alert = Some(format!(
+            "plugin {name} {} failed on probation and {} is back in service: {reason}",
+            record.to.version, record.from.version
+        ));
+        record.outcome = Outcome::RolledBack { reason };
+        self.journal.add(Replacement { at: now(), ..record });
+    }
+}

@@ -1,0 +1,249 @@
+//! Taking over a changed configuration, or changed settings beside a library.
+//!
+//! All is checked before anything is touched; what did not change goes on undisturbed.
+
+use std::collections::BTreeMap;
+
+use super::{Live, Meaning, meaning};
+use crate::{
+    app::{
+        check::{self, Missing},
+        pipeline::{Stand, Strictness},
+        plugins::read_sidecar,
+        tasks::{self, Prepared},
+    },
+    config::{Config, ConfigPath, Diagnostics, Sidecar},
+    reload::change::{After, Step, call_hook, change_over},
+};
+
+/// A configuration that was checked against the plugins in service.
+struct Checked {
+    config: Config,
+    meanings: BTreeMap<String, Meaning>,
+}
+
+impl Live {
+    /// Takes over a configuration; gives how many components and tasks changed.
+    ///
+    /// # Errors
+    /// Everything that is wrong; then all goes on as it was.
+    pub(in crate::app) async fn reconfigure(
+        &mut self,
+        config: Config,
+    ) -> Result<usize, Diagnostics> {
+        let mut findings = Diagnostics::new();
+        needs_restart(&self.config, &config, &mut findings);
+        let mut checked = Checked { config, meanings: BTreeMap::new() };
+        for berth in self.plugins.berths() {
+            let meaning = meaning(&checked.config, berth, &mut findings).await;
+            checked.meanings.insert(berth.generation.name().to_owned(), meaning);
+        }
+        let plugins = &self.plugins;
+        tasks::check_plugins(&checked.config, plugins, Missing::Waits, &mut findings);
+        check::components(&checked.config, plugins, Missing::Waits, &mut findings);
+        if findings.has_errors() {
+            return Err(findings);
+        }
+        if !findings.is_empty() {
+            tracing::warn!("{findings}");
+        }
+        self.take_over(checked).await
+    }
+
+    /// Reads the settings beside a plugin's library again.
+    ///
+    /// # Errors
+    /// Everything that is wrong; then the plugin goes on with the settings that it has.
+    pub(in crate::app) async fn reconfigure_plugin(
+        &mut self,
+        name: &str,
+    ) -> Result<usize, Diagnostics> {
+        let Some(berth) = self.plugins.berth_mut(name) else { return Ok(0) };
+        let sidecar = read_sidecar(berth.path(), name)?;
+        if sidecar == berth.sidecar {
+            return Ok(0);
+        }
+        let before: Sidecar = std::mem::replace(&mut berth.sidecar, sidecar);
+        let result = self.reconfigure(self.config.clone()).await;
+        if result.is_err()
+            && let Some(berth) = self.plugins.berth_mut(name)
+        {
+            berth.sidecar = before;
+        }
+        result
+    }
+
+    async fn take_over(&mut self, checked: Checked) -> Result<usize, Diagnostics> {
+        let Checked { config, meanings } = checked;
+        // A build on probation could not go back to what it does not know.
+        let names: Vec<_> = self.probation.keys().cloned().collect();
+        names.iter().for_each(|name| self.confirm(name));
+        let refuse = |reason: String| {
+            let mut found = Diagnostics::new();
+            found.push(config.error_at(&ConfigPath::root(), reason));
+            found
+        };
+        for (name, channel) in &config.channels {
+            if !self.config.channels.iter().any(|(known, _)| known == name) {
+                let declared = self.services.bus.declare(name.as_str().into(), channel.clone());
+                declared.map_err(|error| refuse(error.to_string()))?;
+            }
+        }
+        let mut prepared = Vec::new();
+        for (name, meaning) in &meanings {
+            let (tasks, fresh) = self.prepare_changed(name, meaning).await.map_err(|error| {
+                refuse(format!("the tasks of plugin `{name}` can't be made: {error}"))
+            })?;
+            prepared.push((name.clone(), tasks, fresh));
+        }
+        let mut count = self.change_components(&meanings).await.map_err(refuse)?;
+        count += self.change_members(&config, meanings).await;
+        for (name, tasks, fresh) in prepared {
+            count += fresh;
+            let before = self.seat(&name, tasks);
+            let drain = config.shutdown.drain;
+            for (_, build) in before {
+                tokio::spawn(async move { build.drain(drain).await });
+            }
+        }
+        self.config = config;
+        if let Err(error) = self.start_pipeline(Strictness::Each).await {
+            tracing::error!(%error, "the pipeline does not start");
+        }
+        Ok(count)
+    }
+
+    /// The tasks of a plugin: those that did not change keep what they run. Gives how many
+    /// are other ones.
+    async fn prepare_changed(
+        &self,
+        plugin: &str,
+        meaning: &Meaning,
+    ) -> Result<(Prepared, usize), hotbay_plugin_api::SchedulerError> {
+        let Some(berth) = self.plugins.berth(plugin) else { return Ok((Vec::new(), 0)) };
+        let now = self.tasks.of_plugin(plugin);
+        let (mut prepared, mut fresh) = (Prepared::new(), Vec::new());
+        for task in &meaning.tasks {
+            let same = now.iter().find(|(it, _)| it.id() == task.id() && it.config == task.config);
+            match same {
+                Some((_, build)) => prepared.push((task.clone(), build.clone())),
+                None => fresh.push(task.clone()),
+            }
+        }
+        let changed = fresh.len() + now.len().saturating_sub(prepared.len());
+        let services = &self.services;
+        prepared.extend(self.tasks.prepare(&berth.generation, fresh, services).await?);
+        Ok((prepared, changed))
+    }
+
+    /// Makes those components anew that run and are to be something else: all or none.
+    async fn change_components(
+        &mut self,
+        meanings: &BTreeMap<String, Meaning>,
+    ) -> Result<usize, String> {
+        let Some(pipeline) = &mut self.pipeline else { return Ok(0) };
+        let to: Vec<_> = meanings.values().flat_map(|meaning| &meaning.components).collect();
+        let mut steps = Vec::new();
+        for member in pipeline.members() {
+            let new = to.iter().find(|it| it.id == member.id && it.is_same_place(member));
+            let (Some(new), Some(old)) = (new, &member.wired) else { continue };
+            let plugin = self.plugins.get(&new.plugin);
+            if let (true, Stand::Runs, Some(seated), Some(plugin)) =
+                (new.differs(old), pipeline.stand(member), &member.seated, plugin)
+            {
+                steps.push(Step { plan: member.plan(new), old: seated.clone(), to: plugin });
+            }
+        }
+        let Some(core) = pipeline.core().cloned() else { return Ok(0) };
+        let reload = &self.config.reload;
+        let limits = crate::reload::change::Limits {
+            hold: reload.hold,
+            initialize: reload.initialize,
+            after: After::Service,
+        };
+        let (changed, held) = change_over(&core, &steps, &self.services, limits).await;
+        let changed =
+            changed.map_err(|failed| format!("{failed}; all components go on as they were"))?;
+        tracing::info!(components = changed.len(), ?held, "reconfigured");
+        let count = changed.len();
+        for one in changed {
+            if let Some(member) = pipeline.get_mut(one.id.as_str()) {
+                member.seated = Some(one.new);
+            }
+            if let Some(runtime) = one.old.options.runtime.clone() {
+                let limit = std::time::Duration::from_secs(2);
+                tokio::spawn(async move { call_hook(&one.old.task, &runtime, limit).await });
+            }
+        }
+        Ok(count)
+    }
+
+    /// Takes out what the configuration names no more, and adds what it names anew.
+    async fn change_members(
+        &mut self,
+        config: &Config,
+        meanings: BTreeMap<String, Meaning>,
+    ) -> usize {
+        let (Some(pipeline), Some(written)) = (&mut self.pipeline, &config.pipeline) else {
+            return 0;
+        };
+        let mut entries: Vec<_> = written.components().collect();
+        let stays = |member: &super::super::pipeline::Member| {
+            entries.iter().any(|entry| {
+                entry.id == member.id && entry.role == member.role && entry.plugin == member.plugin
+            })
+        };
+        let gone: Vec<_> = pipeline.members().iter().filter(|it| !stays(it)).collect();
+        let gone: Vec<_> = gone.into_iter().map(|member| member.id.clone()).collect();
+        pipeline.take_out(|member| gone.contains(&member.id), config.shutdown.drain).await;
+        pipeline.forget(|member| gone.contains(&member.id));
+        let mut added = 0;
+        // In the order of the file again, which is the direction of the data.
+        for (at, entry) in entries.drain(..).enumerate() {
+            let known = pipeline.members().iter().position(|member| member.id == entry.id);
+            let member = match known {
+                Some(place) => pipeline.members_mut().remove(place),
+                None => {
+                    added += 1;
+                    pipeline.member(entry)
+                }
+            };
+            pipeline.members_mut().insert(at, member);
+        }
+        for meaning in meanings.into_values() {
+            pipeline.wire(meaning.components);
+        }
+        gone.len() + added
+    }
+}
+
+/// What can't be changed while the host runs.
+fn needs_restart(old: &Config, new: &Config, findings: &mut Diagnostics) {
+    let mut fixed = |path: ConfigPath, what: &str| {
+        let message = format!("{what} can't be changed while the host runs");
+        findings
+            .push(new.error_at(&path, message).with_help("change it back, or restart the host"));
+    };
+    let root = ConfigPath::root;
+    if old.plugins.folder != new.plugins.folder {
+        fixed(root().key("plugins").key("folder"), "the plugins folder");
+    }
+    if old.plugins.probe_timeout != new.plugins.probe_timeout {
+        fixed(root().key("plugins").key("probe_timeout"), "the probe's time limit");
+    }
+    if old.reload.watch != new.reload.watch {
+        fixed(root().key("reload").key("watch"), "whether changes are followed");
+    }
+    if old.pipeline.as_ref().map(|it| it.time) != new.pipeline.as_ref().map(|it| it.time) {
+        fixed(
+            root().key("pipeline"),
+            "whether there is a pipeline, and where its time comes from,",
+        );
+    }
+    for (name, channel) in &new.channels {
+        let known = old.channels.iter().find(|(known, _)| known == name);
+        if known.is_some_and(|(_, known)| known != channel) {
+            fixed(root().key("channels").key(name), &format!("channel `{name}`"));
+        }
+    }
+}

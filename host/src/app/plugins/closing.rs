@@ -1,0 +1,161 @@
+//! Closing builds that are out of service, beside everything else.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{task::JoinSet, time::timeout};
+
+use super::Berth;
+use crate::{
+    app::{
+        status::{BuildState, PluginStatus},
+        task::TaskBuild,
+    },
+    plugin::Closed,
+    reload::{
+        change::{Seated, call_hook},
+        record::Build,
+    },
+};
+
+/// How long a plugin's threads get to end when the host closes it.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a component gets to shut down.
+const HOOK: Duration = Duration::from_secs(2);
+
+/// A build that is out of service, and what has to end before it is closed.
+pub(in crate::app) struct Closing {
+    pub(in crate::app) berth: Berth,
+    /// Whose runs under way may end within the limit.
+    pub(in crate::app) tasks: Vec<Arc<TaskBuild>>,
+    pub(in crate::app) drain: Duration,
+    /// Whose `shutdown` is due.
+    pub(in crate::app) hooks: Vec<Seated>,
+}
+
+/// How a build went.
+#[derive(Debug)]
+pub(in crate::app) enum Gone {
+    Wholly,
+    Leaked(Leak),
+}
+
+/// A build that could not be unloaded.
+#[derive(Debug, Clone)]
+pub(in crate::app) struct Leak {
+    plugin: String,
+    build: Build,
+    file: PathBuf,
+    loaded: String,
+    mapped_bytes: u64,
+    /// Those that did not end.
+    threads: usize,
+    reason: String,
+}
+
+impl Closing {
+    /// Nothing of this build is under way any more.
+    pub(in crate::app) fn of(berth: Berth) -> Self {
+        Self { berth, tasks: Vec::new(), drain: Duration::ZERO, hooks: Vec::new() }
+    }
+
+    async fn run(self) -> Gone {
+        let Self { berth, tasks, drain, hooks } = self;
+        for task in &tasks {
+            task.drain(drain).await;
+        }
+        // Their objects live in the generation: they go before it does.
+        drop(tasks);
+        for seated in &hooks {
+            call_hook(&seated.task, berth.generation.handle(), HOOK).await;
+        }
+        drop(hooks);
+        let (plugin, build) = (berth.generation.name().to_owned(), berth.build());
+        let (mapped_bytes, loaded) = (berth.generation.mapped_bytes(), berth.loaded.clone());
+        let file = berth.path().to_owned();
+        let (threads, reason) = match berth.generation.close(LIMIT).await {
+            Closed::Unmapped | Closed::Linked => return Gone::Wholly,
+            Closed::StillRunning { threads } => {
+                (threads, format!("{threads} of its threads or calls did not end"))
+            }
+            Closed::Pinned => {
+                (0, "a thread outside of its bay holds a thread-local of it".to_owned())
+            }
+        };
+        Gone::Leaked(Leak { plugin, build, file, loaded, mapped_bytes, threads, reason })
+    }
+}
+
+impl Leak {
+    pub(in crate::app) fn status(&self) -> PluginStatus {
+        PluginStatus {
+            name: self.plugin.clone(),
+            version: self.build.version.clone(),
+            generation: self.build.generation.unwrap_or_default(),
+            state: BuildState::Leaked,
+            hash: self.build.hash.clone(),
+            file: self.file.clone(),
+            loaded: self.loaded.clone(),
+            threads: self.threads,
+            mapped_bytes: self.mapped_bytes,
+            reason: Some(self.reason.clone()),
+        }
+    }
+
+    /// A sentence for people.
+    pub(in crate::app) fn text(&self) -> String {
+        let number = self.build.generation.unwrap_or_default();
+        format!("plugin {} (generation {number}) stays mapped: {}", self.plugin, self.reason)
+    }
+}
+
+/// The builds that are being closed.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Closings {
+    under_way: JoinSet<Gone>,
+    /// Those that could not be unloaded.
+    pub(in crate::app) leaks: Vec<Leak>,
+}
+
+impl Closings {
+    /// Closes a build in the background.
+    pub(in crate::app) fn begin(&mut self, closing: Closing) {
+        self.under_way.spawn(closing.run());
+    }
+
+    /// How many are being closed.
+    pub(in crate::app) fn len(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// Waits until one was closed; forever if none is being closed.
+    pub(in crate::app) async fn next(&mut self) {
+        match self.under_way.join_next().await {
+            Some(gone) => self.note(gone),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for all, within a limit.
+    pub(in crate::app) async fn finish(&mut self, limit: Duration) {
+        let all = async {
+            while let Some(gone) = self.under_way.join_next().await {
+                self.note(gone);
+            }
+        };
+        if timeout(limit, all).await.is_err() {
+            tracing::warn!(left = self.under_way.len(), "builds are still being closed");
+        }
+    }
+
+    fn note(&mut self, gone: Result<Gone, tokio::task::JoinError>) {
+        match gone {
+            Ok(Gone::Wholly) => {}
+            Ok(Gone::Leaked(leak)) => {
+                tracing::warn!("{}", leak.text());
+                self.leaks.push(leak);
+            }
+            Err(error) => tracing::error!(%error, "closing a plugin failed"),
+        }
+    }
+}

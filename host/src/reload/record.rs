@@ -1,0 +1,150 @@
+//! What is kept of each replacement.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// How many records are kept in memory.
+const KEPT: usize = 100;
+
+/// How large the file may grow before it is put aside, in bytes.
+const MOST: u64 = 4 << 20;
+
+/// One replacement of a plugin by another build of it, however it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Replacement {
+    /// When it was over, RFC 3339, UTC.
+    pub at: String,
+    /// The plugin.
+    pub plugin: String,
+    /// What was in service before.
+    pub from: Build,
+    /// What was to take over.
+    pub to: Build,
+    /// How long its components' inputs were held, in microseconds.
+    pub held_us: u64,
+    /// What each component handed over.
+    pub handed: Vec<Handed>,
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What a person should know; present if the new build is not in service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alert: Option<String>,
+    /// What else there is to say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One build of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The plugin's version.
+    pub version: String,
+    /// The SHA-256 of the library, in hexadecimal.
+    pub hash: String,
+    /// Its number in this host; absent if it was never loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+}
+
+/// What one component handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handed {
+    /// The component.
+    pub component: String,
+    /// The version of its state; absent if it had none.
+    pub version: Option<u32>,
+    /// The size of its state.
+    pub bytes: usize,
+}
+
+/// How a replacement ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The new build is in service.
+    Replaced,
+    /// The new build never came into service.
+    Refused {
+        /// The step that failed: `inspect`, `load`, `configuration`, `hold`, `save_state`,
+        /// `create`, `restore`, `initialize`, `leaks`.
+        step: String,
+        /// Why.
+        reason: String,
+    },
+    /// The new build failed on probation, and the old one is in service again.
+    RolledBack {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The records of one host: the last ones in memory, all in a file.
+#[derive(Debug, Default)]
+pub struct Journal {
+    file: Option<PathBuf>,
+    last: VecDeque<Replacement>,
+    total: u64,
+}
+
+impl Journal {
+    /// A journal that also goes to `replacements.jsonl` in this folder, one line each.
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { file: Some(folder.join("replacements.jsonl")), ..Self::default() }
+    }
+
+    /// Adds a record. One that is an alert is logged as an error.
+    pub fn add(&mut self, record: Replacement) {
+        let Replacement { plugin, held_us, .. } = &record;
+        match &record.alert {
+            Some(alert) => tracing::error!(plugin, "{alert}"),
+            None => tracing::info!(plugin, held_us, to = record.to.version, "replaced"),
+        }
+        if let Some(file) = &self.file
+            && let Err(error) = append(file, &record)
+        {
+            tracing::warn!(%error, file = %file.display(), "a replacement is not on record");
+        }
+        self.total += 1;
+        self.last.push_back(record);
+        if self.last.len() > KEPT {
+            self.last.pop_front();
+        }
+    }
+
+    /// The last records, the latest at the end.
+    pub fn last(&self) -> impl Iterator<Item = &Replacement> {
+        self.last.iter()
+    }
+
+    /// How many there were in all.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+}
+
+/// The time of a record.
+pub(crate) fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+/// A duration as a record has it.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn append(path: &Path, record: &Replacement) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|file| file.len() > MOST) {
+        fs::rename(path, path.with_extension("jsonl.old"))?;
+    }
+    let mut line = serde_json::to_vec(record)?;
+    line.push(b'\n');
+    OpenOptions::new().append(true).create(true).open(path)?.write_all(&line)
+}
