@@ -16,6 +16,7 @@ mod error;
 mod folder;
 mod generation;
 mod inbox;
+mod keys;
 mod lent;
 mod library;
 mod loader;
