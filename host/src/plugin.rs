@@ -1,13 +1,14 @@
 //! From a file to running code: probe, load, bay, and back to nothing.
 //!
-//! A file is copied to a private staging folder while its content is hashed,
-//! its ELF descriptor is read, a child process loads it first, and only then is
-//! it loaded here, into a [`Bay`] of its own: the threads that run its code.
+//! A file is checked for what it is and whose it is, copied to a private staging
+//! folder and hashed, its ELF descriptor is read, a child process loads it first,
+//! and only then is it loaded here, into a [`Bay`] of its own: the threads that run its code.
 //! Closing a [`Generation`] joins those threads and unmaps the library.
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!("Hotbay loads plugins on Linux, on x86-64 and aarch64 only");
 
+mod access;
 mod bay;
 mod component;
 mod elf;
@@ -15,6 +16,7 @@ mod error;
 mod folder;
 mod generation;
 mod inbox;
+mod keys;
 mod lent;
 mod library;
 mod loader;
@@ -27,6 +29,7 @@ mod services;
 mod staging;
 mod task_run;
 
+pub use access::Place;
 pub use bay::{Bay, BayConfig};
 pub use component::{PluginComponent, PluginEvents, PluginTurns};
 pub use elf::read_descriptor;
@@ -35,7 +38,7 @@ pub use folder::{Found, scan};
 pub use generation::{Closed, FileInfo, Generation, GenerationInfo};
 pub use hotbay_plugin_api::abi::DescriptorText as Descriptor;
 pub use lent::{ComponentSetup, Connections};
-pub use loader::{Inspected, Loader, LoaderConfig};
+pub use loader::{Checked, Inspected, Loader, LoaderConfig};
 pub use probe::{PROBE_ARGUMENT, serve as serve_probe};
 pub use seat::Seat;
 pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};

@@ -10,6 +10,7 @@
 
 mod cargo;
 mod folder;
+mod keys;
 pub mod proc;
 mod report;
 mod run;
@@ -17,6 +18,7 @@ mod wait;
 
 pub use cargo::{Artifacts, BuildError, Profile, build, hotbay, library, workspace};
 pub use folder::{ConfigFile, PluginsFolder};
+pub use keys::free_keys;
 pub use report::Report;
 pub use run::{Ended, Run, Running, Signal};
 pub use wait::{LIMIT, until};

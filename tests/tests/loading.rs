@@ -2,11 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+use std::{
+    fs::{self, File, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
 use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, library};
 use serde_json::Value;
 
 /// `hotbay plugin inspect` of a file that is to be refused: by reason, with a remedy.
-fn refused(file: &std::path::Path) -> Ended {
+fn refused(file: &Path) -> Ended {
     let ended = Run::new(["plugin".as_ref(), "inspect".as_ref(), file.as_os_str()]).finish();
     let ended = ended.expect_code(2);
     assert_eq!(ended.stdout, "");
@@ -56,8 +62,8 @@ fn an_empty_file_is_refused() {
 
 #[test]
 fn a_library_cut_short_anywhere_is_refused_and_harms_nobody() {
-    let whole = std::fs::read(library("not-a-plugin")).unwrap();
-    let hello = std::fs::read(library("hello")).unwrap();
+    let whole = fs::read(library("not-a-plugin")).unwrap();
+    let hello = fs::read(library("hello")).unwrap();
     let folder = PluginsFolder::with(&[]);
     let cuts = [1, 16, 64, 100, 1_000, 4_096, 10_000, 100_000];
     let eighths = (1..8).map(|eighth| hello.len() / 8 * eighth);
@@ -108,9 +114,36 @@ fn a_symbolic_link_and_a_folder_are_refused() {
     std::os::unix::fs::symlink(library("hello"), &link).unwrap();
     refused(&link).expect_stderr(&["is a symbolic link", "put a copy of the file there"]);
     let inner = folder.path().join("inner.so");
-    std::fs::create_dir(&inner).unwrap();
+    fs::create_dir(&inner).unwrap();
     refused(&inner).expect_stderr(&["is not a regular file"]);
     refused(&folder.path().join("none.so")).expect_stderr(&["there is no such file"]);
+}
+
+#[test]
+fn what_others_can_write_is_refused_and_taken_once_they_can_not() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let file = folder.path().join("libhello.so");
+    let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(&file, 0o666);
+    refused(&file).expect_stderr(&[
+        "can be written by others (mode 0666, group",
+        "[writable-by-others]",
+        "`chmod go-w` the file",
+    ]);
+    mode(&file, 0o644);
+    mode(folder.path(), 0o777);
+    refused(&file).expect_stderr(&["lies in a folder that can be written by others (mode 0777"]);
+    mode(folder.path(), 0o755);
+    let inspect = Run::new(["plugin".as_ref(), "inspect".as_ref(), file.as_os_str()]);
+    assert_eq!(inspect.finish().expect_code(0).stderr, "");
+}
+
+#[test]
+fn a_file_of_eight_gigabytes_is_refused_at_once() {
+    let folder = PluginsFolder::with(&[]);
+    let file = folder.write("sparse.so", b"");
+    File::options().write(true).open(&file).unwrap().set_len(8 << 30).unwrap();
+    refused(&file).expect_stderr(&["has 8589934592 bytes, more than the cap of", "[too-large]"]);
 }
 
 #[test]
@@ -131,7 +164,7 @@ fn a_bad_file_beside_a_good_plugin_is_a_warning_and_the_good_one_loads() {
 #[test]
 fn the_same_plugin_twice_is_loaded_once_and_said_so() {
     let folder = PluginsFolder::with(&["hello"]);
-    folder.write("second.so", &std::fs::read(library("hello")).unwrap());
+    folder.write("second.so", &fs::read(library("hello")).unwrap());
     let config = ConfigFile::new(&folder, "");
     let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);
     ended.expect_stderr(&["second.so", "is plugin hello, which was loaded from", "libhello.so"]);

@@ -222,8 +222,8 @@ impl Plugins {
 /// A refusal among the findings.
 pub(super) fn warning(refused: &LoadError) -> Diagnostic {
     let refusal = &refused.refusal;
-    Diagnostic::new(&refused.path, Severity::Warning, refusal.to_string())
-        .with_help(refusal.remedy())
+    let message = format!("{refusal} [{}]", refusal.code());
+    Diagnostic::new(&refused.path, Severity::Warning, message).with_help(refusal.remedy())
 }
 
 /// How many components the configuration takes from each plugin.

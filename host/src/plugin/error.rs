@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use hotbay_plugin_api::abi::API_VERSION;
 
+use super::access::Place;
+
 /// A file that was refused.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {refusal}; {}", path.display(), refusal.remedy())]
+#[error("{}: {refusal} [{}]; {}", path.display(), refusal.code(), refusal.remedy())]
 pub struct LoadError {
     /// Which file.
     pub path: PathBuf,
@@ -28,8 +30,28 @@ pub enum Refusal {
     #[error("is a symbolic link")]
     Link,
     /// A folder, a device, a pipe, a socket.
-    #[error("is not a regular file")]
-    NotAFile,
+    #[error("is not a regular file but {0}")]
+    NotAFile(&'static str),
+    /// Somebody could change or replace it who has no business here.
+    #[error("{place}can be written by others (mode {mode:04o}, group {group})")]
+    WritableByOthers {
+        /// The file or its folder.
+        place: Place,
+        /// The permissions there.
+        mode: u32,
+        /// The group there.
+        group: u32,
+    },
+    /// Somebody owns it who has no business here.
+    #[error("{place}belongs to user {owner}, who is neither root nor the host's user {host}")]
+    ForeignOwner {
+        /// The file or its folder.
+        place: Place,
+        /// Whose it is.
+        owner: u32,
+        /// The user that the host runs as.
+        host: u32,
+    },
     /// More bytes than the cap.
     #[error("has {size} bytes, more than the cap of {cap}")]
     TooLarge {
@@ -67,6 +89,9 @@ pub enum Refusal {
     /// The child process could not be run.
     #[error("cannot be probed ({0})")]
     NoProbe(String),
+    /// The private copy is not what was checked.
+    #[error("was changed in the staging folder after it was checked")]
+    Changed,
     /// The dynamic linker refused it.
     #[error("cannot be linked ({0})")]
     Linking(String),
@@ -96,7 +121,9 @@ impl Refusal {
             Self::Missing => "missing",
             Self::Unreadable(_) => "unreadable",
             Self::Link => "link",
-            Self::NotAFile => "not-a-file",
+            Self::NotAFile(_) => "not-a-file",
+            Self::WritableByOthers { .. } => "writable-by-others",
+            Self::ForeignOwner { .. } => "foreign-owner",
             Self::TooLarge { .. } => "too-large",
             Self::NotALibrary(_) => "not-a-library",
             Self::OtherMachine(_) => "other-machine",
@@ -105,6 +132,7 @@ impl Refusal {
             Self::ProbeCrashed(_) => "probe-crashed",
             Self::ProbeTimeout { .. } => "probe-timeout",
             Self::NoProbe(_) => "no-probe",
+            Self::Changed => "changed",
             Self::Linking(_) => "linking",
             Self::Layout(_) => "layout",
             Self::Manifest(_) => "manifest",
@@ -117,9 +145,18 @@ impl Refusal {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Missing => "check the path",
-            Self::Unreadable(_) => "check the file's permissions",
+            Self::Unreadable(_) => "check the path and its permissions",
             Self::Link => "put a copy of the file there instead",
-            Self::NotAFile => "remove it from the plugins folder",
+            Self::NotAFile(_) => "remove it from the plugins folder",
+            Self::WritableByOthers { place: Place::File, .. } => {
+                "see what changed it, then take that right away: `chmod go-w` the file"
+            }
+            Self::WritableByOthers { place: Place::Folder, .. } => {
+                "see who put it there, then take that right away: `chmod go-w` the folder"
+            }
+            Self::ForeignOwner { .. } => {
+                "see who put it there, then `chown` it to root or the host's user"
+            }
             Self::TooLarge { .. } => "strip the library (`strip = true` in its release profile)",
             Self::NotALibrary(_) => {
                 "copy it again if it was cut short, and build it with crate-type = [\"cdylib\"]"
@@ -132,6 +169,9 @@ impl Refusal {
             Self::ProbeCrashed(_) => "copy it again if it was cut short, or rebuild it",
             Self::ProbeTimeout { .. } => "look for work done in static constructors",
             Self::NoProbe(_) => "check that the hotbay executable can be started",
+            Self::Changed => {
+                "do not trust it: its own code, run in the probe, or another program changed it"
+            }
             Self::Linking(_) => "build it on a system with the same or an older libc",
             Self::Layout(_) => "rebuild it with the hotbay-plugin-api of this host's version",
             Self::Manifest(_) => "mend the plugin's PLUGIN_TASKS or components and rebuild it",

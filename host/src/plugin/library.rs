@@ -2,7 +2,11 @@
 
 #![expect(unsafe_code, reason = "loading and closing a library can't be proved by the compiler")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
 use abi_stable::{
     StableAbi,
@@ -12,9 +16,13 @@ use abi_stable::{
 use hotbay_plugin_api::abi::PluginRef;
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 
-use super::Refusal;
+use super::{Refusal, keys::Keys};
 
-/// A mapped library. Dropping it unmaps it: see [`Library::close`].
+/// Libraries that `dlclose` left mapped. It lets go of them at a later call, once the threads
+/// have ended that pinned them; only then can their keys go.
+static PINNED: Mutex<Vec<(PathBuf, Keys)>> = Mutex::new(Vec::new());
+
+/// A mapped library, for [`Library::close`] or [`Library::keep`].
 #[derive(Debug)]
 pub(super) struct Library {
     handle: Handle,
@@ -40,8 +48,13 @@ impl Library {
         let handle = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
             .map_err(|error| Refusal::Linking(error.to_string()))?;
         let library = Self { handle, path: path.to_owned() };
-        let module = library.module(entry)?;
-        Ok((library, module))
+        match library.module(entry) {
+            Ok(module) => Ok((library, module)),
+            Err(refusal) => {
+                library.close();
+                Err(refusal)
+            }
+        }
     }
 
     fn module(&self, entry: &str) -> Result<PluginRef, Refusal> {
@@ -74,18 +87,26 @@ impl Library {
     /// may be alive: the caller, [`Generation`](super::Generation), has joined its bay.
     pub(super) fn close(self) -> Unmapped {
         let Self { handle, path } = self;
+        let keys = Keys::of(&code(&maps(), &path));
         if let Err(error) = handle.close() {
             tracing::error!(%error, path = %path.display(), "dlclose failed");
         }
-        if is_mapped(&path) { Unmapped::StillMapped } else { Unmapped::Gone }
+        let mut pinned = PINNED.lock().unwrap_or_else(PoisonError::into_inner);
+        pinned.push((path.clone(), keys));
+        let maps = maps();
+        for (_, keys) in pinned.extract_if(.., |(pinned, _)| !is_mapped(&maps, pinned)) {
+            keys.delete();
+        }
+        let stays = pinned.iter().any(|(pinned, _)| *pinned == path);
+        if stays { Unmapped::StillMapped } else { Unmapped::Gone }
     }
 
     /// How much address space it takes, in bytes.
     pub(super) fn mapped_bytes(&self) -> u64 {
         let Some(path) = self.path.to_str() else { return 0 };
-        let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return 0 };
-        let of_this = maps.lines().filter(|line| line.ends_with(path));
-        of_this.filter_map(mapping_bytes).sum()
+        let maps = maps();
+        let of_this = maps.lines().filter(|line| line.contains(path));
+        of_this.filter_map(addresses).map(|range| range.len() as u64).sum()
     }
 
     /// Leaves the library mapped for the rest of the process.
@@ -94,25 +115,33 @@ impl Library {
     }
 }
 
-/// Whether this process maps code of this path.
+fn maps() -> String {
+    std::fs::read_to_string("/proc/self/maps").unwrap_or_default()
+}
+
+/// Whether this process maps code of this path; what can't be known is taken for mapped.
 ///
 /// Not just any part of it: with `RUST_BACKTRACE` set, a plugin that panics maps its own
 /// file to name its functions, and never lets go of that. It is a file that is read then,
 /// no library.
-pub(super) fn is_mapped(path: &Path) -> bool {
-    let Some(path) = path.to_str() else { return false };
-    let is_code = |line: &str| {
-        let permissions = line.split_whitespace().nth(1);
-        line.ends_with(path) && permissions.is_some_and(|it| it.contains('x'))
-    };
-    std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.lines().any(is_code))
+fn is_mapped(maps: &str, path: &Path) -> bool {
+    maps.is_empty() || path.to_str().is_none() || !code(maps, path).is_empty()
 }
 
-/// The size of one line's mapping, `START-END …` in hexadecimal: see proc_pid_maps(5).
-fn mapping_bytes(line: &str) -> Option<u64> {
+/// Where the code of this file is mapped: the lines of `maps` that are executable.
+fn code(maps: &str, path: &Path) -> Vec<Range<usize>> {
+    let Some(path) = path.to_str() else { return Vec::new() };
+    let of_path = maps.lines().filter(|line| line.contains(path));
+    let code =
+        of_path.filter(|line| line.split_whitespace().nth(1).is_some_and(|it| it.contains('x')));
+    code.filter_map(addresses).collect()
+}
+
+/// The addresses of one line's mapping, `START-END …` in hexadecimal: see proc_pid_maps(5).
+fn addresses(line: &str) -> Option<Range<usize>> {
     let (start, end) = line.split_whitespace().next()?.split_once('-')?;
-    let address = |text| u64::from_str_radix(text, 16).ok();
-    address(end)?.checked_sub(address(start)?)
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    Some(address(start)?..address(end)?)
 }
 
 /// abi_stable's reports span many lines; the first that says something is enough for people.

@@ -1,9 +1,15 @@
-//! The order of a load: copy and hash, read the descriptor, probe, load.
+//! The order of a load: check and copy, read the descriptor, probe, load.
+//!
+//! No way leads around a step: [`Checked`] comes from [`Loader::check`] alone,
+//! [`Inspected`] from a `Checked`, and only that can be loaded.
 
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -45,10 +51,28 @@ impl Default for LoaderConfig {
 /// Loads plugins, one generation after the other.
 #[derive(Debug)]
 pub struct Loader {
-    staging: Staging,
+    staging: Arc<Staging>,
     probe: Probe,
     size_cap: u64,
     generations: AtomicU64,
+}
+
+/// A file that may be looked at further: what it is, whose it is and what it says of
+/// itself were checked, and none of its code has run.
+#[derive(Debug)]
+pub struct Checked {
+    /// The file.
+    pub path: PathBuf,
+    /// What stands in its ELF section.
+    pub descriptor: Descriptor,
+    staged: Staged,
+}
+
+impl Checked {
+    /// The SHA-256 of the bytes, in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.staged.hash
+    }
 }
 
 /// A library that stood every test short of being loaded here.
@@ -81,25 +105,50 @@ impl Loader {
             None => std::env::current_exe()?,
         };
         Ok(Self {
-            staging: Staging::new(config.staging.as_deref())?,
+            staging: Arc::new(Staging::new(config.staging.as_deref())?),
             probe: Probe { program, limit: config.probe_limit },
             size_cap: config.size_cap,
             generations: AtomicU64::new(0),
         })
     }
 
-    /// Copies, hashes and probes a file.
+    /// Checks, copies and probes a file: [`check`](Self::check), then [`probe`](Self::probe).
     ///
     /// # Errors
     /// Names the file, the reason and the remedy.
     pub async fn inspect(&self, path: &Path) -> Result<Inspected, LoadError> {
+        self.probe(self.check(path).await?).await
+    }
+
+    /// Checks a file and copies it; what is looked at from here on is the copy.
+    ///
+    /// # Errors
+    /// Names the file, the reason and the remedy.
+    pub async fn check(&self, path: &Path) -> Result<Checked, LoadError> {
         let number = self.generations.fetch_add(1, Ordering::Relaxed);
-        let staged = self.staging.copy(path, number, self.size_cap)?;
-        let refuse = |refusal: Refusal| refusal.of(path);
-        let descriptor = read_descriptor(&staged.bytes).map_err(refuse)?;
-        let manifest = self.probe.run(&staged.path, &descriptor).await.map_err(refuse)?;
-        let staged = staged.without_bytes();
-        Ok(Inspected { path: path.to_owned(), descriptor, manifest, staged })
+        let (staging, cap) = (Arc::clone(&self.staging), self.size_cap);
+        let from = path.to_owned();
+        let check = move || {
+            let (staged, bytes) = staging.copy(&from, number, cap)?;
+            let descriptor = read_descriptor(&bytes)?;
+            Ok::<_, Refusal>(Checked { path: from, descriptor, staged })
+        };
+        // Reading and hashing a large file takes long enough to be in the way.
+        let checked = tokio::task::spawn_blocking(check).await;
+        let checked = checked.unwrap_or_else(|error| Err(Refusal::Host(error.to_string())));
+        checked.map_err(|refusal| refusal.of(path))
+    }
+
+    /// Has a child process load the copy, which runs code of it for the first time.
+    ///
+    /// # Errors
+    /// Names the file, the reason and the remedy.
+    pub async fn probe(&self, checked: Checked) -> Result<Inspected, LoadError> {
+        let Checked { path, descriptor, staged } = checked;
+        match self.probe.run(&staged.path, &descriptor).await {
+            Ok(manifest) => Ok(Inspected { path, descriptor, manifest, staged }),
+            Err(refusal) => Err(refusal.of(path)),
+        }
     }
 
     /// Loads a file that was inspected, with `threads` threads for its tasks.
@@ -112,8 +161,13 @@ impl Loader {
         threads: NonZeroUsize,
     ) -> Result<Generation, LoadError> {
         let Inspected { path, descriptor, staged, .. } = inspected;
-        let config = BayConfig { name: descriptor.name.clone(), threads };
-        let loaded = Generation::load(staged, path.clone(), descriptor, &config).await;
-        loaded.map_err(|refusal| refusal.of(path))
+        let verify = move || staged.verify().map(|()| staged);
+        let verified = tokio::task::spawn_blocking(verify).await;
+        let load = async {
+            let staged = verified.map_err(|error| Refusal::Host(error.to_string()))??;
+            let config = BayConfig { name: descriptor.name.clone(), threads };
+            Generation::load(staged, path.clone(), descriptor, &config).await
+        };
+        load.await.map_err(|refusal| refusal.of(path))
     }
 }

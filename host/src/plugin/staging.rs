@@ -5,8 +5,8 @@
 //! is loaded is always a copy, and its name says hash and generation.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    fs::{self, OpenOptions},
+    io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -14,7 +14,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{LoadError, Refusal};
+use super::{Refusal, access};
 
 /// The folder for copies, removed with all it holds when dropped.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Staged {
     pub(super) path: PathBuf,
     /// SHA-256 of the content, in hexadecimal.
     pub(super) hash: String,
-    pub(super) bytes: Vec<u8>,
+    size: u64,
 }
 
 impl Staging {
@@ -43,9 +43,15 @@ impl Staging {
     }
 
     /// Copies a file here and hashes what it copies: those bytes, no others, are loaded.
-    pub(super) fn copy(&self, from: &Path, number: u64, cap: u64) -> Result<Staged, LoadError> {
-        let bytes = read(from, cap).map_err(|refusal| refusal.of(from))?;
-        let hash = format!("{:x}", Sha256::digest(&bytes));
+    /// Gives them as well, for whoever looks at them before.
+    pub(super) fn copy(
+        &self,
+        from: &Path,
+        number: u64,
+        cap: u64,
+    ) -> Result<(Staged, Vec<u8>), Refusal> {
+        let bytes = access::read(from, cap)?;
+        let hash = hash(&bytes);
         let path = self.folder.path().join(format!("{}-{number}.so", &hash[..16]));
         let written = OpenOptions::new()
             .write(true)
@@ -53,21 +59,24 @@ impl Staging {
             .mode(0o500)
             .open(&path)
             .and_then(|mut file| file.write_all(&bytes));
+        // Made before a failure is told, so that half a copy goes as well.
+        let staged = Staged { path, hash, size: bytes.len() as u64 };
         match written {
-            Ok(()) => Ok(Staged { path, hash, bytes }),
+            Ok(()) => Ok((staged, bytes)),
             Err(error) => {
-                Err(Refusal::Host(format!("no copy in {}: {error}", self.folder.path().display()))
-                    .of(from))
+                let folder = self.folder.path().display();
+                Err(Refusal::Host(format!("no copy in {folder}: {error}")))
             }
         }
     }
 }
 
 impl Staged {
-    /// Lets go of the content, which the file holds.
-    pub(super) fn without_bytes(mut self) -> Self {
-        self.bytes = Vec::new();
-        self
+    /// Refuses a copy that is not what was checked any more. The probe ran code of it as
+    /// this very user, who may write here.
+    pub(super) fn verify(&self) -> Result<(), Refusal> {
+        let bytes = access::read(&self.path, self.size).map_err(|_| Refusal::Changed)?;
+        if hash(&bytes) == self.hash { Ok(()) } else { Err(Refusal::Changed) }
     }
 }
 
@@ -79,43 +88,27 @@ impl Drop for Staged {
     }
 }
 
-fn read(path: &Path, cap: u64) -> Result<Vec<u8>, Refusal> {
-    // Without `O_NONBLOCK`, opening a pipe that nobody writes would wait for ever.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file: File = opened.map_err(|error| match error.raw_os_error() {
-        Some(libc::ELOOP) => Refusal::Link,
-        Some(libc::ENOENT) => Refusal::Missing,
-        Some(libc::ENXIO) => Refusal::NotAFile,
-        _ => Refusal::Unreadable(error),
-    })?;
-    let metadata = file.metadata().map_err(Refusal::Unreadable)?;
-    if !metadata.is_file() {
-        return Err(Refusal::NotAFile);
-    }
-    if metadata.len() > cap {
-        return Err(Refusal::TooLarge { size: metadata.len(), cap });
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    // The file may grow while it is read: the cap holds for what is read.
-    file.take(cap + 1).read_to_end(&mut bytes).map_err(Refusal::Unreadable)?;
-    let size = bytes.len() as u64;
-    if size > cap {
-        return Err(Refusal::TooLarge { size, cap });
-    }
-    Ok(bytes)
+/// SHA-256, in hexadecimal.
+pub(super) fn hash(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_copy_has_the_hash_of_its_bytes_and_goes_when_it_is_dropped() {
+    fn staged() -> (Staging, Staged) {
         let staging = Staging::new(None).unwrap();
         let source = staging.folder.path().join("source");
         fs::write(&source, b"abc").unwrap();
-        let staged = staging.copy(&source, 7, 10).unwrap();
+        let (staged, bytes) = staging.copy(&source, 7, 10).unwrap();
+        assert_eq!(bytes, b"abc");
+        (staging, staged)
+    }
+
+    #[test]
+    fn the_copy_has_the_hash_of_its_bytes_and_goes_when_it_is_dropped() {
+        let (_staging, staged) = staged();
         // The SHA-256 of "abc", from FIPS 180-2, appendix B.1.
         assert!(staged.hash.starts_with("ba7816bf8f01cfea414140de5dae2223"));
         let path = staged.path.clone();
@@ -125,21 +118,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_plain_file_is_refused_with_its_reason() {
-        let staging = Staging::new(None).unwrap();
-        let at = |name: &str| staging.folder.path().join(name);
-        fs::write(at("large"), [0; 11]).unwrap();
-        fs::create_dir(at("folder")).unwrap();
-        std::os::unix::fs::symlink(at("large"), at("link")).unwrap();
-        for (name, code) in [
-            ("large", "too-large"),
-            ("folder", "not-a-file"),
-            ("link", "link"),
-            ("nothing", "missing"),
-        ] {
-            assert_eq!(staging.copy(&at(name), 1, 10).unwrap_err().refusal.code(), code, "{name}");
-        }
-        let device = staging.copy(Path::new("/dev/zero"), 1, 10).unwrap_err();
-        assert_eq!(device.refusal.code(), "not-a-file");
+    fn a_copy_that_was_written_to_or_exchanged_is_refused() {
+        let (staging, staged) = staged();
+        assert!(staged.verify().is_ok());
+        fs::set_permissions(&staged.path, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(&staged.path, b"abd").unwrap();
+        assert_eq!(staged.verify().unwrap_err().code(), "changed");
+        let other = staging.folder.path().join("other");
+        fs::write(&other, b"abc").unwrap();
+        fs::remove_file(&staged.path).unwrap();
+        std::os::unix::fs::symlink(other, &staged.path).unwrap();
+        assert_eq!(staged.verify().unwrap_err().code(), "changed");
     }
 }

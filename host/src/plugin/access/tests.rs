@@ -1,0 +1,141 @@
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    path::PathBuf,
+};
+
+use rustix::fs::{XattrFlags, mkfifoat, setxattr};
+
+use super::{owner::decide, *};
+
+/// What is said to user 1000, whose private group is 1000 as well, about something with
+/// this mode, owner and group.
+fn said(place: Place, mode: u32, owner: u32, group: u32) -> &'static str {
+    let mut stat = fstat(File::open("/dev/null").unwrap()).unwrap();
+    (stat.st_mode, stat.st_uid, stat.st_gid) = (mode, owner, group);
+    let decided = decide(&stat, place, 1000, |group| group == 1000);
+    decided.map_or_else(|refusal| refusal.code(), |()| "fine")
+}
+
+#[test]
+fn files_of_root_and_of_the_host_are_fine_and_those_of_strangers_are_not() {
+    assert_eq!(said(Place::File, 0o644, 0, 0), "fine");
+    assert_eq!(said(Place::File, 0o600, 1000, 1000), "fine");
+    assert_eq!(said(Place::File, 0o400, 1001, 1000), "foreign-owner");
+    assert_eq!(said(Place::Folder, 0o755, 1001, 1001), "foreign-owner");
+    assert_eq!(said(Place::Folder, 0o1777, 1001, 1001), "foreign-owner");
+}
+
+#[test]
+fn what_everybody_can_write_is_refused_but_for_sticky_folders() {
+    assert_eq!(said(Place::File, 0o666, 1000, 1000), "writable-by-others");
+    assert_eq!(said(Place::File, 0o1666, 1000, 1000), "writable-by-others");
+    assert_eq!(said(Place::Folder, 0o777, 0, 0), "writable-by-others");
+    assert_eq!(said(Place::Folder, 0o1777, 0, 0), "fine");
+}
+
+#[test]
+fn a_group_may_write_only_if_no_stranger_is_in_it() {
+    for place in [Place::File, Place::Folder] {
+        assert_eq!(said(place, 0o664, 1000, 1000), "fine");
+        assert_eq!(said(place, 0o664, 1000, 50), "writable-by-others");
+        assert_eq!(said(place, 0o644, 1000, 50), "fine");
+    }
+}
+
+#[test]
+fn a_user_who_may_write_by_an_access_control_list_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, b"content").unwrap();
+    // Version 2, then tag, rights and number: the owner rw, user 4711 rw, the group r,
+    // at most rw for these two, all others r.
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, number) in
+        [(1, 6, u32::MAX), (2, 6, 4711), (4, 4, u32::MAX), (16, 6, u32::MAX), (32, 4, u32::MAX)]
+    {
+        list.extend([u16::to_le_bytes(tag), u16::to_le_bytes(rights)].concat());
+        list.extend(number.to_le_bytes());
+    }
+    match setxattr(&path, "system.posix_acl_access", &list, XattrFlags::empty()) {
+        Ok(()) => assert_eq!(refused(&path).code(), "writable-by-others"),
+        Err(error) => assert_eq!(error, Errno::NOTSUP, "this file system knows no lists"),
+    }
+}
+
+fn refused(path: &Path) -> Refusal {
+    read(path, 10).unwrap_err()
+}
+
+#[test]
+fn only_a_plain_file_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("file"), b"content").unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    mkfifoat(CWD, at("pipe"), Mode::RUSR).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    symlink(at("file"), at("link")).unwrap();
+    symlink("/dev/zero", at("link-to-device")).unwrap();
+    symlink(at("nothing"), at("dangling")).unwrap();
+    symlink(at("loop"), at("loop")).unwrap();
+    assert_eq!(read(&at("file"), 10).unwrap(), b"content");
+    for (path, code, text) in [
+        (at("folder"), "not-a-file", "is not a regular file but a folder"),
+        (at("pipe"), "not-a-file", "is not a regular file but a named pipe"),
+        (at("socket"), "not-a-file", "is not a regular file but a socket"),
+        (PathBuf::from("/dev/zero"), "not-a-file", "is not a regular file but a device"),
+        (at("link"), "link", "is a symbolic link"),
+        (at("link-to-device"), "link", "is a symbolic link"),
+        (at("dangling"), "link", "is a symbolic link"),
+        (at("loop"), "link", "is a symbolic link"),
+        (at("nothing"), "missing", "there is no such file"),
+        (at("none/file"), "missing", "there is no such file"),
+        (at("file/file"), "missing", "there is no such file"),
+        (PathBuf::from("/"), "not-a-file", "is not a regular file but a folder"),
+    ] {
+        let refusal = refused(&path);
+        assert_eq!((refusal.code(), refusal.to_string().as_str()), (code, text), "{path:?}");
+    }
+}
+
+#[test]
+fn a_file_of_eight_gigabytes_is_refused_by_its_size_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sparse");
+    File::create(&path).unwrap().set_len(8 << 30).unwrap();
+    let Refusal::TooLarge { size, cap } = refused(&path) else { panic!("it is too large") };
+    assert_eq!((size, cap), (8 << 30, 10));
+    // No block of it was ever made, so nothing was there to read.
+    assert_eq!(fs::metadata(&path).unwrap().blocks(), 0);
+}
+
+#[test]
+fn the_folder_counts_as_much_as_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let file = inner.join("file");
+    fs::write(&file, b"content").unwrap();
+    let mode = |mode| fs::set_permissions(&inner, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o777);
+    let refusal = refused(&file);
+    assert_eq!(refusal.code(), "writable-by-others");
+    assert!(refusal.to_string().starts_with("lies in a folder that can be written"), "{refusal}");
+    mode(0o1777);
+    assert!(read(&file, 10).is_ok());
+}
+
+#[test]
+fn exchanging_the_folder_after_it_was_opened_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    for (path, content) in [(&first, "the first"), (&second, "the second")] {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join("file"), content).unwrap();
+    }
+    let open = Folder::of(&first.join("file")).unwrap();
+    fs::rename(&first, folder.path().join("gone")).unwrap();
+    fs::rename(&second, &first).unwrap();
+    assert_eq!(open.read(OsStr::new("file"), 10).unwrap(), b"the first");
+}
