@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::library;
+use crate::{library, put};
 
 /// A folder of plugins that goes when it is dropped.
 #[derive(Debug)]
@@ -82,5 +83,40 @@ impl ConfigFile {
     /// Where it is.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("hotbay.yaml")
+    }
+
+    /// Writes another text in its place, in one step.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    pub fn rewrite(&self, plugins: &PluginsFolder, yaml: &str) {
+        let folder = plugins.path().display();
+        put(&self.path(), format!("plugins: {{ folder: {folder} }}\n{yaml}").as_bytes());
+    }
+
+    /// What the host that runs with it says about itself, once it does.
+    ///
+    /// # Panics
+    /// If what it says is not JSON.
+    pub fn status(&self) -> Option<Value> {
+        let text = fs::read(self.state_folder().join("status.json")).ok()?;
+        Some(serde_json::from_slice(&text).expect("a status is JSON"))
+    }
+
+    /// The records of the replacements so far.
+    ///
+    /// # Panics
+    /// If they are not JSON.
+    pub fn records(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.state_folder().join("replacements.jsonl"));
+        // The last line may be half written.
+        let text = text.unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let lines = whole.lines().filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
+    }
+
+    fn state_folder(&self) -> PathBuf {
+        self.folder.path().join(".hotbay/hotbay")
     }
 }

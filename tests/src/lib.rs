@@ -8,6 +8,7 @@
 //! Nothing here sleeps for luck: [`until`] looks again and again for a fact,
 //! and fails with its name when the time is over.
 
+mod builds;
 mod cargo;
 mod folder;
 mod keys;
@@ -16,6 +17,7 @@ mod report;
 mod run;
 mod wait;
 
+pub use builds::{another_build, build_that, put};
 pub use cargo::{Artifacts, BuildError, Profile, build, hotbay, library, workspace};
 pub use folder::{ConfigFile, PluginsFolder};
 pub use keys::free_keys;

@@ -107,7 +107,8 @@ pub(super) async fn follow(
             }
             Next::Verdict(name, Verdict::Stood) => live.confirm(&name),
             Next::Verdict(name, Verdict::Failed { reason }) => live.roll_back(&name, reason).await,
-            Next::Closed | Next::Tick => {}
+            Next::Tick => seen.look_again(live).await,
+            Next::Closed => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -57,6 +58,13 @@ impl Seen {
         }
         live.refused.retain(|path, _| now.libraries.contains_key(path));
         self.last = Some(now);
+    }
+
+    /// Retires what went before the watch had seen it for long enough to miss it.
+    pub(super) async fn look_again(&mut self, live: &mut Live) {
+        if let Some(last) = self.last.as_ref().filter(|it| it.folder == FolderState::Present) {
+            depart(live, last).await;
+        }
     }
 
     /// Files that are new or hold something else than before.
@@ -124,7 +132,7 @@ async fn take_file(live: &mut Live, now: &Snapshot, path: &Path) {
             match from {
                 None => live.arrive(library).await,
                 Some((from, _)) if from == path => live.replace(library).await,
-                Some((from, _)) if now.libraries.contains_key(&from) => {
+                Some((from, _)) if !is_gone(now, &from) => {
                     let refusal = Refusal::Duplicate { name: name.clone(), from };
                     let error = LoadError { path: path.to_owned(), refusal };
                     live.refuse_file(&error, Some(name));
@@ -142,7 +150,7 @@ async fn take_file(live: &mut Live, now: &Snapshot, path: &Path) {
 
 /// Retires plugins whose files are gone, unless another file was waiting to take over.
 async fn depart(live: &mut Live, now: &Snapshot) {
-    let gone = |path: &Path| !now.libraries.contains_key(path);
+    let gone = |path: &Path| is_gone(now, path);
     let names = live.plugins.berths().filter(|berth| gone(berth.path()));
     let names: Vec<_> = names.map(|berth| berth.generation.name().to_owned()).collect();
     for name in names {
@@ -157,6 +165,13 @@ async fn depart(live: &mut Live, now: &Snapshot) {
             None => live.retire(&name).await,
         }
     }
+}
+
+/// Whether there is no such file any more. One that is missing in the snapshot may just
+/// not have settled yet.
+fn is_gone(now: &Snapshot, path: &Path) -> bool {
+    let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    !now.libraries.contains_key(path) && fs::symlink_metadata(path).is_err_and(missing)
 }
 
 /// The plugins whose settings beside their libraries changed.
