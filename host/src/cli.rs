@@ -4,6 +4,7 @@
 
 mod inspect;
 mod run;
+mod status;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -12,6 +13,8 @@ use tracing_subscriber::EnvFilter;
 
 /// What went wrong was found before anything ran.
 const WRONG_CONFIGURATION: u8 = 2;
+/// There is no host to ask.
+const NOT_RUNNING: u8 = 3;
 /// Something ran and failed.
 const FAILED_RUN: u8 = 1;
 
@@ -23,6 +26,10 @@ const FAILED_RUN: u8 = 1;
 ///     hotbay plugin list plugins/        what the plugins bring
 ///     hotbay validate pipeline.yaml      find mistakes without running
 ///     hotbay run pipeline.yaml           run it, and print a report at the end
+///     hotbay status pipeline.yaml        see what it does, from another terminal
+///
+/// While it runs, put a newer build of a plugin in the place of the old one: it takes
+/// over, with the state of the old one, and without losing an event.
 #[derive(Debug, Parser)]
 #[command(name = "hotbay", version, verbatim_doc_comment, arg_required_else_help = true)]
 struct Arguments {
@@ -45,6 +52,11 @@ enum Command {
     /// pipeline, and prints a report. A host without a pipeline runs until it is
     /// told to stop; a second Ctrl-C ends it at once.
     ///
+    /// Unless it replays a recording, it follows changes: plugins that are added,
+    /// replaced or removed, their settings (NAME.yaml beside the library), and its own
+    /// configuration; SIGHUP makes it look again. What is wrong is refused, and what
+    /// was there before goes on.
+    ///
     /// Exit code: 0 if all went well, 1 if something failed while it ran, 2 if the
     /// configuration is wrong.
     Run {
@@ -65,6 +77,20 @@ enum Command {
         #[arg(value_name = "CONFIG.yaml")]
         config: PathBuf,
     },
+    /// Show what a running host does: components, tasks, plugins, and what waits for what
+    ///
+    /// Reads what the host wrote to its state folder within the last second; a host
+    /// that does not follow changes, such as one that replays a recording, writes nothing.
+    ///
+    /// Exit code: 0, or 3 if no host runs with this configuration.
+    Status {
+        /// The configuration that the host runs with
+        #[arg(value_name = "CONFIG.yaml")]
+        config: PathBuf,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
     /// Look at plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -72,11 +98,19 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum PluginCommand {
-    /// List the plugins of a folder, with their tasks and components
+    /// List the plugins of a folder, with their tasks and components; or, with --config,
+    /// the builds that a running host has loaded
+    ///
+    /// Of a running host it shows every build that is mapped: the one in service, the one
+    /// that stands by while its successor is on probation, and those that could not be
+    /// unloaded, with the reason.
     List {
         /// The plugins folder
-        #[arg(value_name = "FOLDER")]
-        path: PathBuf,
+        #[arg(value_name = "FOLDER", required_unless_present = "config")]
+        path: Option<PathBuf>,
+        /// The configuration that a host runs with
+        #[arg(long, value_name = "CONFIG.yaml", conflicts_with = "path")]
+        config: Option<PathBuf>,
         /// How to print the list
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
@@ -121,8 +155,12 @@ pub(crate) fn main() -> ExitCode {
         match arguments.command {
             Command::Run { config, output } => run::run(&config, output).await,
             Command::Validate { config } => run::validate(&config).await,
-            Command::Plugin(PluginCommand::List { path, output }) => {
-                inspect::list(&path, output).await
+            Command::Status { config, output } => status::status(&config, output),
+            Command::Plugin(PluginCommand::List { config: Some(config), output, .. }) => {
+                status::list(&config, output)
+            }
+            Command::Plugin(PluginCommand::List { path, output, .. }) => {
+                inspect::list(&path.unwrap_or_default(), output).await
             }
             Command::Plugin(PluginCommand::Inspect { path, output }) => {
                 inspect::inspect(&path, output).await

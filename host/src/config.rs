@@ -137,6 +137,11 @@ impl Config {
         self.reload.watch.unwrap_or_else(|| !replays())
     }
 
+    /// The state folder of a file that doesn't name one.
+    pub fn usual_state_folder(file: &Path) -> PathBuf {
+        read::state_folder(file)
+    }
+
     /// The file that this configuration was read from, as it was named.
     pub fn file(&self) -> &Path {
         &self.document.file

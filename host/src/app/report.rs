@@ -90,6 +90,7 @@ pub struct TaskReport {
     /// Async or sync.
     pub kind: TaskKind,
     /// Whether it waits for its plugin.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
     /// How often it ran.
     pub runs: u64,

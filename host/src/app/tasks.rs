@@ -127,6 +127,11 @@ struct Place {
 }
 
 impl Place {
+    /// Whether its driver has ended: it was to run once, and did.
+    fn is_over(&self) -> bool {
+        self.assignment.is_closed()
+    }
+
     /// Gives the build that was there, if another one is now.
     fn assign(&self, assignment: Assignment) -> Option<Arc<TaskBuild>> {
         let new = assignment.build.clone();
@@ -263,7 +268,7 @@ impl Tasks {
                     }
                 },
                 kind: place.scheduled.kind,
-                waits: place.assignment.borrow().build.is_none(),
+                waits: place.assignment.borrow().build.is_none() && !place.is_over(),
                 runs: runs.done + runs.failed,
                 failed: runs.failed,
                 last_error: runs.last_error,

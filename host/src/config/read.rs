@@ -18,7 +18,7 @@ use values::Name;
 
 pub(super) use values::{LongerThanZero, Settings};
 
-pub(super) use draft::{Draft, PipelineDraft};
+pub(super) use draft::{Draft, PipelineDraft, state_folder};
 
 use draft::base_dir;
 

@@ -122,15 +122,18 @@ impl Live {
     ) -> Result<(Prepared, usize), hotbay_plugin_api::SchedulerError> {
         let Some(berth) = self.plugins.berth(plugin) else { return Ok((Vec::new(), 0)) };
         let now = self.tasks.of_plugin(plugin);
-        let (mut prepared, mut fresh) = (Prepared::new(), Vec::new());
+        let (mut prepared, mut fresh, mut changed) = (Prepared::new(), Vec::new(), 0);
         for task in &meaning.tasks {
             let same = now.iter().find(|(it, _)| it.id() == task.id() && it.config == task.config);
             match same {
-                Some((_, build)) => prepared.push((task.clone(), build.clone())),
+                Some((was, build)) => {
+                    changed += usize::from(was.interval != task.interval);
+                    prepared.push((task.clone(), build.clone()));
+                }
                 None => fresh.push(task.clone()),
             }
         }
-        let changed = fresh.len() + now.len().saturating_sub(prepared.len());
+        changed += fresh.len() + now.len().saturating_sub(prepared.len());
         let services = &self.services;
         prepared.extend(self.tasks.prepare(&berth.generation, fresh, services).await?);
         Ok((prepared, changed))

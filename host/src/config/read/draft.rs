@@ -110,6 +110,6 @@ pub(super) fn base_dir(file: &Path) -> PathBuf {
 
 /// Where a host keeps what has to survive it, if its file doesn't say: hidden beside the
 /// file, and not shared with that of another file.
-fn state_folder(file: &Path) -> PathBuf {
+pub(in crate::config) fn state_folder(file: &Path) -> PathBuf {
     base_dir(file).join(".hotbay").join(file.file_stem().unwrap_or_default())
 }

@@ -1,0 +1,154 @@
+//! `hotbay status` and `hotbay plugin list --config`: what a running host says.
+
+use std::{path::Path, process::ExitCode};
+
+use hotbay::{
+    app::{BuildState, Status, read_status},
+    config::Config,
+    reload::record::{Outcome, Replacement},
+};
+
+use super::{NOT_RUNNING, Output, fail, inspect::table};
+
+/// Everything about the host that runs with this configuration.
+pub(super) fn status(config: &Path, output: Output) -> ExitCode {
+    show(config, output, |status| {
+        println!(
+            "process {}, changes are followed by {}",
+            status.pid,
+            match status.watching.as_str() {
+                "inotify" => "events of the system",
+                "polling" => "looking again and again",
+                _ => "nothing",
+            }
+        );
+        if let Some(refused) = &status.configuration_refused {
+            println!("\nthe configuration on disk is refused, the one before goes on:\n{refused}");
+        }
+        components(status);
+        tasks(status);
+        println!();
+        plugins(status);
+    })
+}
+
+/// The plugins of the host that runs with this configuration.
+pub(super) fn list(config: &Path, output: Output) -> ExitCode {
+    show(config, output, plugins)
+}
+
+fn show(config: &Path, output: Output, print: impl FnOnce(&Status)) -> ExitCode {
+    // A configuration that is being changed may be wrong just now: its host still runs.
+    let folder = match Config::load(config, &|name| std::env::var(name)) {
+        Ok(config) => config.state_folder,
+        Err(_) => Config::usual_state_folder(config),
+    };
+    match read_status(&folder) {
+        Ok(Some(status)) => {
+            match output {
+                Output::Table => print(&status),
+                Output::Json => match serde_json::to_string_pretty(&status) {
+                    Ok(json) => println!("{json}"),
+                    Err(error) => return fail(&format!("the status can't be written: {error}")),
+                },
+            }
+            ExitCode::SUCCESS
+        }
+        Ok(None) => {
+            eprintln!(
+                "hotbay: no host runs with {}, or it does not follow changes; start one with \
+                 `hotbay run`",
+                config.display()
+            );
+            ExitCode::from(NOT_RUNNING)
+        }
+        Err(error) => fail(&format!("{}: {error}", folder.display())),
+    }
+}
+
+fn components(status: &Status) {
+    if status.components.is_empty() {
+        return;
+    }
+    let mut table = table();
+    table.set_header(["component", "role", "plugin", "status", "turns", "events"]);
+    for it in &status.components {
+        let state = match (&it.waits_for, &it.error) {
+            (Some(what), _) => format!("waits for {what}"),
+            (None, Some(error)) => format!("{}: {error}", it.status),
+            (None, None) => it.status.clone(),
+        };
+        let (turns, events) = (it.turns.to_string(), it.events.to_string());
+        table.add_row([&it.id, &it.role, &it.plugin, &state, &turns, &events]);
+    }
+    println!("\n{table}");
+}
+
+fn tasks(status: &Status) {
+    if status.tasks.is_empty() {
+        return;
+    }
+    let mut table = table();
+    table.set_header(["task", "schedule", "runs", "failed", "now"]);
+    for it in &status.tasks {
+        let now = match (&it.waits_for, &it.last_error) {
+            (Some(what), _) => format!("waits for {what}"),
+            (None, Some(error)) => format!("failed last with: {error}"),
+            (None, None) => String::new(),
+        };
+        let (runs, failed) = (it.runs.to_string(), it.failed.to_string());
+        table.add_row([&it.id, &it.schedule, &runs, &failed, &now]);
+    }
+    println!("\n{table}");
+}
+
+fn plugins(status: &Status) {
+    let mut table = table();
+    table
+        .set_header(["plugin", "version", "build", "state", "threads", "mapped", "sha256", "file"]);
+    for it in &status.plugins {
+        let state = match it.state {
+            BuildState::InService => "in service".to_owned(),
+            BuildState::OnProbation => "on probation".to_owned(),
+            BuildState::StandingBy => "standing by".to_owned(),
+            BuildState::Leaked => format!("leaked: {}", it.reason.clone().unwrap_or_default()),
+        };
+        table.add_row([
+            it.name.clone(),
+            it.version.clone(),
+            it.generation.to_string(),
+            state,
+            it.threads.to_string(),
+            format!("{} KiB", it.mapped_bytes / 1024),
+            it.hash.chars().take(12).collect(),
+            it.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        ]);
+    }
+    if status.plugins.is_empty() {
+        println!("no plugin is loaded");
+    } else {
+        println!("{table}");
+    }
+    for it in &status.refused {
+        println!("refused: {}: {}; {}", it.file.display(), it.reason, it.remedy);
+    }
+    if let Some(last) = status.last_replacements.last() {
+        println!("{} replacements; the last: {}", status.replacements, sentence(last));
+    }
+}
+
+fn sentence(record: &Replacement) -> String {
+    let Replacement { at, plugin, from, to, held_us, .. } = record;
+    let hash = |hash: &str| hash.chars().take(12).collect::<String>();
+    let held = *held_us as f64 / 1e3;
+    match (&record.outcome, &record.alert) {
+        (Outcome::Replaced, _) | (_, None) => format!(
+            "{at} {plugin} {} ({}) by {} ({}), inputs held {held:.1} ms",
+            from.version,
+            hash(&from.hash),
+            to.version,
+            hash(&to.hash)
+        ),
+        (_, Some(alert)) => format!("{at} {alert}"),
+    }
+}
