@@ -176,7 +176,7 @@ fn kind(property: &Value) -> String {
     }
 }
 
-fn table() -> Table {
+pub(super) fn table() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED);
     match width() {
