@@ -2,8 +2,8 @@
 
 use std::{ffi::OsStr, fs};
 
-use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run};
-use serde_json::Value;
+use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, Signal};
+use serde_json::{Value, json};
 
 /// `hotbay COMMAND… --config FILE`.
 fn with_config(command: &[&str], config: &ConfigFile) -> Ended {
@@ -73,4 +73,34 @@ fn releasing_what_is_not_held_says_so() {
     let config = ConfigFile::new(&PluginsFolder::with(&[]), "");
     let ended = with_config(&["plugin", "release", "nothing"], &config).expect_code(2);
     ended.expect_stderr(&["nothing", "hotbay plugin quarantine"]);
+}
+
+#[test]
+fn a_running_host_takes_a_build_as_soon_as_it_is_released() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let config = ConfigFile::new(&folder, "tasks: [{ plugin: hello, task: heartbeat }]");
+    let file = folder.path().join("libhello.so");
+    let arguments = ["plugin", "inspect", file.to_str().unwrap(), "--output", "json"];
+    let inspected = Run::new(arguments).finish().expect_code(0);
+    let inspected: Value = serde_json::from_str(&inspected.stdout).unwrap();
+    let held = json!({
+        "hash": inspected["sha256"],
+        "file": file,
+        "plugin": "hello",
+        "reason": "crashed the host",
+        "since": "2026-01-01T00:00:00Z",
+    });
+    let state = config.path().with_file_name(".hotbay").join("hotbay");
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("quarantine.json"), json!({ "held": [held] }).to_string()).unwrap();
+
+    let host = Run::config(config.path()).log("info").start();
+    host.wait_for_log("is in quarantine since 2026-01-01T00:00:00Z: it crashed the host");
+    host.wait_for_log("nothing to run yet");
+    assert!(!host.stderr().contains("loaded plugin="), "{}", host.stderr());
+    let released = with_config(&["plugin", "release", "hello"], &config).expect_code(0);
+    assert!(released.stdout.contains("hello"), "{}", released.stdout);
+    host.wait_for_log("loaded plugin=");
+    host.signal(Signal::Terminate);
+    assert!(host.wait().expect_code(0).stdout.contains("heartbeat"));
 }
