@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "printing results is what a command line does")]
 
 mod inspect;
+mod quarantine;
 mod run;
 mod status;
 
@@ -124,6 +125,32 @@ enum PluginCommand {
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
     },
+    /// List the builds that did harm and are not tried again
+    ///
+    /// A build that crashes or hangs while it is looked at, or that brings the host down
+    /// three times in five minutes, is kept in quarantine, also across restarts. Another
+    /// build of the same plugin is free to come.
+    Quarantine {
+        /// Whose quarantine; by default that of every configuration in the current folder
+        #[arg(long, value_name = "CONFIG.yaml")]
+        config: Option<PathBuf>,
+        /// How to print the list
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Let builds out of quarantine, to be tried again
+    ///
+    /// A host that runs tries them again at once.
+    ///
+    /// Exit code: 0 if each name released something, 2 if not.
+    Release {
+        /// A hash or its beginning, a file, or the name of a plugin
+        #[arg(value_name = "HASH|FILE|NAME", required = true)]
+        what: Vec<String>,
+        /// Whose quarantine; by default that of every configuration in the current folder
+        #[arg(long, value_name = "CONFIG.yaml")]
+        config: Option<PathBuf>,
+    },
 }
 
 /// How results are printed.
@@ -164,6 +191,12 @@ pub(crate) fn main() -> ExitCode {
             }
             Command::Plugin(PluginCommand::Inspect { path, output }) => {
                 inspect::inspect(&path, output).await
+            }
+            Command::Plugin(PluginCommand::Quarantine { config, output }) => {
+                quarantine::list(config.as_deref(), output)
+            }
+            Command::Plugin(PluginCommand::Release { what, config }) => {
+                quarantine::release(&what, config.as_deref())
             }
         }
     })

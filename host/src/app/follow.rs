@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     config::{Config, Diagnostics},
+    plugin::Quarantine,
     reload::watch::{Backend, Snapshot, Watch, WatchConfig},
 };
 
@@ -151,8 +152,10 @@ fn start_watch(live: &Live, source: Option<&Source>) -> Option<Watch> {
     if !live.config.follows_changes() {
         return None;
     }
+    // It changes when somebody releases a build.
+    let quarantine = Quarantine::open(&live.config.state_folder).file();
     let config = WatchConfig {
-        files: source.map(|source| source.file.clone()).into_iter().collect(),
+        files: source.map(|source| source.file.clone()).into_iter().chain([quarantine]).collect(),
         settle: live.config.reload.settle,
         ..WatchConfig::new(live.config.plugins.folder.clone())
     };

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::HostError;
 use crate::{
     config::{Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar},
-    plugin::{Generation, Inspected, LoadError, Loader, LoaderConfig, Refusal, scan},
+    plugin::{Generation, Inspected, LoadError, Loader, LoaderConfig, Quarantine, Refusal, scan},
     reload::record::{Build, now},
 };
 
@@ -76,6 +76,7 @@ impl Plugins {
         let loader = LoaderConfig {
             probe_limit: config.plugins.probe_timeout,
             probe_program,
+            quarantine: Some(Quarantine::open(&config.state_folder)),
             ..LoaderConfig::default()
         };
         let loader = Loader::new(loader).map(Arc::new).map_err(|error| {

@@ -86,6 +86,16 @@ pub enum Refusal {
         /// How long it had.
         limit: std::time::Duration,
     },
+    /// This very build did harm before.
+    #[error("is in quarantine since {since}: it {reason} (sha256 {hash})")]
+    Quarantined {
+        /// Since when, RFC 3339.
+        since: String,
+        /// What it did.
+        reason: String,
+        /// The hash of its bytes.
+        hash: String,
+    },
     /// The child process could not be run.
     #[error("cannot be probed ({0})")]
     NoProbe(String),
@@ -131,6 +141,7 @@ impl Refusal {
             Self::ApiVersion { .. } => "api-version",
             Self::ProbeCrashed(_) => "probe-crashed",
             Self::ProbeTimeout { .. } => "probe-timeout",
+            Self::Quarantined { .. } => "quarantined",
             Self::NoProbe(_) => "no-probe",
             Self::Changed => "changed",
             Self::Linking(_) => "linking",
@@ -168,6 +179,9 @@ impl Refusal {
             }
             Self::ProbeCrashed(_) => "copy it again if it was cut short, or rebuild it",
             Self::ProbeTimeout { .. } => "look for work done in static constructors",
+            Self::Quarantined { .. } => {
+                "put another build there, or have this one tried again: `hotbay plugin release`"
+            }
             Self::NoProbe(_) => "check that the hotbay executable can be started",
             Self::Changed => {
                 "do not trust it: its own code, run in the probe, or another program changed it"

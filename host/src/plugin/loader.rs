@@ -10,13 +10,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use hotbay_plugin_api::Manifest;
 
 use super::{
-    BayConfig, Descriptor, Generation, LoadError, Refusal,
+    BayConfig, Descriptor, Generation, Held, LoadError, Quarantine, Refusal,
     elf::read_descriptor,
     probe::Probe,
     staging::{Staged, Staging},
@@ -35,6 +35,9 @@ pub struct LoaderConfig {
     /// Where the private copies go; the system's temporary folder by default.
     /// Its file system must allow execution.
     pub staging: Option<PathBuf>,
+    /// Where builds that harm the probe are noted, and not tried again. Without it, each
+    /// look at such a file costs another probe.
+    pub quarantine: Option<Quarantine>,
 }
 
 impl Default for LoaderConfig {
@@ -44,6 +47,7 @@ impl Default for LoaderConfig {
             probe_limit: Duration::from_secs(5),
             size_cap: 256 << 20,
             staging: None,
+            quarantine: None,
         }
     }
 }
@@ -53,6 +57,7 @@ impl Default for LoaderConfig {
 pub struct Loader {
     staging: Arc<Staging>,
     probe: Probe,
+    quarantine: Option<Quarantine>,
     size_cap: u64,
     generations: AtomicU64,
 }
@@ -107,6 +112,7 @@ impl Loader {
         Ok(Self {
             staging: Arc::new(Staging::new(config.staging.as_deref())?),
             probe: Probe { program, limit: config.probe_limit },
+            quarantine: config.quarantine,
             size_cap: config.size_cap,
             generations: AtomicU64::new(0),
         })
@@ -144,10 +150,47 @@ impl Loader {
     /// # Errors
     /// Names the file, the reason and the remedy.
     pub async fn probe(&self, checked: Checked) -> Result<Inspected, LoadError> {
-        let Checked { path, descriptor, staged } = checked;
-        match self.probe.run(&staged.path, &descriptor).await {
-            Ok(manifest) => Ok(Inspected { path, descriptor, manifest, staged }),
-            Err(refusal) => Err(refusal.of(path)),
+        let known = self.known_harm(checked.hash());
+        known.map_err(|refusal| refusal.of(&checked.path))?;
+        match self.probe.run(&checked.staged.path, &checked.descriptor).await {
+            Ok(manifest) => {
+                let Checked { path, descriptor, staged } = checked;
+                Ok(Inspected { path, descriptor, manifest, staged })
+            }
+            Err(refusal) => {
+                self.note_harm(&checked, &refusal);
+                Err(refusal.of(checked.path))
+            }
+        }
+    }
+
+    /// Refuses a build that did harm before.
+    fn known_harm(&self, hash: &str) -> Result<(), Refusal> {
+        match self.quarantine.as_ref().and_then(|quarantine| quarantine.find(hash)) {
+            Some(Held { hash, reason, since, .. }) => {
+                let since = humantime::format_rfc3339_seconds(since).to_string();
+                Err(Refusal::Quarantined { since, reason, hash })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a build into quarantine if the probe did not survive it.
+    fn note_harm(&self, checked: &Checked, refusal: &Refusal) {
+        let Some(quarantine) = &self.quarantine else { return };
+        if !matches!(refusal, Refusal::ProbeCrashed(_) | Refusal::ProbeTimeout { .. }) {
+            return;
+        }
+        let held = Held {
+            hash: checked.hash().to_owned(),
+            file: std::path::absolute(&checked.path).unwrap_or_else(|_| checked.path.clone()),
+            plugin: checked.descriptor.name.clone(),
+            reason: refusal.to_string(),
+            since: SystemTime::now(),
+        };
+        if let Err(error) = quarantine.add(held) {
+            tracing::warn!(%error, file = %checked.path.display(),
+                "it can't be put into quarantine and will be tried again");
         }
     }
 

@@ -10,7 +10,7 @@ use super::Source;
 use crate::{
     app::{live::Live, plugins::beside},
     config::Diagnostics,
-    plugin::{LoadError, Refusal},
+    plugin::{LoadError, Quarantine, Refusal},
     reload::watch::{Fingerprint, FolderState, Snapshot},
 };
 
@@ -33,10 +33,19 @@ impl Seen {
     /// was renamed is the same plugin still.
     pub(super) async fn follow(&mut self, live: &mut Live, now: Snapshot, source: Option<&Source>) {
         let last = self.last.take();
-        if now.folder == FolderState::Missing {
+        if source.is_some_and(|source| differs(&source.file, last.as_ref(), &now)) {
+            reread(live, source).await;
+        }
+        let absent = match &now.folder {
+            FolderState::Present => None,
+            FolderState::Missing => Some("it is missing"),
+            // If it can't be read from the beginning, nothing of what it holds is known.
+            FolderState::Unreadable(why) => Some(why.as_str()),
+        };
+        if let Some(why) = absent {
             tracing::warn!(
-                folder = %live.config.plugins.folder.display(),
-                "the plugins folder is not there; what is loaded goes on"
+                folder = %live.config.plugins.folder.display(), why,
+                "the plugins folder can't be looked at; what is loaded goes on"
             );
             // What it held is compared with what it will hold when it is there again.
             self.last = Some(match last {
@@ -45,9 +54,11 @@ impl Seen {
             });
             return;
         }
-        let changed = self.changed(last.as_ref(), &now);
-        if source.is_some_and(|source| differs(&source.file, last.as_ref(), &now)) {
-            reread(live, source).await;
+        let mut changed = self.changed(last.as_ref(), &now);
+        let quarantine = Quarantine::open(&live.config.state_folder).file();
+        if differs(&quarantine, last.as_ref(), &now) {
+            let held = live.refused.iter().filter(|(_, refused)| refused.code == "quarantined");
+            changed.extend(held.map(|(path, _)| path.clone()));
         }
         for path in changed {
             take_file(live, &now, &path).await;

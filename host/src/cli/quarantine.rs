@@ -1,0 +1,106 @@
+//! `hotbay plugin quarantine` and `hotbay plugin release`.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use hotbay::{
+    config::Config,
+    plugin::{Quarantine, ReleaseError},
+};
+use serde_json::json;
+
+use super::{Output, WRONG_CONFIGURATION, fail, inspect::table};
+
+/// Where the state folders of a folder's configurations are, if they don't say otherwise.
+const STATE_FOLDERS: &str = ".hotbay";
+
+pub(super) fn list(config: Option<&Path>, output: Output) -> ExitCode {
+    let quarantines = match quarantines(config) {
+        Ok(quarantines) => quarantines,
+        Err(code) => return code,
+    };
+    let held: Vec<_> = quarantines.iter().flat_map(Quarantine::entries).collect();
+    match output {
+        Output::Json => println!("{:#}", json!({ "quarantine": held })),
+        Output::Table if held.is_empty() => println!("no build is in quarantine"),
+        Output::Table => {
+            let mut table = table();
+            table.set_header(["plugin", "sha256", "since", "it", "file"]);
+            for held in &held {
+                table.add_row([
+                    held.plugin.clone(),
+                    held.hash.get(..12).unwrap_or(&held.hash).to_owned(),
+                    humantime::format_rfc3339_seconds(held.since).to_string(),
+                    held.reason.clone(),
+                    held.file.display().to_string(),
+                ]);
+            }
+            println!("{table}");
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+pub(super) fn release(what: &[String], config: Option<&Path>) -> ExitCode {
+    let quarantines = match quarantines(config) {
+        Ok(quarantines) => quarantines,
+        Err(code) => return code,
+    };
+    let mut code = ExitCode::SUCCESS;
+    for what in what {
+        let mut released = Vec::new();
+        let mut problem = None;
+        for quarantine in &quarantines {
+            match quarantine.release(what) {
+                Ok(held) => released.extend(held),
+                // It may be in the next one.
+                Err(ReleaseError::Unknown(_)) => {}
+                Err(error) => problem = Some(describe(&error)),
+            }
+        }
+        released.iter().for_each(|held| println!("released {held}"));
+        if released.is_empty() && problem.is_none() {
+            let none = ReleaseError::Unknown(what.clone());
+            problem = Some(format!("{none}; `hotbay plugin quarantine` lists them"));
+        }
+        if let Some(problem) = problem {
+            code = fail(&problem);
+        }
+    }
+    code
+}
+
+/// The quarantine of a configuration, or those of all configurations of the current folder.
+fn quarantines(config: Option<&Path>) -> Result<Vec<Quarantine>, ExitCode> {
+    if let Some(path) = config {
+        let config = Config::load(path, &|name| std::env::var(name)).map_err(|found| {
+            eprintln!("{found}");
+            ExitCode::from(WRONG_CONFIGURATION)
+        })?;
+        return Ok(vec![Quarantine::open(config.state_folder)]);
+    }
+    let folders = match state_folders() {
+        Ok(folders) => folders,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(fail(&format!("{STATE_FOLDERS}: {error}"))),
+    };
+    Ok(folders.into_iter().map(Quarantine::open).collect())
+}
+
+fn state_folders() -> io::Result<Vec<PathBuf>> {
+    let entries = Path::new(STATE_FOLDERS).read_dir()?;
+    let mut folders: Vec<_> = entries.map(|it| Ok(it?.path())).collect::<io::Result<_>>()?;
+    folders.sort();
+    Ok(folders)
+}
+
+/// An error with its cause.
+fn describe(error: &ReleaseError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
