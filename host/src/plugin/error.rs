@@ -166,7 +166,9 @@ impl Refusal {
             Self::ApiVersion { .. } => {
                 "rebuild it with the hotbay-plugin-api of this host's version"
             }
-            Self::ProbeCrashed(_) => "copy it again if it was cut short, or rebuild it",
+            Self::ProbeCrashed(_) => {
+                "copy it again if it was cut short, or look at what it does when it is loaded"
+            }
             Self::ProbeTimeout { .. } => "look for work done in static constructors",
             Self::NoProbe(_) => "check that the hotbay executable can be started",
             Self::Changed => {
