@@ -9,6 +9,7 @@
 compile_error!("Hotbay loads plugins on Linux, on x86-64 and aarch64 only");
 
 mod access;
+mod apart;
 mod bay;
 mod component;
 mod elf;

@@ -32,14 +32,21 @@ impl PluginsFolder {
         self.folder.path()
     }
 
+    /// Where a package's library is, or will be.
+    ///
+    /// # Panics
+    /// If it does not build.
+    pub fn file_of(&self, package: &str) -> PathBuf {
+        self.path().join(library(package).file_name().expect("a library has a file name"))
+    }
+
     /// Copies a package's library into it.
     ///
     /// # Panics
     /// If it does not build, or there is no room.
     pub fn add(&self, package: &str) -> PathBuf {
-        let library = library(package);
-        let copy = self.path().join(library.file_name().expect("a library has a file name"));
-        fs::copy(library, &copy).expect("a library can be copied");
+        let copy = self.file_of(package);
+        fs::copy(library(package), &copy).expect("a library can be copied");
         copy
     }
 

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, library};
+use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, hotbay, library};
 use serde_json::Value;
 
 /// `hotbay plugin inspect` of a file that is to be refused: by reason, with a remedy.
@@ -105,6 +105,29 @@ fn a_library_that_hangs_while_it_loads_is_given_up_after_the_limit() {
     let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);
     ended.expect_stderr(&["libhangs.so", "did not come up within 300ms in the probe"]);
     assert!(ended.stdout.contains("0 components, 3 tasks"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_library_that_starts_a_process_while_it_loads_is_refused() {
+    refused(library("forks-on-load"))
+        .expect_stderr(&["crashed the probe", "it tried to start or to signal a process"]);
+}
+
+#[test]
+fn a_library_that_crashes_while_it_is_unloaded_is_refused() {
+    refused(library("crashes-on-unload"))
+        .expect_stderr(&["crashed the probe (SIGABRT, it aborted, when it was unloaded)"]);
+}
+
+#[test]
+fn a_probed_library_finds_nothing_of_the_hosts_and_is_held_within_limits() {
+    // The host itself is given a variable, a descriptor and a folder to pass on.
+    let line = "exec 9</etc/passwd; exec \"$0\" plugin inspect \"$1\"";
+    let arguments = ["-c".as_ref(), line.as_ref(), hotbay().as_os_str()];
+    let library = library("looks-around").as_os_str();
+    let run = Run::of(Path::new("/bin/sh"), arguments.into_iter().chain([library]));
+    let ended = run.env("SECRET", "of the host").finish().expect_code(0);
+    assert!(ended.stdout.starts_with("looks-around "), "{}", ended.stdout);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Plugins that are replaced while events flow: nothing is lost, nothing comes twice, and
 //! the host does not grow.
 
+#![expect(clippy::print_stdout, reason = "the long form is run to see its figures")]
+
 use std::time::{Duration, Instant};
 
 use hotbay_tests::{
@@ -56,8 +58,7 @@ fn replace(folder: &PluginsFolder, config: &ConfigFile, running: &Running, times
         let plugin = PLUGINS[turn % PLUGINS.len()];
         let library = library(plugin);
         let before = in_service(config, plugin).expect("it is in service")["hash"].clone();
-        let file = folder.path().join(library.file_name().unwrap());
-        put(&file, &another_build(library, number));
+        put(&folder.file_of(plugin), &another_build(library, number));
         until("the new build is in service", || {
             let now = in_service(config, plugin)?;
             (now["hash"] != before).then_some(())

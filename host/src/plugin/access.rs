@@ -73,41 +73,67 @@ impl Folder {
         Ok(Self(folder))
     }
 
-    /// Reads a file of this folder that may be read, up to `cap` bytes.
-    pub(super) fn read(&self, name: &OsStr, cap: u64) -> Result<Vec<u8>, Refusal> {
-        let (file, size) = self.open(name)?;
-        if size > cap {
-            return Err(Refusal::TooLarge { size, cap });
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        // The file may grow while it is read: the cap holds for what is read.
-        file.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(Refusal::Unreadable)?;
-        let size = bytes.len() as u64;
-        if size > cap {
-            return Err(Refusal::TooLarge { size, cap });
-        }
-        Ok(bytes)
-    }
-
-    /// Opens a file that may be read, and gives its size.
-    fn open(&self, name: &OsStr) -> Result<(File, u64), Refusal> {
+    /// Opens a file of this folder that may be read, up to `cap` bytes of it.
+    pub(super) fn open(&self, name: &OsStr, cap: u64) -> Result<Source, Refusal> {
         // This looks without opening: opening a device or a pipe may do something.
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let found = openat(&self.0, name, flags, Mode::empty()).map_err(unreadable)?;
         let stat = stat(&found)?;
         is_file(FileType::from_raw_mode(stat.st_mode))?;
         check(&found, &stat, Place::File)?;
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
+        if size > cap {
+            return Err(Refusal::TooLarge { size, cap });
+        }
         // The descriptor that was looked at, now for reading: not the name once more.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = openat(CWD, path_of(&found), flags, Mode::empty()).map_err(unreadable)?;
-        Ok((File::from(file), u64::try_from(stat.st_size).unwrap_or_default()))
+        Ok(Source { file: File::from(file), read: 0, cap })
     }
 }
 
-/// Reads a file that may be read, up to `cap` bytes.
-pub(super) fn read(path: &Path, cap: u64) -> Result<Vec<u8>, Refusal> {
+/// A file that may be read.
+#[derive(Debug)]
+pub(super) struct Source {
+    file: File,
+    read: u64,
+    cap: u64,
+}
+
+impl Source {
+    /// The next piece of it; an empty one is the end.
+    pub(super) fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b [u8], Refusal> {
+        let read = loop {
+            match self.file.read(buffer) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => break read.map_err(Refusal::Unreadable)?,
+            }
+        };
+        self.read += read as u64;
+        // It may grow while it is read: the cap holds for what is read.
+        if self.read > self.cap {
+            return Err(Refusal::TooLarge { size: self.read, cap: self.cap });
+        }
+        Ok(&buffer[..read])
+    }
+
+    /// All of it.
+    #[cfg(test)]
+    pub(super) fn whole(mut self) -> Result<Vec<u8>, Refusal> {
+        let (mut whole, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            match self.next(&mut buffer)? {
+                [] => return Ok(whole),
+                piece => whole.extend_from_slice(piece),
+            }
+        }
+    }
+}
+
+/// Opens a file that may be read, up to `cap` bytes of it.
+pub(super) fn open(path: &Path, cap: u64) -> Result<Source, Refusal> {
     let name = path.file_name().ok_or(Refusal::NotAFile("a folder"))?;
-    Folder::of(path)?.read(name, cap)
+    Folder::of(path)?.open(name, cap)
 }
 
 fn stat(descriptor: &impl AsFd) -> Result<Stat, Refusal> {

@@ -1,7 +1,9 @@
 //! Reading a library's descriptor without running its code.
 
+use std::fs::File;
+
 use hotbay_plugin_api::abi::{API_VERSION, DESCRIPTOR_SECTION, DescriptorText, ENTRY_PREFIX};
-use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSymbol};
+use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
 
 use super::Refusal;
 
@@ -15,10 +17,19 @@ const HERE: Architecture =
 /// If the bytes are not a shared library of this machine with a descriptor and
 /// entry symbol of this host's API version.
 pub fn read_descriptor(bytes: &[u8]) -> Result<DescriptorText, Refusal> {
-    if bytes.is_empty() {
+    read(bytes)
+}
+
+/// Reads the descriptor from the file itself, and of it only what that takes.
+pub(super) fn read_descriptor_of(file: File) -> Result<DescriptorText, Refusal> {
+    read(&ReadCache::new(file))
+}
+
+fn read<'d>(bytes: impl ReadRef<'d>) -> Result<DescriptorText, Refusal> {
+    if bytes.len() == Ok(0) {
         return Err(Refusal::NotALibrary("the file is empty".to_owned()));
     }
-    if !bytes.starts_with(b"\x7fELF") {
+    if bytes.read_bytes_at(0, 4) != Ok(b"\x7fELF") {
         return Err(Refusal::NotALibrary("the file does not begin as ELF does".to_owned()));
     }
     let damaged = |error: object::Error| Refusal::NotALibrary(error.to_string());
@@ -37,7 +48,7 @@ pub fn read_descriptor(bytes: &[u8]) -> Result<DescriptorText, Refusal> {
         return Err(Refusal::ApiVersion { plugin, found: descriptor.api_version });
     }
     let entry = entry_symbol(&descriptor);
-    let exports = |symbol: object::Symbol<'_, '_>| {
+    let exports = |symbol: object::Symbol<'d, '_, _>| {
         symbol.name().is_ok_and(|name| name == entry) && symbol.is_definition()
     };
     if !file.dynamic_symbols().any(exports) {

@@ -177,7 +177,9 @@ impl Refusal {
             Self::ApiVersion { .. } => {
                 "rebuild it with the hotbay-plugin-api of this host's version"
             }
-            Self::ProbeCrashed(_) => "copy it again if it was cut short, or rebuild it",
+            Self::ProbeCrashed(_) => {
+                "copy it again if it was cut short, or look at what it does when it is loaded"
+            }
             Self::ProbeTimeout { .. } => "look for work done in static constructors",
             Self::Quarantined { .. } => {
                 "put another build there, or have this one tried again: `hotbay plugin release`"

@@ -4,6 +4,7 @@
 //! [`Inspected`] from a `Checked`, and only that can be loaded.
 
 use std::{
+    fs::File,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{
@@ -16,8 +17,9 @@ use std::{
 use hotbay_plugin_api::Manifest;
 
 use super::{
-    BayConfig, Descriptor, Generation, Held, LoadError, Quarantine, Refusal,
-    elf::read_descriptor,
+    BayConfig, Descriptor, Generation, Held, LoadError, Quarantine, Refusal, access,
+    apart::apart,
+    elf::read_descriptor_of,
     probe::Probe,
     staging::{Staged, Staging},
 };
@@ -30,6 +32,8 @@ pub struct LoaderConfig {
     pub probe_program: Option<PathBuf>,
     /// How long a library may take to load in the probe.
     pub probe_limit: Duration,
+    /// How many bytes the probe may map, the hotbay program itself included.
+    pub probe_memory: u64,
     /// The largest file that is looked at, in bytes.
     pub size_cap: u64,
     /// Where the private copies go; the system's temporary folder by default.
@@ -45,6 +49,7 @@ impl Default for LoaderConfig {
         Self {
             probe_program: None,
             probe_limit: Duration::from_secs(5),
+            probe_memory: 2 << 30,
             size_cap: 256 << 20,
             staging: None,
             quarantine: None,
@@ -103,15 +108,16 @@ impl Loader {
     /// A loader with a staging folder of its own.
     ///
     /// # Errors
-    /// If the staging folder can't be made, or this program's path can't be found.
+    /// If the staging folder can't be made.
     pub fn new(config: LoaderConfig) -> std::io::Result<Self> {
+        // A probe starts in another folder. What has no folder is looked up in PATH.
         let program = match config.probe_program {
-            Some(program) => program,
-            None => std::env::current_exe()?,
+            Some(path) if path.components().count() > 1 => Some(std::path::absolute(path)?),
+            other => other,
         };
         Ok(Self {
             staging: Arc::new(Staging::new(config.staging.as_deref())?),
-            probe: Probe { program, limit: config.probe_limit },
+            probe: Probe::new(program, config.probe_limit, config.probe_memory),
             quarantine: config.quarantine,
             size_cap: config.size_cap,
             generations: AtomicU64::new(0),
@@ -135,14 +141,14 @@ impl Loader {
         let (staging, cap) = (Arc::clone(&self.staging), self.size_cap);
         let from = path.to_owned();
         let check = move || {
-            let (staged, bytes) = staging.copy(&from, number, cap)?;
-            let descriptor = read_descriptor(&bytes)?;
+            let staged = staging.copy(access::open(&from, cap)?, number)?;
+            let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
+            let descriptor = read_descriptor_of(copy)?;
             Ok::<_, Refusal>(Checked { path: from, descriptor, staged })
         };
         // Reading and hashing a large file takes long enough to be in the way.
-        let checked = tokio::task::spawn_blocking(check).await;
-        let checked = checked.unwrap_or_else(|error| Err(Refusal::Host(error.to_string())));
-        checked.map_err(|refusal| refusal.of(path))
+        let checked = apart(check).await.map_err(|error| Refusal::Host(error.to_string()));
+        checked.and_then(|checked| checked).map_err(|refusal| refusal.of(path))
     }
 
     /// Has a child process load the copy, which runs code of it for the first time.
@@ -205,9 +211,9 @@ impl Loader {
     ) -> Result<Generation, LoadError> {
         let Inspected { path, descriptor, staged, .. } = inspected;
         let verify = move || staged.verify().map(|()| staged);
-        let verified = tokio::task::spawn_blocking(verify).await;
         let load = async {
-            let staged = verified.map_err(|error| Refusal::Host(error.to_string()))??;
+            let staged =
+                apart(verify).await.map_err(|error| Refusal::Host(error.to_string()))??;
             let config = BayConfig { name: descriptor.name.clone(), threads };
             Generation::load(staged, path.clone(), descriptor, &config).await
         };

@@ -1,17 +1,35 @@
 //! A child process that loads a library first: a damaged one kills its loader.
+//!
+//! The child inherits nothing, is held within limits ([`confine`]), loads the library,
+//! asks for its manifest, unloads it, and ends. What it says counts only behind a
+//! number that it was told before it loaded anything, and only if it came to a good
+//! end. It is killed with all its kin when its time is over, or when it ended.
+//!
+//! This keeps mistakes and damage away from the host, and what is hostile in a simple
+//! way. It is no sandbox: a library that behaves as long as it is probed gets in, and
+//! one that wants to can find the number in its own memory and lie. What may be loaded
+//! at all is for the trust mode to say.
+
+mod child;
+mod confine;
+mod descriptors;
+mod kin;
+mod process;
 
 use std::{
-    io::{Read, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
 use hotbay_plugin_api::Manifest;
 use serde::{Deserialize, Serialize};
-use tokio::time::{sleep, timeout};
+use tokio::sync::Semaphore;
 
-use super::{Descriptor, Refusal, elf::entry_symbol, library::Library};
+use super::{Descriptor, Refusal, elf::entry_symbol};
+use kin::describe;
+use process::{Ended, Talk, Watched};
+
+pub use child::serve;
 
 /// The first argument that makes a program a probe; the library's path follows.
 ///
@@ -20,99 +38,104 @@ use super::{Descriptor, Refusal, elf::entry_symbol, library::Library};
 /// its [`LoaderConfig`](super::LoaderConfig).
 pub const PROBE_ARGUMENT: &str = "__probe";
 
-/// What a probe says is bounded: a manifest of a megabyte is a mistake.
-const MOST_OUTPUT: u64 = 1 << 20;
+/// What the child is told, on its standard input.
+#[derive(Debug, Serialize, Deserialize)]
+struct Request {
+    /// What its answer has to begin with.
+    nonce: String,
+    /// The symbol behind which the library's module is found.
+    entry: String,
+    /// Who asks; when that process is gone, so is the child.
+    parent: i32,
+    /// How much processor time it may use.
+    cpu_seconds: u64,
+    /// How many bytes it may map.
+    memory: u64,
+}
 
-/// The answer's mark in the child's output, which a library may write to as well.
-const MARK: &str = "\u{1}hotbay-probe ";
-
-#[derive(Serialize, Deserialize)]
+/// What the child says.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
-    Manifest(String),
+    Good(Good),
     Refused { code: String, text: String },
 }
 
-/// Makes this process a probe if its arguments say so; otherwise does nothing.
-///
-/// As a probe, it loads the library that the second argument names, writes its
-/// manifest to standard output and ends the process.
-pub fn serve() {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_none_or(|first| first != PROBE_ARGUMENT) {
-        return;
-    }
-    let Some(path) = arguments.next().map(PathBuf::from) else { return };
-    let answer = match look(&path) {
-        Ok(manifest) => Answer::Manifest(manifest),
-        Err(refusal) => {
-            let text = refusal.detail().map_or_else(|| refusal.to_string(), str::to_owned);
-            Answer::Refused { code: refusal.code().to_owned(), text }
-        }
-    };
-    let answer = serde_json::to_string(&answer).unwrap_or_default();
-    // A parent that no longer listens has its reasons; there is nobody else to tell.
-    drop(writeln!(std::io::stdout(), "\n{MARK}{answer}"));
-    std::process::exit(0);
-}
-
-fn look(path: &Path) -> Result<String, Refusal> {
-    let bytes = std::fs::read(path).map_err(Refusal::Unreadable)?;
-    let descriptor = super::read_descriptor(&bytes)?;
-    let (library, module) = Library::open(path, &entry_symbol(&descriptor))?;
-    let manifest = module.manifest()().into_string();
-    library.keep();
-    Ok(manifest)
+/// A library that loads.
+#[derive(Debug, Serialize, Deserialize)]
+struct Good {
+    manifest: String,
+    /// Why the child was less confined than it should be.
+    unconfined: Option<String>,
 }
 
 /// How to probe.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Probe {
-    pub(super) program: PathBuf,
-    pub(super) limit: Duration,
+    program: PathBuf,
+    limit: Duration,
+    memory: u64,
+    /// So many at a time that a busy machine doesn't make good libraries late.
+    permits: Semaphore,
 }
 
 impl Probe {
+    /// Without a program, this very one: as it was started, even if its file was exchanged since.
+    pub(super) fn new(program: Option<PathBuf>, limit: Duration, memory: u64) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            program: program.unwrap_or_else(|| "/proc/self/exe".into()),
+            limit,
+            memory,
+            permits: Semaphore::new(2 * cores),
+        }
+    }
+
     /// Has a child load the staged library, and gives the manifest that it brings.
     pub(super) async fn run(&self, staged: &Path, of: &Descriptor) -> Result<Manifest, Refusal> {
-        let mut child = Command::new(&self.program)
-            .arg(PROBE_ARGUMENT)
-            .arg(staged)
-            .env_clear()
-            .envs(std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| Refusal::NoProbe(format!("{}: {error}", self.program.display())))?;
-        let stdout = child.stdout.take();
-        let mut child = Reaped(child);
-        let read = tokio::task::spawn_blocking(move || {
-            let mut output = Vec::new();
-            if let Some(stdout) = stdout {
-                stdout.take(MOST_OUTPUT).read_to_end(&mut output)?;
+        if child::is_meant() {
+            let text = "this program was started as a probe and did not become one; call \
+                        `hotbay::plugin::serve_probe` first thing in `main`";
+            return Err(Refusal::NoProbe(text.to_owned()));
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            Refusal::NoProbe(format!("{}: {error}", self.program.display()))
+        };
+        let request = Request {
+            nonce: nonce().map_err(|error| failed(&error))?,
+            entry: entry_symbol(of),
+            parent: rustix::process::getpid().as_raw_nonzero().get(),
+            cpu_seconds: self.limit.as_secs() + 2,
+            memory: self.memory,
+        };
+        let talk = Talk {
+            program: self.program.clone(),
+            staged: staged.to_owned(),
+            request: serde_json::to_vec(&request).map_err(|error| failed(&error))?,
+            limit: self.limit,
+        };
+        // The semaphore is never closed.
+        let _permit = self.permits.acquire().await.map_err(|error| failed(&error))?;
+        let ended = Watched::start(talk).await.map_err(|error| failed(&error))?;
+        let (output, status) = match ended {
+            Ended::Itself { output, status } => (output, status),
+            Ended::Late => return Err(Refusal::ProbeTimeout { limit: self.limit }),
+            Ended::TooMuch => {
+                return Err(Refusal::Manifest("it is larger than a megabyte".to_owned()));
             }
-            Ok::<_, std::io::Error>(output)
-        });
-        let talk = async {
-            let output = read.await.map_err(std::io::Error::other)??;
-            loop {
-                // Its output ended, so its end is near; nothing tells when without a signal.
-                if let Some(status) = child.0.try_wait()? {
-                    return Ok::<_, std::io::Error>((output, status));
+        };
+        match parse(&output, &request.nonce) {
+            None => Err(Refusal::ProbeCrashed(describe(status))),
+            Some(_) if !status.success() => {
+                Err(Refusal::ProbeCrashed(format!("{}, when it was unloaded", describe(status))))
+            }
+            Some(Answer::Good(Good { manifest, unconfined })) => {
+                if let Some(reason) = unconfined {
+                    tracing::warn!(reason, "the probe is less confined here than it should be");
                 }
-                sleep(Duration::from_millis(1)).await;
+                check(&manifest, of)
             }
-        };
-        let (output, status) = match timeout(self.limit, talk).await {
-            Ok(Ok(said)) => said,
-            Ok(Err(error)) => return Err(Refusal::NoProbe(error.to_string())),
-            Err(_) => return Err(Refusal::ProbeTimeout { limit: self.limit }),
-        };
-        let answer = parse(&output).ok_or_else(|| Refusal::ProbeCrashed(describe(status)))?;
-        match answer {
-            Answer::Manifest(json) => check(&json, of),
-            Answer::Refused { code, text } => Err(match code.as_str() {
+            Some(Answer::Refused { code, text }) => Err(match code.as_str() {
                 "linking" => Refusal::Linking(text),
                 "layout" => Refusal::Layout(text),
                 "manifest" => Refusal::Manifest(text),
@@ -122,21 +145,16 @@ impl Probe {
     }
 }
 
-/// A child that is gone, and waited for, when this is dropped.
-struct Reaped(Child);
-
-impl Drop for Reaped {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
+/// A number that nobody guesses.
+fn nonce() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    debug_assert_eq!(filled, bytes.len(), "so few bytes come at once");
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
-fn parse(output: &[u8]) -> Option<Answer> {
-    let text = String::from_utf8_lossy(output);
-    let answer = text.lines().rev().find_map(|line| line.strip_prefix(MARK))?;
-    serde_json::from_str(answer).ok()
+fn parse(output: &[u8], nonce: &str) -> Option<Answer> {
+    serde_json::from_slice(output.strip_prefix(nonce.as_bytes())?).ok()
 }
 
 /// Reads a manifest and holds it against the descriptor.
@@ -159,14 +177,5 @@ pub(super) fn check(json: &str, descriptor: &Descriptor) -> Result<Manifest, Ref
     }
 }
 
-fn describe(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match status.signal() {
-        Some(libc::SIGSEGV) => "SIGSEGV, an invalid memory access".to_owned(),
-        Some(libc::SIGBUS) => "SIGBUS, as a file that was cut short gives".to_owned(),
-        Some(libc::SIGABRT) => "SIGABRT, it aborted".to_owned(),
-        Some(libc::SIGILL) => "SIGILL, an invalid instruction".to_owned(),
-        Some(signal) => format!("signal {signal}"),
-        None => format!("it ended with {status} and without an answer"),
-    }
-}
+#[cfg(test)]
+mod tests;

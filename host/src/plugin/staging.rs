@@ -14,7 +14,10 @@ use std::{
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Refusal, access};
+use super::{
+    Refusal,
+    access::{self, Source},
+};
 
 /// The folder for copies, removed with all it holds when dropped.
 #[derive(Debug)]
@@ -43,31 +46,22 @@ impl Staging {
     }
 
     /// Copies a file here and hashes what it copies: those bytes, no others, are loaded.
-    /// Gives them as well, for whoever looks at them before.
-    pub(super) fn copy(
-        &self,
-        from: &Path,
-        number: u64,
-        cap: u64,
-    ) -> Result<(Staged, Vec<u8>), Refusal> {
-        let bytes = access::read(from, cap)?;
-        let hash = hash(&bytes);
-        let path = self.folder.path().join(format!("{}-{number}.so", &hash[..16]));
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o500)
-            .open(&path)
-            .and_then(|mut file| file.write_all(&bytes));
-        // Made before a failure is told, so that half a copy goes as well.
-        let staged = Staged { path, hash, size: bytes.len() as u64 };
-        match written {
-            Ok(()) => Ok((staged, bytes)),
-            Err(error) => {
-                let folder = self.folder.path().display();
-                Err(Refusal::Host(format!("no copy in {folder}: {error}")))
-            }
-        }
+    pub(super) fn copy(&self, mut from: Source, number: u64) -> Result<Staged, Refusal> {
+        let path = self.folder.path().join(format!("{number}.so"));
+        let failed = |error: io::Error| Refusal::Host(format!("{}: {error}", path.display()));
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create_new(true).mode(0o500).open(&path).map_err(failed)?;
+        // Made before anything can fail, so that half a copy goes as well.
+        let mut staged = Staged { path: path.clone(), hash: String::new(), size: 0 };
+        staged.hash = hash(&mut from, |piece| {
+            staged.size += piece.len() as u64;
+            file.write_all(piece).map_err(failed)
+        })?;
+        let named = self.folder.path().join(format!("{}-{number}.so", &staged.hash[..16]));
+        fs::rename(&path, &named).map_err(failed)?;
+        staged.path = named;
+        Ok(staged)
     }
 }
 
@@ -75,8 +69,11 @@ impl Staged {
     /// Refuses a copy that is not what was checked any more. The probe ran code of it as
     /// this very user, who may write here.
     pub(super) fn verify(&self) -> Result<(), Refusal> {
-        let bytes = access::read(&self.path, self.size).map_err(|_| Refusal::Changed)?;
-        if hash(&bytes) == self.hash { Ok(()) } else { Err(Refusal::Changed) }
+        let mut found = access::open(&self.path, self.size).map_err(|_| Refusal::Changed)?;
+        match hash(&mut found, |_| Ok(())) {
+            Ok(hash) if hash == self.hash => Ok(()),
+            _ => Err(Refusal::Changed),
+        }
     }
 }
 
@@ -88,9 +85,22 @@ impl Drop for Staged {
     }
 }
 
-/// SHA-256, in hexadecimal.
-pub(super) fn hash(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
+/// The SHA-256 of a file in hexadecimal; `also` gets its bytes piece by piece, so that
+/// a large one takes no more memory than a small one.
+fn hash(
+    file: &mut Source,
+    mut also: impl FnMut(&[u8]) -> Result<(), Refusal>,
+) -> Result<String, Refusal> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let piece = file.next(&mut buffer)?;
+        if piece.is_empty() {
+            return Ok(format!("{:x}", hash.finalize()));
+        }
+        hash.update(piece);
+        also(piece)?;
+    }
 }
 
 #[cfg(test)]
@@ -101,8 +111,7 @@ mod tests {
         let staging = Staging::new(None).unwrap();
         let source = staging.folder.path().join("source");
         fs::write(&source, b"abc").unwrap();
-        let (staged, bytes) = staging.copy(&source, 7, 10).unwrap();
-        assert_eq!(bytes, b"abc");
+        let staged = staging.copy(access::open(&source, 10).unwrap(), 7).unwrap();
         (staging, staged)
     }
 

@@ -63,6 +63,10 @@ fn a_user_who_may_write_by_an_access_control_list_counts() {
     }
 }
 
+fn read(path: &Path, cap: u64) -> Result<Vec<u8>, Refusal> {
+    open(path, cap).and_then(Source::whole)
+}
+
 fn refused(path: &Path) -> Refusal {
     read(path, 10).unwrap_err()
 }
@@ -111,6 +115,16 @@ fn a_file_of_eight_gigabytes_is_refused_by_its_size_alone() {
 }
 
 #[test]
+fn a_file_that_grows_while_it_is_read_is_refused_at_the_cap() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, b"0123456789").unwrap();
+    let source = open(&path, 10).unwrap();
+    fs::write(&path, b"0123456789a").unwrap();
+    assert_eq!(source.whole().unwrap_err().code(), "too-large");
+}
+
+#[test]
 fn the_folder_counts_as_much_as_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
@@ -134,8 +148,9 @@ fn exchanging_the_folder_after_it_was_opened_changes_nothing() {
         fs::create_dir(path).unwrap();
         fs::write(path.join("file"), content).unwrap();
     }
-    let open = Folder::of(&first.join("file")).unwrap();
+    let folder_of_first = Folder::of(&first.join("file")).unwrap();
     fs::rename(&first, folder.path().join("gone")).unwrap();
     fs::rename(&second, &first).unwrap();
-    assert_eq!(open.read(OsStr::new("file"), 10).unwrap(), b"the first");
+    let found = folder_of_first.open(OsStr::new("file"), 10).unwrap();
+    assert_eq!(found.whole().unwrap(), b"the first");
 }
