@@ -185,7 +185,7 @@ impl Host {
         watch: impl FnOnce(Arc<Board>),
     ) -> Result<Report, HostError> {
         let began = Instant::now();
-        let Self { config, mut plugins, reloads, .. } = self;
+        let Self { config, mut plugins, reloads, warnings } = self;
         let state = match config.follows_changes() {
             true => StateFolder::open(&config.state_folder),
             false => Ok(None),
@@ -220,6 +220,7 @@ impl Host {
             journal: state.as_ref().map(|it| Journal::in_folder(it.path())).unwrap_or_default(),
             probation: Default::default(),
             refused: Default::default(),
+            warned: warnings,
             configuration_refused: None,
         };
         let ran = drive(&mut live, reloads, state, stop).await;

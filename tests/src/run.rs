@@ -22,6 +22,8 @@ pub enum Signal {
     Terminate,
     /// SIGINT, as Ctrl-C sends it.
     Interrupt,
+    /// SIGHUP, as `systemctl reload` may send it.
+    Hangup,
 }
 
 /// A call of `hotbay` in the making. Its environment holds nothing of Hotbay's but what is set here.
@@ -126,6 +128,7 @@ impl Running {
         let signal = match signal {
             Signal::Terminate => rustix::process::Signal::TERM,
             Signal::Interrupt => rustix::process::Signal::INT,
+            Signal::Hangup => rustix::process::Signal::HUP,
         };
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }

@@ -39,6 +39,8 @@ pub(super) struct Live {
     pub(super) probation: BTreeMap<String, Probation>,
     /// Files that are not loaded.
     pub(super) refused: BTreeMap<PathBuf, RefusedFile>,
+    /// What is odd about the configuration, and was said.
+    pub(super) warned: Diagnostics,
     /// Why the configuration on disk is not the one that runs.
     pub(super) configuration_refused: Option<String>,
 }

@@ -195,6 +195,7 @@ mod tests {
             if let Some(event) = event {
                 parts.insert(parts.len() / 2, format!("\"e\":{event:?}"));
             }
+            let is_empty = parts.is_empty();
             let mut json = format!("{{{}}}", parts.join(","));
             if wrapped {
                 json = format!(r#"{{"stream":"btcusdt@kline_1m","data":{json}}}"#);
@@ -203,7 +204,7 @@ mod tests {
             if let Some(usual) = open_usual(json.as_bytes()) {
                 prop_assert_eq!(usual, any);
             } else {
-                prop_assert!(fields.is_empty() && event.is_none(), "not looked at: {}", json);
+                prop_assert!(is_empty, "not looked at: {}", json);
             }
         }
     }

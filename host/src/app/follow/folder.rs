@@ -105,9 +105,10 @@ fn differs(file: &Path, last: Option<&Snapshot>, now: &Snapshot) -> bool {
     let content = |of: &Snapshot| of.files.get(file).cloned().flatten();
     match (last.map(content), content(now)) {
         (Some(Some(before)), Some(now)) => !before.same_content(&now),
-        (Some(None), Some(_)) => true,
+        // It may have changed after it was read and before it was watched.
+        (None | Some(None), Some(_)) => true,
         // A file that is gone for a moment is not a configuration.
-        (_, None) | (None, Some(_)) => false,
+        (_, None) => false,
     }
 }
 
@@ -187,8 +188,9 @@ fn is_gone(now: &Snapshot, path: &Path) -> bool {
 
 /// The plugins whose settings beside their libraries changed.
 fn sidecars(live: &Live, last: Option<&Snapshot>, now: &Snapshot) -> Vec<String> {
-    let Some(last) = last else { return Vec::new() };
     let changed = |path: &PathBuf| {
+        // It may have changed after it was read and before it was watched.
+        let Some(last) = last else { return true };
         let of =
             |snapshot: &Snapshot| snapshot.sidecars.get(path).map(|file| file.content().clone());
         of(last) != of(now)

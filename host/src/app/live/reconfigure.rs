@@ -44,9 +44,10 @@ impl Live {
         if findings.has_errors() {
             return Err(findings);
         }
-        if !findings.is_empty() {
-            tracing::warn!("{findings}");
+        for finding in findings.iter().filter(|it| !self.warned.iter().any(|known| known == *it)) {
+            tracing::warn!("{finding}");
         }
+        self.warned = findings;
         self.take_over(checked).await
     }
 
