@@ -151,6 +151,19 @@ fn a_build_that_can_not_read_the_state_takes_over_where_the_state_is_to_be_disca
     replaced.expect_nothing_lost();
 }
 
+#[test]
+fn a_refused_build_is_tried_again_when_the_configuration_has_changed() {
+    let replaced = Replaced::start("probation: 100ms", "");
+    replaced.put("refuses-state");
+    assert_eq!(replaced.record()["outcome"], "refused");
+    let yaml = pipeline("probation: 100ms", ", state: discard");
+    replaced.config.rewrite(&replaced.folder, &yaml);
+    let record = until("the second record", || replaced.config.records().into_iter().nth(1));
+    assert_eq!(record["outcome"], "replaced", "{record}");
+    replaced.running.signal(Signal::Terminate);
+    replaced.running.wait().expect_code(0);
+}
+
 /// A build that comes into service and fails there.
 fn rolled_back(behaviour: &str, reason: &str) {
     let replaced = Replaced::start("probation: 20s", "");

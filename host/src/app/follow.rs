@@ -101,7 +101,9 @@ pub(super) async fn follow(
             Next::Changed(snapshot) => seen.follow(live, snapshot, reloads.source.as_ref()).await,
             Next::Asked => {
                 tracing::info!("asked to read the configuration again");
-                folder::reread(live, reloads.source.as_ref()).await;
+                if folder::reread(live, reloads.source.as_ref()).await {
+                    seen.try_again(live).await;
+                }
                 if let Some(watch) = &watch {
                     watch.nudge();
                 }

@@ -62,6 +62,26 @@ pub(super) struct Refused {
     pub(super) reason: String,
 }
 
+impl RefusedFile {
+    /// A build that was loaded and did not come into service, or not for long.
+    fn at_step(plugin: &str, refused: &Refused) -> Self {
+        Self {
+            plugin: Some(plugin.to_owned()),
+            code: refused.step.to_owned(),
+            reason: refused.reason.clone(),
+            remedy: "mend what is said; the file is tried again when it, its settings or the \
+                     configuration change"
+                .to_owned(),
+        }
+    }
+
+    /// Whether another configuration may make a difference.
+    pub(super) fn depends_on_configuration(&self) -> bool {
+        ["configuration", "create", "hold", "save_state", "restore", "initialize", "probation"]
+            .contains(&self.code.as_str())
+    }
+}
+
 /// What a build of a plugin comes to under the configuration.
 pub(super) struct Meaning {
     pub(super) components: Vec<Wired>,
@@ -111,12 +131,8 @@ impl Live {
             }
             Err(Refused { step, reason }) => {
                 tracing::error!(plugin = name, file = %path.display(), step, "refused: {reason}");
-                let remedy = "see the reason; the file is looked at again when it or the \
-                              configuration changes"
-                    .to_owned();
-                let code = step.to_owned();
-                let refused = RefusedFile { plugin: Some(name), code, reason, remedy };
-                self.refused.insert(path, refused);
+                let refused = Refused { step, reason };
+                self.refused.insert(path, RefusedFile::at_step(&name, &refused));
             }
         }
     }

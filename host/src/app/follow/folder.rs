@@ -33,9 +33,8 @@ impl Seen {
     /// was renamed is the same plugin still.
     pub(super) async fn follow(&mut self, live: &mut Live, now: Snapshot, source: Option<&Source>) {
         let last = self.last.take();
-        if source.is_some_and(|source| differs(&source.file, last.as_ref(), &now)) {
-            reread(live, source).await;
-        }
+        let rewritten = source.is_some_and(|source| differs(&source.file, last.as_ref(), &now));
+        let configured = rewritten && reread(live, source).await;
         let absent = match &now.folder {
             FolderState::Present => None,
             FolderState::Missing => Some("it is missing"),
@@ -60,6 +59,11 @@ impl Seen {
             let held = live.refused.iter().filter(|(_, refused)| refused.code == "quarantined");
             changed.extend(held.map(|(path, _)| path.clone()));
         }
+        if configured || last.as_ref().is_some_and(|last| last.sidecars != now.sidecars) {
+            changed.extend(worth_another_try(live));
+        }
+        changed.sort();
+        changed.dedup();
         for path in changed {
             take_file(live, &now, &path).await;
         }
@@ -69,6 +73,14 @@ impl Seen {
         }
         live.refused.retain(|path, _| now.libraries.contains_key(path));
         self.last = Some(now);
+    }
+
+    /// Tries again what another configuration may have made possible.
+    pub(super) async fn try_again(&mut self, live: &mut Live) {
+        let Some(last) = &self.last else { return };
+        for path in worth_another_try(live) {
+            take_file(live, last, &path).await;
+        }
     }
 
     /// Retires what went before the watch had seen it for long enough to miss it.
@@ -98,6 +110,12 @@ impl Seen {
         }
         changed
     }
+}
+
+/// Files that were refused for a reason that lies outside of them.
+fn worth_another_try(live: &Live) -> Vec<PathBuf> {
+    let again = live.refused.iter().filter(|(_, it)| it.depends_on_configuration());
+    again.map(|(path, _)| path.clone()).collect()
 }
 
 /// Whether a file beside the folder holds something else than before.
@@ -201,14 +219,18 @@ fn sidecars(live: &Live, last: Option<&Snapshot>, now: &Snapshot) -> Vec<String>
 }
 
 /// Reads the host's configuration again and takes it over.
-pub(super) async fn reread(live: &mut Live, source: Option<&Source>) {
-    let Some(source) = source else { return };
+///
+/// Whether it did.
+pub(super) async fn reread(live: &mut Live, source: Option<&Source>) -> bool {
+    let Some(source) = source else { return false };
     let result = match (source.read)() {
         Ok(config) => live.reconfigure(config).await,
         Err(found) => Err(found),
     };
     live.configuration_refused = result.as_ref().err().map(ToString::to_string);
+    let taken_over = result.is_ok();
     note(result, "the configuration");
+    taken_over
 }
 
 fn note(result: Result<usize, Diagnostics>, what: &str) {

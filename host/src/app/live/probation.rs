@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, task::Poll
 
 use tokio::time::{Instant, sleep_until};
 
-use super::Live;
+use super::{Live, Refused, RefusedFile};
 use crate::{
     app::{
         pipeline::Strictness,
@@ -126,6 +126,9 @@ impl Live {
         }
         let new = self.seat(name, tasks);
         if let Some(failed) = self.plugins.put(before) {
+            let refused = Refused { step: "probation", reason: reason.clone() };
+            let path = failed.path().to_owned();
+            self.refused.insert(path, RefusedFile::at_step(name, &refused));
             let tasks = new.into_iter().map(|(_, build)| build).collect();
             self.closings.begin(Closing { tasks, drain, ..Closing::of(failed) });
         }

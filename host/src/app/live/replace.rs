@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Live, Probation, Refused};
+use super::{Live, Probation, Refused, RefusedFile};
 use crate::{
     app::{
         pipeline::Strictness,
@@ -41,7 +41,10 @@ impl Live {
                     self.confirm(&name);
                 }
             }
-            Err(refused) => self.note_refused(record, refused),
+            Err(refused) => {
+                self.refused.insert(path, RefusedFile::at_step(&name, &refused));
+                self.note_refused(record, refused);
+            }
         }
     }
 
