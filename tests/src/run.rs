@@ -22,6 +22,10 @@ pub enum Signal {
     Terminate,
     /// SIGINT, as Ctrl-C sends it.
     Interrupt,
+    /// SIGKILL, of which it learns nothing.
+    Kill,
+    /// SIGSEGV, as if it had crashed.
+    Segv,
 }
 
 /// A call of `hotbay` in the making. Its environment holds nothing of Hotbay's but what is set here.
@@ -126,6 +130,8 @@ impl Running {
         let signal = match signal {
             Signal::Terminate => rustix::process::Signal::TERM,
             Signal::Interrupt => rustix::process::Signal::INT,
+            Signal::Kill => rustix::process::Signal::KILL,
+            Signal::Segv => rustix::process::Signal::SEGV,
         };
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }
