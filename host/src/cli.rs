@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "printing results is what a command line does")]
 
+mod crash;
 mod inspect;
 mod quarantine;
 mod run;

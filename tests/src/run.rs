@@ -24,6 +24,10 @@ pub enum Signal {
     Interrupt,
     /// SIGHUP, as `systemctl reload` may send it.
     Hangup,
+    /// SIGKILL, of which it learns nothing.
+    Kill,
+    /// SIGSEGV, as if it had crashed.
+    Segv,
 }
 
 /// A call of `hotbay` in the making. Its environment holds nothing of Hotbay's but what is set here.
@@ -129,6 +133,8 @@ impl Running {
             Signal::Terminate => rustix::process::Signal::TERM,
             Signal::Interrupt => rustix::process::Signal::INT,
             Signal::Hangup => rustix::process::Signal::HUP,
+            Signal::Kill => rustix::process::Signal::KILL,
+            Signal::Segv => rustix::process::Signal::SEGV,
         };
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }

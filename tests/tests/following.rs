@@ -70,7 +70,7 @@ fn a_plugin_that_comes_is_loaded_and_one_that_goes_is_retired() {
     assert_eq!(waits, "plugin hello");
     assert_eq!(config.status().unwrap()["plugins"], Value::Array(Vec::new()), "it is unloaded");
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
+    drop(running.wait().expect_code(0));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_file_that_is_renamed_is_the_same_plugin_still() {
     });
     assert_eq!(plugin["generation"], 1, "{plugin}");
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
+    drop(running.wait().expect_code(0));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn of_two_files_with_one_plugin_the_second_waits_for_the_first_to_go() {
         (plugin["generation"] == 2).then_some(())
     });
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
+    drop(running.wait().expect_code(0));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn settings_beside_a_library_take_effect_and_wrong_ones_are_refused() {
     let before = runs(&config, "hello/heartbeat");
     until("it comes often still", || (runs(&config, "hello/heartbeat") > before + 5).then_some(()));
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
+    drop(running.wait().expect_code(0));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_wrong_configuration_is_refused_with_its_places_and_the_old_one_goes_on() {
         (component(&config, "sink")?["events"].as_u64()? > before + 200).then_some(())
     });
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
+    drop(running.wait().expect_code(0));
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn what_can_not_be_changed_while_it_runs_is_said_to_need_a_restart() {
     running.wait_for_log("channel `raw` can't be changed while the host runs");
     running.wait_for_log("change it back, or restart the host");
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
+    drop(running.wait().expect_code(0));
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_hangup_signal_has_the_configuration_read_again() {
     running.signal(Signal::Hangup);
     running.wait_for_log("asked to read the configuration again");
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
+    drop(running.wait().expect_code(0));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn the_folder_may_be_missing_for_a_while_and_be_another_one_then() {
         (plugin["generation"] == 2 && plugin["state"] == "in-service").then_some(())
     });
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
+    drop(running.wait().expect_code(0));
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn two_hosts_do_not_share_a_state_folder() {
     let second = Run::config(config.path()).finish().expect_code(1);
     second.expect_stderr(&[&format!("another host (process {})", running.id()), "`state_folder`"]);
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
+    drop(running.wait().expect_code(0));
 }
 
 #[test]
@@ -253,6 +253,6 @@ fn status_shows_a_host_that_runs_and_says_when_none_does() {
     assert!(shown["plugins"][0]["mapped_bytes"].as_u64().unwrap() > 100_000, "{shown}");
     assert!(shown["plugins"][0]["threads"].as_u64().unwrap() > 0, "{shown}");
     running.signal(Signal::Terminate);
-    running.wait().expect_code(0);
-    status().expect_code(3);
+    drop(running.wait().expect_code(0));
+    drop(status().expect_code(3));
 }

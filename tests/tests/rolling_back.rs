@@ -161,7 +161,7 @@ fn a_refused_build_is_tried_again_when_the_configuration_has_changed() {
     let record = until("the second record", || replaced.config.records().into_iter().nth(1));
     assert_eq!(record["outcome"], "replaced", "{record}");
     replaced.running.signal(Signal::Terminate);
-    replaced.running.wait().expect_code(0);
+    drop(replaced.running.wait().expect_code(0));
 }
 
 /// A build that comes into service and fails there.

@@ -2,7 +2,7 @@
 
 use std::{
     io::IsTerminal,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, OnceLock},
 };
@@ -16,7 +16,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use super::{FAILED_RUN, Output, WRONG_CONFIGURATION, fail};
+use super::{FAILED_RUN, Output, WRONG_CONFIGURATION, crash::open_ledger, fail};
 
 pub(super) async fn run(path: &Path, output: Output) -> ExitCode {
     // Before everything else: whoever tells it to stop while it loads means it.
@@ -25,7 +25,13 @@ pub(super) async fn run(path: &Path, output: Output) -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return fail(&format!("cannot listen for signals: {error}")),
     };
-    let host = match prepare(path, Purpose::Run).await {
+    let prepared = match read_at_home(path, Purpose::Run) {
+        Ok(prepared) => prepared,
+        Err(code) => return code,
+    };
+    // Dropped last: whatever ends this process before is noted.
+    let _ledger = open_ledger(&prepared.config);
+    let host = match prepare(prepared).await {
         Ok(host) => host,
         Err(code) => return code,
     };
@@ -69,7 +75,11 @@ pub(super) async fn run(path: &Path, output: Output) -> ExitCode {
 }
 
 pub(super) async fn validate(path: &Path) -> ExitCode {
-    let host = match prepare(path, Purpose::Check).await {
+    let host = match read_at_home(path, Purpose::Check) {
+        Ok(prepared) => prepare(prepared).await,
+        Err(code) => Err(code),
+    };
+    let host = match host {
         Ok(host) => host,
         Err(code) => return code,
     };
@@ -89,12 +99,15 @@ enum Purpose {
     Check,
 }
 
-/// Loads and checks; what is found is printed, one line each.
-async fn prepare(path: &Path, purpose: Purpose) -> Result<Host, ExitCode> {
-    let refuse = |found: &dyn std::fmt::Display| {
-        eprintln!("{found}");
-        ExitCode::from(WRONG_CONFIGURATION)
-    };
+/// What `hotbay run` and `hotbay validate` begin with.
+struct Prepared {
+    config: Config,
+    /// The file that it came from, to be read again.
+    file: PathBuf,
+}
+
+/// Reads the configuration and enters its folder.
+fn read_at_home(path: &Path, purpose: Purpose) -> Result<Prepared, ExitCode> {
     // The working folder changes below: reading the file again has to find it still.
     let home = std::path::absolute(path).map(|path| path.parent().map(Path::to_owned));
     let home = match home {
@@ -115,12 +128,21 @@ async fn prepare(path: &Path, purpose: Purpose) -> Result<Host, ExitCode> {
     if purpose == Purpose::Check {
         config.reload.watch = Some(false);
     }
-    let again = home.join(path.file_name().unwrap_or_default());
+    Ok(Prepared { config, file: home.join(path.file_name().unwrap_or_default()) })
+}
+
+/// Loads and checks; what is found is printed, one line each.
+async fn prepare(Prepared { config, file }: Prepared) -> Result<Host, ExitCode> {
     let host = Host::prepare(config).await.map_err(|error| refuse(&error))?;
     if !host.warnings().is_empty() {
         eprintln!("{}", host.warnings());
     }
-    Ok(host.with_source(again.clone(), move || read(&again)))
+    Ok(host.with_source(file.clone(), move || read(&file)))
+}
+
+fn refuse(found: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("{found}");
+    ExitCode::from(WRONG_CONFIGURATION)
 }
 
 fn read(path: &Path) -> Result<Config, Diagnostics> {

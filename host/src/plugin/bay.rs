@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::relay::Dispatch;
+use super::{crash::Mark, relay::Dispatch};
 
 /// How a bay is furnished.
 #[derive(Debug, Clone)]
@@ -52,12 +52,19 @@ impl Bay {
     /// # Errors
     /// If the system gives none.
     pub fn open(config: &BayConfig) -> std::io::Result<Self> {
+        Self::open_for(config, Mark::NONE)
+    }
+
+    /// Starts the threads of a build: they bear its mark, for the case that one brings the
+    /// process down.
+    pub(super) fn open_for(config: &BayConfig, mark: Mark) -> std::io::Result<Self> {
         let threads = Arc::new(Mutex::new(Vec::new()));
         let of_thread = Arc::clone(&threads);
         let runtime = Builder::new_multi_thread()
             .worker_threads(config.threads.get())
             .thread_name(format!("bay-{}", config.name))
             .on_thread_start(move || {
+                mark.enter();
                 if let Some(id) = own_thread_id() {
                     of_thread.lock().unwrap_or_else(PoisonError::into_inner).push(id);
                 }

@@ -19,6 +19,7 @@ use hotbay_plugin_api::{
 use super::{
     Bay, BayConfig, ComponentSetup, Descriptor, PluginComponent, PluginEvents, PluginRun,
     PluginTurns, Refusal, Services,
+    crash::{Mark, Resident},
     elf::entry_symbol,
     lent::{self, Mute},
     library::{Library, Unmapped},
@@ -58,6 +59,8 @@ struct Parts {
     module: PluginRef,
     bay: Bay,
     mapped: Option<(Library, Staged)>,
+    /// Names the plugin if it brings the host down. Ends after the library.
+    resident: Option<Resident>,
 }
 
 /// How long threads get to end even if nothing is left of the limit.
@@ -88,14 +91,15 @@ impl Generation {
         descriptor: Descriptor,
         config: &BayConfig,
     ) -> Result<Self, Refusal> {
-        let bay = open_bay(config)?;
+        let resident = Resident::loading(&descriptor.name, &staged.hash, &from);
+        let bay = open_bay(config, resident.as_ref().map_or(Mark::NONE, Resident::mark))?;
         let (path, entry) = (staged.path.clone(), entry_symbol(&descriptor));
         let opened = bay.run(move || Library::open(&path, &entry)).await;
         let (library, module) =
             opened.map_err(|error| Refusal::Linking(format!("a panic: {error}")))??;
         let mut generation = Self {
             info: GenerationInfo { manifest: empty(&descriptor), file: None },
-            parts: Some(Parts { module, bay, mapped: None }),
+            parts: Some(Parts { module, bay, mapped: None, resident }),
         };
         // From here on, an error closes the bay and unmaps the library.
         let hash = staged.hash.clone();
@@ -110,6 +114,7 @@ impl Generation {
             module.connect_log()(HostLog_TO::from_value(PluginLog { plugin }, TD_Opaque));
         };
         generation.on_bay(connect).await?;
+        generation.parts().note_loaded();
         Ok(generation)
     }
 
@@ -118,12 +123,13 @@ impl Generation {
     /// # Errors
     /// If the system gives no threads, or the manifest makes no sense.
     pub async fn linked(module: PluginRef, config: &BayConfig) -> Result<Self, Refusal> {
-        let bay = open_bay(config)?;
+        let bay = open_bay(config, Mark::NONE)?;
         let json = module.manifest()().into_string();
         let manifest =
             serde_json::from_str(&json).map_err(|error| Refusal::Manifest(error.to_string()))?;
         let info = GenerationInfo { manifest, file: None };
-        Ok(Self { info, parts: Some(Parts { module, bay, mapped: None }) })
+        let parts = Parts { module, bay, mapped: None, resident: None };
+        Ok(Self { info, parts: Some(parts) })
     }
 
     /// What is known of it.
@@ -257,8 +263,14 @@ impl Generation {
 }
 
 impl Parts {
+    fn note_loaded(&self) {
+        if let (Some(resident), Some((library, _))) = (&self.resident, &self.mapped) {
+            resident.loaded(library.code());
+        }
+    }
+
     async fn close(self, limit: Duration) -> Closed {
-        let Self { module, bay, mapped } = self;
+        let Self { module, bay, mapped, resident } = self;
         let until = Instant::now() + limit;
         let held = bay.evict_all(limit).await;
         if mapped.is_some() && held == 0 {
@@ -279,13 +291,17 @@ impl Parts {
             (None, 0) => Closed::Linked,
             (Some((library, _staged)), 0) => match library.close() {
                 Unmapped::Gone => Closed::Unmapped,
-                Unmapped::StillMapped => Closed::Pinned,
+                Unmapped::StillMapped => {
+                    Resident::keep(resident);
+                    Closed::Pinned
+                }
             },
             (mapped, threads) => {
                 if let Some((library, staged)) = mapped {
                     library.keep();
                     drop(staged);
                 }
+                Resident::keep(resident);
                 Closed::StillRunning { threads }
             }
         }
@@ -320,8 +336,9 @@ impl fmt::Debug for Generation {
     }
 }
 
-fn open_bay(config: &BayConfig) -> Result<Bay, Refusal> {
-    Bay::open(config).map_err(|error| Refusal::Host(format!("no threads for its bay: {error}")))
+fn open_bay(config: &BayConfig, mark: Mark) -> Result<Bay, Refusal> {
+    Bay::open_for(config, mark)
+        .map_err(|error| Refusal::Host(format!("no threads for its bay: {error}")))
 }
 
 fn empty(descriptor: &Descriptor) -> Manifest {

@@ -109,6 +109,13 @@ impl Library {
         of_this.filter_map(addresses).map(|range| range.len() as u64).sum()
     }
 
+    /// Where its code lies; between two parts of it there is nothing of anybody else.
+    pub(super) fn code(&self) -> Range<usize> {
+        let parts = code(&maps(), &self.path);
+        let start = parts.iter().map(|part| part.start).min().unwrap_or_default();
+        start..parts.iter().map(|part| part.end).max().unwrap_or_default()
+    }
+
     /// Leaves the library mapped for the rest of the process.
     pub(super) fn keep(self) {
         std::mem::forget(self.handle);

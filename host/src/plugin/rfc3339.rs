@@ -1,11 +1,11 @@
-//! Times in files: RFC 3339, UTC, to the second, so that people can read them.
+//! Times in files: RFC 3339, UTC, so that people can read them.
 
 use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
 pub(super) fn serialize<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&humantime::format_rfc3339_seconds(*time))
+    to.collect_str(&humantime::format_rfc3339(*time))
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {

@@ -2,14 +2,14 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::Held;
+use super::{super::durable, Held};
 
 pub(super) const NAME: &str = "quarantine.json";
 
@@ -36,7 +36,7 @@ pub(super) struct Locked {
 impl Locked {
     /// Locks and reads the list. Makes the folder if it isn't there.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        durable::make_folder(folder)?;
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600);
         let lock = options.open(folder.join(LOCK))?;
@@ -54,13 +54,7 @@ impl Locked {
     /// Replaces the list. Who reads meanwhile sees the old one.
     pub(super) fn write(self) -> io::Result<()> {
         let Self { held, folder, _lock } = self;
-        let mut new = tempfile::Builder::new().prefix(".quarantine.").tempfile_in(&folder)?;
-        serde_json::to_writer_pretty(&mut new, &List { held })?;
-        new.write_all(b"\n")?;
-        new.as_file().sync_all()?;
-        new.persist(folder.join(NAME))?;
-        // The name is as durable as the content only then.
-        File::open(&folder)?.sync_all()
+        durable::replace(&folder, NAME, &List { held })
     }
 }
 

@@ -1,0 +1,47 @@
+//! What `hotbay run` says about crashes: the one of the last run, and the one that comes.
+
+use std::{io::ErrorKind, time::SystemTime};
+
+use hotbay::{config::Config, plugin::CrashLedger};
+
+/// Notes crashes from now on; says which plugin ended the last run, and puts one that did so
+/// too often into quarantine.
+pub(super) fn open_ledger(config: &Config) -> Option<CrashLedger> {
+    // A host that only replays a recording leaves nothing behind, and is not restarted.
+    if !config.follows_changes() {
+        CrashLedger::say_only();
+        return None;
+    }
+    let mut ledger = match CrashLedger::open(&config.state_folder) {
+        Ok(ledger) => ledger,
+        // It is said elsewhere that another host uses the folder.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+        Err(error) => {
+            let folder = config.state_folder.display();
+            tracing::warn!(%error, %folder, "crashes will not be noted");
+            CrashLedger::say_only();
+            return None;
+        }
+    };
+    if let Some(crash) = ledger.attributed() {
+        eprintln!(
+            "hotbay: plugin {} brought the last run of this host down, {crash} (sha256 {}, {})",
+            crash.plugin,
+            crash.hash.get(..12).unwrap_or(&crash.hash),
+            humantime::format_rfc3339_seconds(crash.when),
+        );
+    }
+    match ledger.quarantine_suspects(SystemTime::now()) {
+        Ok(suspects) => suspects.iter().for_each(|crash| {
+            eprintln!(
+                "hotbay: plugin {} did so too often; this build is in quarantine now, until \
+                 `hotbay plugin release {}`",
+                crash.plugin, crash.plugin
+            );
+        }),
+        Err(error) => {
+            tracing::warn!(%error, "a plugin that crashes again and again is tried again");
+        }
+    }
+    Some(ledger)
+}
