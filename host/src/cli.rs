@@ -57,7 +57,8 @@ enum Command {
     /// Unless it replays a recording, it follows changes: plugins that are added,
     /// replaced or removed, their settings (NAME.yaml beside the library), and its own
     /// configuration; SIGHUP makes it look again. What is wrong is refused, and what
-    /// was there before goes on.
+    /// was there before goes on. If a plugin brings it down, the next run says which one,
+    /// and after three times in five minutes leaves that build out (`hotbay plugin release`).
     ///
     /// Exit code: 0 if all went well, 1 if something failed while it ran, 2 if the
     /// configuration is wrong.

@@ -25,7 +25,7 @@
 //!
 //! All plugins share one memory, so this can be wrong: who corrupts the heap is not who
 //! finds it corrupt. And a stack that overflows on a thread that a plugin made leaves no
-//! stack for a handler; that one stays without a name.
+//! stack for a handler; that one stays without a name, as does who calls `_exit` while it runs.
 
 mod event;
 mod history;
