@@ -25,7 +25,11 @@ use hotbay_plugin_api::Manifest;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use super::{Descriptor, Refusal, elf::entry_symbol};
+use super::{
+    Descriptor, Refusal,
+    elf::entry_symbol,
+    texts::{find_odd, is_name},
+};
 use kin::describe;
 use process::{Ended, Talk, Watched};
 
@@ -168,8 +172,16 @@ pub(super) fn check(json: &str, descriptor: &Descriptor) -> Result<Manifest, Ref
         let (a, b) = (&manifest.name, &descriptor.name);
         return Err(Refusal::Manifest(format!("it says {a}, the descriptor says {b}")));
     }
+    let json: serde_json::Value =
+        serde_json::from_str(json).map_err(|error| Refusal::Manifest(error.to_string()))?;
+    if let Some(odd) = find_odd(&json) {
+        return Err(Refusal::Manifest(format!("it has a control character in {odd:?}")));
+    }
     let mut names: Vec<_> = manifest.components.iter().map(|it| ("component", &it.name)).collect();
     names.extend(manifest.tasks.iter().map(|task| ("task", &task.name)));
+    if let Some((what, name)) = names.iter().find(|(_, name)| !is_name(name)) {
+        return Err(Refusal::Manifest(format!("a {what} is named {name:?}")));
+    }
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(Refusal::Manifest(format!("two {}s are named {}", pair[0].0, pair[0].1))),

@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::{Answer, Good, PROBE_ARGUMENT, Request, confine, descriptors};
-use crate::plugin::{Refusal, library::Library};
+use crate::plugin::{Refusal, library::Library, texts::received};
 
 /// Makes this process a probe if its arguments say so; otherwise does nothing.
 ///
@@ -60,7 +60,7 @@ fn look(path: &Path, asked: &Request, library: &mut Option<Library>) -> Result<G
         .map_err(|error| Refusal::NoProbe(format!("it can't be confined: {error}")))?;
     let (opened, module) = Library::open(path, &asked.entry)?;
     *library = Some(opened);
-    let manifest = module.manifest()().into_string();
+    let manifest = received(module.manifest()())?;
     module.close()();
     Ok(Good { manifest, unconfined })
 }
