@@ -33,6 +33,7 @@ mod seat;
 mod services;
 mod staging;
 mod task_run;
+mod texts;
 
 pub use access::Place;
 pub use bay::{Bay, BayConfig};

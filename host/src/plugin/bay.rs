@@ -33,7 +33,9 @@ pub struct BayConfig {
 
 /// The runtime of one generation.
 pub struct Bay {
-    runtime: Runtime,
+    /// Taken out only by what ends the bay.
+    runtime: Option<Runtime>,
+    handle: Handle,
     threads: Arc<Mutex<Vec<u32>>>,
     lodgers: Mutex<Vec<Weak<dyn Lodging>>>,
     dispatch: Arc<Dispatch>,
@@ -71,13 +73,14 @@ impl Bay {
             })
             .enable_time()
             .build()?;
-        let dispatch = Dispatch::start(runtime.handle());
-        Ok(Self { runtime, threads, lodgers: Mutex::default(), dispatch })
+        let handle = runtime.handle().clone();
+        let dispatch = Dispatch::start(&handle);
+        Ok(Self { runtime: Some(runtime), handle, threads, lodgers: Mutex::default(), dispatch })
     }
 
     /// Where to spawn what runs code of this bay's plugin.
     pub fn handle(&self) -> &Handle {
-        self.runtime.handle()
+        &self.handle
     }
 
     pub(super) fn dispatch(&self) -> &Arc<Dispatch> {
@@ -105,7 +108,7 @@ impl Bay {
         &self,
         code: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {
-        self.runtime.spawn(async move { code() }).await
+        self.handle.spawn(async move { code() }).await
     }
 
     /// Drops on a thread of this bay what the plugin made and somebody still holds.
@@ -126,10 +129,12 @@ impl Bay {
 
     /// Ends the threads; blocks the caller until they ended or the limit is over.
     /// Gives how many did not end.
-    pub(super) fn join(self, limit: Duration) -> usize {
+    pub(super) fn join(mut self, limit: Duration) -> usize {
         let until = Instant::now() + limit;
         self.dispatch.stop();
-        self.runtime.shutdown_timeout(limit);
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(limit);
+        }
         let ids = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         loop {
             // A joined thread may stand in /proc for a moment longer, so look again.
@@ -138,6 +143,18 @@ impl Bay {
                 return alive;
             }
             thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Bay {
+    /// Nothing of a plugin is left in a bay that is dropped, not joined: loading failed.
+    fn drop(&mut self) {
+        self.dispatch.stop();
+        if let Some(runtime) = self.runtime.take() {
+            // A runtime that is just dropped waits for its threads, and panics where it
+            // must not wait: that is on every thread of another runtime.
+            runtime.shutdown_background();
         }
     }
 }
@@ -170,6 +187,13 @@ mod tests {
     #[test]
     fn a_joined_bay_leaves_no_thread() {
         assert_eq!(bay().join(Duration::from_secs(5)), 0);
+    }
+
+    #[tokio::test]
+    async fn a_bay_can_be_dropped_where_nobody_may_wait() {
+        let bay = bay();
+        bay.run(|| ()).await.unwrap();
+        drop(bay);
     }
 
     #[test]

@@ -1,11 +1,19 @@
 //! Reading a library's descriptor without running its code.
 
+mod tables;
+
 use std::fs::File;
 
 use hotbay_plugin_api::abi::{API_VERSION, DESCRIPTOR_SECTION, DescriptorText, ENTRY_PREFIX};
-use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSymbol, ReadCache, ReadRef};
+use object::{
+    Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache,
+    ReadRef,
+};
 
-use super::Refusal;
+use super::{
+    Refusal,
+    texts::{is_name, is_plain},
+};
 
 /// What this host runs on.
 const HERE: Architecture =
@@ -40,9 +48,17 @@ fn read<'d>(bytes: impl ReadRef<'d>) -> Result<DescriptorText, Refusal> {
     if file.kind() != ObjectKind::Dynamic {
         return Err(Refusal::NotALibrary(format!("it is of kind {:?}", file.kind())));
     }
+    let end = bytes.len().unwrap_or_default();
+    let is_whole =
+        |(offset, size): (u64, u64)| offset.checked_add(size).is_some_and(|it| it <= end);
+    if !file.segments().all(|segment| is_whole(segment.file_range())) {
+        // Touching what is missing would be the death of the probe.
+        return Err(Refusal::Damaged("its end is missing".to_owned()));
+    }
     let section = file.section_by_name(DESCRIPTOR_SECTION).ok_or(Refusal::NotAPlugin)?;
     let descriptor =
         DescriptorText::parse(section.data().map_err(damaged)?).ok_or(Refusal::NotAPlugin)?;
+    check_texts(&descriptor)?;
     if descriptor.api_version != API_VERSION {
         let plugin = descriptor.name;
         return Err(Refusal::ApiVersion { plugin, found: descriptor.api_version });
@@ -52,9 +68,28 @@ fn read<'d>(bytes: impl ReadRef<'d>) -> Result<DescriptorText, Refusal> {
         symbol.name().is_ok_and(|name| name == entry) && symbol.is_definition()
     };
     if !file.dynamic_symbols().any(exports) {
-        return Err(Refusal::NotALibrary(format!("it does not export `{entry}`")));
+        return Err(Refusal::Descriptor(format!("it names `{entry}`, which is not exported")));
+    }
+    if let object::File::Elf64(file) = &file {
+        tables::check(file).map_err(Refusal::Damaged)?;
     }
     Ok(descriptor)
+}
+
+/// Refuses texts that could do something where they are shown or used.
+fn check_texts(descriptor: &DescriptorText) -> Result<(), Refusal> {
+    let DescriptorText { package, name, version, rustc, target, .. } = descriptor;
+    for (what, text) in [("package", package), ("name", name)] {
+        if !is_name(text) {
+            return Err(Refusal::Descriptor(format!("its {what} is {text:?}")));
+        }
+    }
+    for (what, text) in [("version", version), ("compiler", rustc), ("target", target)] {
+        if !is_plain(text) {
+            return Err(Refusal::Descriptor(format!("its {what} is {text:?}")));
+        }
+    }
+    Ok(())
 }
 
 /// The name of the symbol behind which the plugin's module is found.

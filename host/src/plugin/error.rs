@@ -63,12 +63,18 @@ pub enum Refusal {
     /// Not a shared library at all.
     #[error("is not an ELF shared library ({0})")]
     NotALibrary(String),
+    /// A shared library once.
+    #[error("is damaged ({0})")]
+    Damaged(String),
     /// Built for another machine.
     #[error("is built for {0}, this host is {host}", host = std::env::consts::ARCH)]
     OtherMachine(String),
     /// A library, but not a Hotbay plugin.
     #[error("is a library but not a Hotbay plugin: it has no descriptor")]
     NotAPlugin,
+    /// A descriptor that no SDK writes.
+    #[error("has a broken descriptor ({0})")]
+    Descriptor(String),
     /// Of another version of the plugin API.
     #[error("plugin {plugin} was built for plugin API {found}, this host speaks {API_VERSION}")]
     ApiVersion {
@@ -108,6 +114,9 @@ pub enum Refusal {
     /// The types at the border differ.
     #[error("does not fit this host's ABI ({0})")]
     Layout(String),
+    /// It changed something that the plugins and their host share.
+    #[error("changes while it loads what is the whole process's: {0}")]
+    Meddling(String),
     /// The manifest could not be had or makes no sense.
     #[error("has a broken manifest ({0})")]
     Manifest(String),
@@ -136,8 +145,10 @@ impl Refusal {
             Self::ForeignOwner { .. } => "foreign-owner",
             Self::TooLarge { .. } => "too-large",
             Self::NotALibrary(_) => "not-a-library",
+            Self::Damaged(_) => "damaged",
             Self::OtherMachine(_) => "other-machine",
             Self::NotAPlugin => "not-a-plugin",
+            Self::Descriptor(_) => "descriptor",
             Self::ApiVersion { .. } => "api-version",
             Self::ProbeCrashed(_) => "probe-crashed",
             Self::ProbeTimeout { .. } => "probe-timeout",
@@ -146,6 +157,7 @@ impl Refusal {
             Self::Changed => "changed",
             Self::Linking(_) => "linking",
             Self::Layout(_) => "layout",
+            Self::Meddling(_) => "meddling",
             Self::Manifest(_) => "manifest",
             Self::Host(_) => "host",
             Self::Duplicate { .. } => "duplicate",
@@ -172,8 +184,10 @@ impl Refusal {
             Self::NotALibrary(_) => {
                 "copy it again if it was cut short, and build it with crate-type = [\"cdylib\"]"
             }
+            Self::Damaged(_) => "copy it again, or rebuild it",
             Self::OtherMachine(_) => "build it for this machine",
             Self::NotAPlugin => "call `hotbay_plugin_api::export_plugin!` in the crate's root",
+            Self::Descriptor(_) => "leave it to `export_plugin!`, which takes it from the package",
             Self::ApiVersion { .. } => {
                 "rebuild it with the hotbay-plugin-api of this host's version"
             }
@@ -190,6 +204,9 @@ impl Refusal {
             }
             Self::Linking(_) => "build it on a system with the same or an older libc",
             Self::Layout(_) => "rebuild it with the hotbay-plugin-api of this host's version",
+            Self::Meddling(_) => {
+                "look for what its static constructors and schemas do, and leave it out"
+            }
             Self::Manifest(_) => "mend the plugin's PLUGIN_TASKS or components and rebuild it",
             Self::Host(_) => "check the host's memory, threads and temporary folder",
             Self::Duplicate { .. } => "remove one of the two",
@@ -198,7 +215,11 @@ impl Refusal {
 
     /// What stands in the text's brackets, for the refusals that a probe can give.
     pub(super) fn detail(&self) -> Option<&str> {
-        if let Self::Linking(text) | Self::Layout(text) | Self::Manifest(text) = self {
+        if let Self::Linking(text)
+        | Self::Layout(text)
+        | Self::Manifest(text)
+        | Self::Meddling(text) = self
+        {
             return Some(text);
         }
         None

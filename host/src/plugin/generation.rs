@@ -27,6 +27,7 @@ use super::{
     log::PluginLog,
     probe,
     staging::Staged,
+    texts::received,
 };
 
 /// What is known of a generation.
@@ -106,7 +107,7 @@ impl Generation {
         if let Some(parts) = &mut generation.parts {
             parts.mapped = Some((library, staged));
         }
-        let manifest = generation.on_bay(move || module.manifest()().into_string()).await?;
+        let manifest = generation.on_bay(move || received(module.manifest()())).await??;
         generation.info.manifest = probe::check(&manifest, &descriptor)?;
         generation.info.file = Some(FileInfo { path: from, hash, descriptor });
         let plugin: Arc<str> = generation.name().into();

@@ -46,7 +46,7 @@ impl Library {
         // SAFETY: the file was loaded in the probe before, so its constructors are
         // known to return; a library that harms its process can't be defended against.
         let handle = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
-            .map_err(|error| Refusal::Linking(error.to_string()))?;
+            .map_err(|error| Refusal::Linking(without(path, &error.to_string())))?;
         let library = Self { handle, path: path.to_owned() };
         match library.module(entry) {
             Ok(module) => Ok((library, module)),
@@ -149,6 +149,12 @@ fn addresses(line: &str) -> Option<Range<usize>> {
     let (start, end) = line.split_whitespace().next()?.split_once('-')?;
     let address = |text| usize::from_str_radix(text, 16).ok();
     Some(address(start)?..address(end)?)
+}
+
+/// The linker's text without the path of the copy, which says nothing to people.
+fn without(path: &Path, text: &str) -> String {
+    let path = path.display().to_string();
+    text.replace(&format!("{path}: "), "").replace(&path, "it")
 }
 
 /// abi_stable's reports span many lines; the first that says something is enough for people.

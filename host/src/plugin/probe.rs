@@ -15,6 +15,7 @@ mod confine;
 mod descriptors;
 mod kin;
 mod process;
+mod traces;
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +26,11 @@ use hotbay_plugin_api::Manifest;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use super::{Descriptor, Refusal, elf::entry_symbol};
+use super::{
+    Descriptor, Refusal,
+    elf::entry_symbol,
+    texts::{find_odd, is_name},
+};
 use kin::describe;
 use process::{Ended, Talk, Watched};
 
@@ -124,21 +129,25 @@ impl Probe {
                 return Err(Refusal::Manifest("it is larger than a megabyte".to_owned()));
             }
         };
-        match parse(&output, &request.nonce) {
-            None => Err(Refusal::ProbeCrashed(describe(status))),
-            Some(_) if !status.success() => {
-                Err(Refusal::ProbeCrashed(format!("{}, when it was unloaded", describe(status))))
-            }
-            Some(Answer::Good(Good { manifest, unconfined })) => {
+        let Some((answer, end)) = parse(&output, &request.nonce) else {
+            return Err(Refusal::ProbeCrashed(describe(status)));
+        };
+        if end == End::Broken || !status.success() {
+            let how = format!("{}, when it was unloaded", describe(status));
+            return Err(Refusal::ProbeCrashed(how));
+        }
+        match answer {
+            Answer::Good(Good { manifest, unconfined }) => {
                 if let Some(reason) = unconfined {
                     tracing::warn!(reason, "the probe is less confined here than it should be");
                 }
                 check(&manifest, of)
             }
-            Some(Answer::Refused { code, text }) => Err(match code.as_str() {
+            Answer::Refused { code, text } => Err(match code.as_str() {
                 "linking" => Refusal::Linking(text),
                 "layout" => Refusal::Layout(text),
                 "manifest" => Refusal::Manifest(text),
+                "meddling" => Refusal::Meddling(text),
                 _ => Refusal::NoProbe(text),
             }),
         }
@@ -153,8 +162,20 @@ fn nonce() -> std::io::Result<String> {
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
-fn parse(output: &[u8], nonce: &str) -> Option<Answer> {
-    serde_json::from_slice(output.strip_prefix(nonce.as_bytes())?).ok()
+/// Whether the child got to its last word, the nonce once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    Broken,
+}
+
+fn parse(output: &[u8], nonce: &str) -> Option<(Answer, End)> {
+    let said = output.strip_prefix(nonce.as_bytes())?;
+    let (said, end) = match said.strip_suffix(nonce.as_bytes()) {
+        Some(said) => (said, End::Whole),
+        None => (said, End::Broken),
+    };
+    Some((serde_json::from_slice(said).ok()?, end))
 }
 
 /// Reads a manifest and holds it against the descriptor.
@@ -168,8 +189,16 @@ pub(super) fn check(json: &str, descriptor: &Descriptor) -> Result<Manifest, Ref
         let (a, b) = (&manifest.name, &descriptor.name);
         return Err(Refusal::Manifest(format!("it says {a}, the descriptor says {b}")));
     }
+    let json: serde_json::Value =
+        serde_json::from_str(json).map_err(|error| Refusal::Manifest(error.to_string()))?;
+    if let Some(odd) = find_odd(&json) {
+        return Err(Refusal::Manifest(format!("it has a control character in {odd:?}")));
+    }
     let mut names: Vec<_> = manifest.components.iter().map(|it| ("component", &it.name)).collect();
     names.extend(manifest.tasks.iter().map(|task| ("task", &task.name)));
+    if let Some((what, name)) = names.iter().find(|(_, name)| !is_name(name)) {
+        return Err(Refusal::Manifest(format!("a {what} is named {name:?}")));
+    }
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(Refusal::Manifest(format!("two {}s are named {}", pair[0].0, pair[0].1))),

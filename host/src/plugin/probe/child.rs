@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{Read, Write},
     path::{Path, PathBuf},
+    thread,
 };
 
 use rustix::{
@@ -12,8 +13,8 @@ use rustix::{
     stdio::{dup2_stdin, dup2_stdout},
 };
 
-use super::{Answer, Good, PROBE_ARGUMENT, Request, confine, descriptors};
-use crate::plugin::{Refusal, library::Library};
+use super::{Answer, Good, PROBE_ARGUMENT, Request, confine, descriptors, traces::Traces};
+use crate::plugin::{Refusal, library::Library, texts::received};
 
 /// Makes this process a probe if its arguments say so; otherwise does nothing.
 ///
@@ -43,37 +44,56 @@ fn answer(path: &Path) -> std::io::Result<()> {
     let request: Request = serde_json::from_slice(&request)?;
     descriptors::close_inherited()?;
     let mut listener = take_standard_streams()?;
-    let mut library = None;
-    let looked = look(path, &request, &mut library);
-    let mut said = request.nonce.into_bytes();
-    serde_json::to_writer(&mut said, &Answer::from(looked))?;
+    let (answer, library) = match confine::confine(&request) {
+        Ok(unconfined) => {
+            // As in the host, a thread runs the library's code and is gone when the library is
+            // unloaded, which a thread-local on this thread would prevent.
+            let looked = thread::scope(|scope| scope.spawn(|| look(path, &request.entry)).join());
+            match looked.map_err(|_| std::io::Error::other("a panic"))? {
+                Ok((manifest, library)) => {
+                    (Answer::Good(Good { manifest, unconfined }), Some(library))
+                }
+                Err(refusal) => (Answer::from(refusal), None),
+            }
+        }
+        Err(error) => (Refusal::NoProbe(format!("it can't be confined: {error}")).into(), None),
+    };
+    let mut said = request.nonce.clone().into_bytes();
+    serde_json::to_writer(&mut said, &answer)?;
     listener.write_all(&said)?;
     // The host will unload it one day: what goes wrong then shall go wrong here.
     if let Some(library) = library {
         library.close();
     }
-    Ok(())
+    // The last word. A library that ends the process before, however well, is found out.
+    listener.write_all(request.nonce.as_bytes())
 }
 
-fn look(path: &Path, asked: &Request, library: &mut Option<Library>) -> Result<Good, Refusal> {
-    let unconfined = confine::confine(asked)
-        .map_err(|error| Refusal::NoProbe(format!("it can't be confined: {error}")))?;
-    let (opened, module) = Library::open(path, &asked.entry)?;
-    *library = Some(opened);
-    let manifest = module.manifest()().into_string();
+/// Loads the library and asks for its manifest.
+fn look(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
+    let unseen = |error| Refusal::NoProbe(format!("it can't see what it is like: {error}"));
+    let before = Traces::of_now().map_err(unseen)?;
+    let (library, module) = Library::open(path, entry)?;
+    let manifest = received(module.manifest()());
     module.close()();
-    Ok(Good { manifest, unconfined })
+    if let Some(changed) = before.changed_since().map_err(unseen)? {
+        // Unloading it now could be the end of this process, and hide the reason.
+        library.keep();
+        return Err(Refusal::Meddling(changed.to_owned()));
+    }
+    match manifest {
+        Ok(manifest) => Ok((manifest, library)),
+        Err(refusal) => {
+            library.keep();
+            Err(refusal)
+        }
+    }
 }
 
-impl From<Result<Good, Refusal>> for Answer {
-    fn from(looked: Result<Good, Refusal>) -> Self {
-        match looked {
-            Ok(good) => Self::Good(good),
-            Err(refusal) => {
-                let text = refusal.detail().map_or_else(|| refusal.to_string(), str::to_owned);
-                Self::Refused { code: refusal.code().to_owned(), text }
-            }
-        }
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.detail().map_or_else(|| refusal.to_string(), str::to_owned);
+        Self::Refused { code: refusal.code().to_owned(), text }
     }
 }
 

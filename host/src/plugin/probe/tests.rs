@@ -77,7 +77,7 @@ const MANIFEST: &str = r#"{\\\"name\\\":\\\"good\\\",\\\"version\\\":\\\"1.0.0\\
 /// Prints a good answer.
 fn answers() -> String {
     format!(
-        r#"printf '%s' "$nonce{{\"good\":{{\"manifest\":\"{MANIFEST}\",\"unconfined\":null}}}}""#
+        r#"printf '%s' "$nonce{{\"good\":{{\"manifest\":\"{MANIFEST}\",\"unconfined\":null}}}}$nonce""#
     )
 }
 
@@ -99,6 +99,14 @@ fn an_answer_without_the_nonce_or_with_more_around_it_does_not() {
         assert_eq!(refusal.code(), "probe-crashed", "{lines}");
         assert!(refusal.to_string().contains("exit status: 0 and without an answer"), "{refusal}");
     }
+}
+
+#[test]
+fn an_answer_without_its_last_word_does_not_count_either() {
+    let answer = answers().replace("}$nonce", "}");
+    let refusal = Script::new(&answer).run(LONG).unwrap_err();
+    assert_eq!(refusal.code(), "probe-crashed");
+    assert!(refusal.to_string().ends_with("when it was unloaded)"), "{refusal}");
 }
 
 #[test]
