@@ -106,10 +106,7 @@ fn a_sync_task_that_ends_within_the_limit_is_waited_for() {
                 tasks: [{ plugin: stuck, task: sleeper, config: { seconds: 1 } }]\n";
     let config = ConfigFile::new(&folder, yaml);
     let running = Run::config(config.path()).log("info").start();
-    until("the sleeper's own thread", || {
-        (proc::thread_names(running.id()).iter().filter(|it| *it == "bay-stuck").count() > 1)
-            .then_some(())
-    });
+    running.wait_for_log("asleep");
     running.signal(Signal::Terminate);
     let report = running.wait().expect_code(0).report();
     assert_eq!(report.problems(), [""; 0]);
