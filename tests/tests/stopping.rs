@@ -159,6 +159,6 @@ fn the_copies_of_a_host_that_was_killed_are_removed_by_the_next_one() {
     assert_eq!(copies(), 1, "its own");
     next.wait_for_log("removed what a killed host left");
     next.signal(Signal::Terminate);
-    let _ = next.wait().expect_code(0);
+    assert!(next.wait().expect_code(0).report().problems().is_empty());
     assert_eq!(copies(), 0);
 }
