@@ -31,8 +31,10 @@ mod seat;
 mod services;
 mod staging;
 mod task_run;
+mod trust;
 
 pub use access::Place;
+pub(crate) use access::read_text as read_safe_text;
 pub use bay::{Bay, BayConfig};
 pub use component::{PluginComponent, PluginEvents, PluginTurns};
 pub use elf::read_descriptor;
@@ -47,5 +49,8 @@ pub use quarantine::{Held, Quarantine, ReleaseError};
 pub use seat::Seat;
 pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};
 pub use task_run::{Busy, PluginRun};
+pub use trust::{
+    Added, Key, KeyError, Pin, Pins, PinsError, TRUST_REFUSALS, Trust, TrustMode, TrustedBy,
+};
 
 pub(crate) use lent::Mute;

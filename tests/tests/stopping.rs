@@ -1,7 +1,5 @@
 //! Signals: a graceful end within a limit, and what is said of that which does not stop.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
 use std::{
     fs,
     time::{Duration, Instant},

@@ -47,7 +47,13 @@ impl Staging {
     }
 
     /// Copies a file here and hashes what it copies: those bytes, no others, are loaded.
-    pub(super) fn copy(&self, mut from: Source, number: u64) -> Result<Staged, Refusal> {
+    /// `also` gets them as well, piece by piece.
+    pub(super) fn copy(
+        &self,
+        mut from: Source,
+        number: u64,
+        mut also: impl FnMut(&[u8]),
+    ) -> Result<Staged, Refusal> {
         let path = self.home.path().join(format!("{number}.so"));
         let failed = |error: io::Error| Refusal::Host(format!("{}: {error}", path.display()));
         let mut options = OpenOptions::new();
@@ -57,6 +63,7 @@ impl Staging {
         let mut staged = Staged { path: path.clone(), hash: String::new(), size: 0 };
         staged.hash = hash(&mut from, |piece| {
             staged.size += piece.len() as u64;
+            also(piece);
             file.write_all(piece).map_err(failed)
         })?;
         let named = self.home.path().join(format!("{}-{number}.so", &staged.hash[..16]));
@@ -114,7 +121,7 @@ mod tests {
         let staging = Staging::new(None).unwrap();
         let source = staging.home.path().join("source");
         fs::write(&source, b"abc").unwrap();
-        let staged = staging.copy(access::open(&source, 10).unwrap(), 7).unwrap();
+        let staged = staging.copy(access::open(&source, 10).unwrap(), 7, |_| {}).unwrap();
         (staging, staged)
     }
 
