@@ -14,6 +14,7 @@ mod state_folder;
 mod status;
 mod task;
 mod tasks;
+mod trust;
 mod wiring;
 
 use std::{
@@ -48,7 +49,10 @@ pub use plugins::Plugins;
 pub use progress::ProgressDisplay;
 pub use report::{ChannelReport, ComponentReport, Outcome, Report, TaskReport};
 pub use state_folder::read_status;
-pub use status::{BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus};
+pub use status::{
+    BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus, TrustStatus,
+};
+pub use trust::{pins_finding, read_keys};
 
 /// How long all plugins together get to end when the host ends.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);

@@ -7,10 +7,12 @@ mod inspect;
 mod quarantine;
 mod run;
 mod status;
+mod trust;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use hotbay::plugin::TrustMode;
 use tracing_subscriber::EnvFilter;
 
 /// What went wrong was found before anything ran.
@@ -66,6 +68,12 @@ enum Command {
         /// The configuration
         #[arg(value_name = "CONFIG.yaml")]
         config: PathBuf,
+        /// Whose plugins to load, whatever the configuration says: for development.
+        ///
+        /// off: anybody's; warn: with a warning if nobody vouches for one; enforce: only
+        /// those that are pinned (`hotbay plugin trust`) or signed with a listed key.
+        #[arg(long, value_name = "MODE", value_parser = trust_mode)]
+        trust: Option<TrustMode>,
         /// How to print the report
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
@@ -127,6 +135,24 @@ enum PluginCommand {
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
     },
+    /// Pin a plugin's build: a host that enforces trust loads it from then on
+    ///
+    /// Writes the SHA-256 of the file into the file of pins, `hotbay.pins` beside the
+    /// configuration unless that names another one. A pin of an older build of the same
+    /// file is replaced; all other lines stay as they are. Nothing of the plugin is run.
+    ///
+    /// A host that runs notices the pin and loads a build that it refused before.
+    ///
+    /// Exit code: 0 if the build is pinned now, 2 if not.
+    Trust {
+        /// The plugin's library
+        #[arg(value_name = "FILE.so")]
+        file: PathBuf,
+        /// Whose pins; by default those of `hotbay.yaml` in the current folder, or without
+        /// such a file those of every configuration there
+        #[arg(long, value_name = "CONFIG.yaml")]
+        config: Option<PathBuf>,
+    },
     /// List the builds that did harm and are not tried again
     ///
     /// A build that crashes or hangs while it is looked at, or that brings the host down
@@ -182,7 +208,7 @@ pub(crate) fn main() -> ExitCode {
     };
     runtime.block_on(async {
         match arguments.command {
-            Command::Run { config, output } => run::run(&config, output).await,
+            Command::Run { config, trust, output } => run::run(&config, trust, output).await,
             Command::Validate { config } => run::validate(&config).await,
             Command::Status { config, output } => status::status(&config, output),
             Command::Plugin(PluginCommand::List { config: Some(config), output, .. }) => {
@@ -194,6 +220,9 @@ pub(crate) fn main() -> ExitCode {
             Command::Plugin(PluginCommand::Inspect { path, output }) => {
                 inspect::inspect(&path, output).await
             }
+            Command::Plugin(PluginCommand::Trust { file, config }) => {
+                trust::trust(&file, config).await
+            }
             Command::Plugin(PluginCommand::Quarantine { config, output }) => {
                 quarantine::list(config.as_deref(), output)
             }
@@ -202,6 +231,16 @@ pub(crate) fn main() -> ExitCode {
             }
         }
     })
+}
+
+/// Reads a trust mode.
+fn trust_mode(text: &str) -> Result<TrustMode, &'static str> {
+    match text {
+        "off" => Ok(TrustMode::Off),
+        "warn" => Ok(TrustMode::Warn),
+        "enforce" => Ok(TrustMode::Enforce),
+        _ => Err("expected `off`, `warn` or `enforce`"),
+    }
 }
 
 /// Says what is wrong with what was asked for.

@@ -1,7 +1,11 @@
 //! The configuration file of `hotbay run`: what it says, and where it says it.
 //!
 //! ```yaml
-//! plugins: { folder: ./plugins, probe_timeout: 5s }  # relative to this file's folder
+//! plugins:
+//!   folder: ./plugins                                # relative to this file's folder
+//!   probe_timeout: 5s
+//!   trust: enforce                                   # or off, warn, or a mapping:
+//!   # trust: { mode: enforce, pins: { libhello.so: HASH }, pins_file: hotbay.pins, keys: [RW…] }
 //! channels:
 //!   spot:   { capacity: 8192, description: Binance spot, overflow: block }
 //!   prices: { capacity: 64 }
@@ -55,6 +59,7 @@ mod source;
 mod substitute;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod wording;
 mod yaml;
 
@@ -73,6 +78,7 @@ pub use hotbay_plugin_api::Role;
 pub use path::{ConfigPath, Segment};
 pub use ports::{PortUse, Ports};
 pub use sidecar::{Sidecar, SidecarTask};
+pub use trust::{KeyEntry, Trust};
 
 /// Looks a variable up for `${VAR}`; a program passes `&|name| std::env::var(name)`.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;

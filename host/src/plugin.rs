@@ -34,8 +34,10 @@ mod services;
 mod staging;
 mod task_run;
 mod texts;
+mod trust;
 
 pub use access::Place;
+pub(crate) use access::read_text as read_safe_text;
 pub use bay::{Bay, BayConfig};
 pub use component::{PluginComponent, PluginEvents, PluginTurns};
 pub use crash::{Crash, CrashLedger, Doing, How};
@@ -51,5 +53,8 @@ pub use quarantine::{Held, Quarantine, ReleaseError};
 pub use seat::Seat;
 pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};
 pub use task_run::{Busy, PluginRun};
+pub use trust::{
+    Added, Key, KeyError, Pin, Pins, PinsError, TRUST_REFUSALS, Trust, TrustMode, TrustedBy,
+};
 
 pub(crate) use lent::Mute;

@@ -1,6 +1,9 @@
 //! Signals: a graceful end within a limit, and what is said of that which does not stop.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, proc, until};
 
@@ -127,4 +130,30 @@ fn a_thread_that_a_plugin_left_running_keeps_it_mapped_and_is_told() {
     let report = ended.report();
     let [problem] = report.problems()[..] else { panic!("one problem: {:?}", report.problems()) };
     assert!(problem.contains("plugin leaves-thread (generation 1) stays mapped"), "{problem}");
+}
+
+#[test]
+fn the_copies_of_a_host_that_was_killed_are_removed_by_the_next_one() {
+    let temporary = tempfile::tempdir().unwrap();
+    let copies = || {
+        let entries = fs::read_dir(temporary.path()).unwrap().flatten();
+        entries.filter(|it| it.file_name().to_string_lossy().starts_with("hotbay-")).count()
+    };
+    let folder = PluginsFolder::with(&["hello"]);
+    let config = ConfigFile::new(&folder, "");
+    let start = || {
+        let run = Run::config(config.path()).log("info").env("TMPDIR", temporary.path());
+        let running = run.start();
+        running.wait_for_log("primes below");
+        running
+    };
+    // Dropping it is `kill -9`.
+    drop(start());
+    assert_eq!(copies(), 1, "nobody was left to remove them");
+    let next = start();
+    assert_eq!(copies(), 1, "its own");
+    next.wait_for_log("removed what a killed host left");
+    next.signal(Signal::Terminate);
+    assert!(next.wait().expect_code(0).report().problems().is_empty());
+    assert_eq!(copies(), 0);
 }

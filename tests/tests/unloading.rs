@@ -4,7 +4,7 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -36,7 +36,7 @@ fn loader() -> Loader {
 }
 
 async fn load(loader: &Loader, package: &str) -> Generation {
-    let inspected = loader.inspect(library(package)).await.unwrap();
+    let inspected = loader.inspect(library(package), &Arc::default()).await.unwrap();
     loader.load(inspected, NonZeroUsize::new(2).unwrap()).await.unwrap()
 }
 

@@ -84,6 +84,7 @@ pub(super) async fn follow(
     stop: impl Future<Output = ()>,
 ) -> bool {
     let mut watch = start_watch(live, reloads.source.as_ref());
+    let mut files = beside(live, reloads.source.as_ref());
     let mut seen = Seen::of(live);
     let mut stop = std::pin::pin!(stop);
     let mut tick = tokio::time::interval(TICK);
@@ -104,6 +105,7 @@ pub(super) async fn follow(
                 if folder::reread(live, reloads.source.as_ref()).await {
                     seen.try_again(live).await;
                 }
+                seen.look_at_trust(live).await;
                 if let Some(watch) = &watch {
                     watch.nudge();
                 }
@@ -112,6 +114,12 @@ pub(super) async fn follow(
             Next::Verdict(name, Verdict::Failed { reason }) => live.roll_back(&name, reason).await,
             Next::Tick => seen.look_again(live).await,
             Next::Closed => {}
+        }
+        // Another configuration may name other files.
+        let now = beside(live, reloads.source.as_ref());
+        if let Some(watch) = watch.as_ref().filter(|_| now != files) {
+            watch.set_files(now.clone());
+            files = now;
         }
     }
 }
@@ -150,14 +158,21 @@ async fn next(
     }
 }
 
+/// What is watched beside the plugins folder.
+fn beside(live: &Live, source: Option<&Source>) -> Vec<PathBuf> {
+    let mut files: Vec<_> = source.map(|source| source.file.clone()).into_iter().collect();
+    // It changes when somebody releases a build.
+    files.push(Quarantine::open(&live.config.state_folder).file());
+    files.extend(folder::trust_files(live));
+    files
+}
+
 fn start_watch(live: &Live, source: Option<&Source>) -> Option<Watch> {
     if !live.config.follows_changes() {
         return None;
     }
-    // It changes when somebody releases a build.
-    let quarantine = Quarantine::open(&live.config.state_folder).file();
     let config = WatchConfig {
-        files: source.map(|source| source.file.clone()).into_iter().chain([quarantine]).collect(),
+        files: beside(live, source),
         settle: live.config.reload.settle,
         ..WatchConfig::new(live.config.plugins.folder.clone())
     };

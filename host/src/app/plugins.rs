@@ -2,6 +2,7 @@
 
 mod closing;
 mod sidecar;
+mod trusting;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,15 +14,19 @@ use std::{
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
-use super::HostError;
+use super::{HostError, trust};
 use crate::{
     config::{Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar},
-    plugin::{Generation, Inspected, LoadError, Loader, LoaderConfig, Quarantine, Refusal, scan},
+    plugin::{
+        Generation, Inspected, LoadError, Loader, LoaderConfig, Quarantine, Refusal, Trust,
+        TrustedBy, scan,
+    },
     reload::record::{Build, now},
 };
 
 pub(super) use closing::{Closing, Closings};
 pub(super) use sidecar::{beside, read_sidecar};
+pub(super) use trusting::doubt;
 
 /// The settings of one plugin, under `plugins.settings`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -38,6 +43,8 @@ pub struct Plugins {
     loaded: BTreeMap<String, Berth>,
     folder: PathBuf,
     next: u64,
+    trust: Arc<Trust>,
+    trust_changed: bool,
     /// Holds the folder of the copies that are mapped, so it goes after them.
     loader: Arc<Loader>,
 }
@@ -51,6 +58,8 @@ pub(super) struct Berth {
     pub(super) sidecar: Sidecar,
     /// When it was loaded, RFC 3339, UTC.
     pub(super) loaded: String,
+    /// Who vouches for its file.
+    pub(super) trusted_by: TrustedBy,
 }
 
 impl Berth {
@@ -73,6 +82,7 @@ impl Berth {
 impl Plugins {
     /// No plugins yet.
     pub(super) fn new(config: &Config, probe_program: Option<PathBuf>) -> Result<Self, HostError> {
+        let trust = trust::read(config).map_err(HostError::Configuration)?;
         let loader = LoaderConfig {
             probe_limit: config.plugins.probe_timeout,
             probe_program,
@@ -83,7 +93,7 @@ impl Plugins {
             HostError::System(format!("cannot make a staging folder for plugins: {error}"))
         })?;
         let folder = config.plugins.folder.clone();
-        Ok(Self { loaded: BTreeMap::new(), folder, next: 1, loader })
+        Ok(Self { loaded: BTreeMap::new(), folder, next: 1, trust, trust_changed: false, loader })
     }
 
     /// Loads every library of the plugins folder.
@@ -103,8 +113,8 @@ impl Plugins {
         })?;
         let mut inspections = JoinSet::new();
         for file in files {
-            let loader = Arc::clone(&self.loader);
-            inspections.spawn(async move { loader.inspect(&file.path).await });
+            let (loader, trust) = (Arc::clone(&self.loader), Arc::clone(&self.trust));
+            inspections.spawn(async move { loader.inspect(&file.path, &trust).await });
         }
         let mut inspected = Vec::new();
         while let Some(joined) = inspections.join_next().await {
@@ -115,6 +125,7 @@ impl Plugins {
         }
         inspected.sort_by(|a, b| a.path.cmp(&b.path));
         for library in inspected {
+            warnings.extend(doubt(&library));
             if let Err(refused) = self.free(&library) {
                 warnings.push(warning(&refused));
                 continue;
@@ -136,7 +147,7 @@ impl Plugins {
 
     /// Looks at a file without loading it here.
     pub(super) async fn inspect(&self, path: &Path) -> Result<Inspected, LoadError> {
-        self.loader.inspect(path).await
+        self.loader.inspect(path, &self.trust).await
     }
 
     /// Whether no other file brings a plugin of this name.
@@ -160,6 +171,7 @@ impl Plugins {
         findings: &mut Diagnostics,
     ) -> Result<Berth, LoadError> {
         let name = library.manifest.name.clone();
+        let trusted_by = library.trusted_by.clone();
         let threads = match sidecar.threads {
             Some(threads) => threads,
             None => threads(config, &name, findings),
@@ -168,7 +180,7 @@ impl Plugins {
         let number = self.next;
         self.next += 1;
         tracing::info!(plugin = name, number, "loaded");
-        Ok(Berth { generation, number, sidecar, loaded: now() })
+        Ok(Berth { generation, number, sidecar, loaded: now(), trusted_by })
     }
 
     /// Puts a plugin in service; gives the one that was there.

@@ -11,7 +11,11 @@ use super::{
     plugins::Berth,
     report::TaskReport,
 };
-use crate::{reload::record::Replacement, scheduler::ExecutionStatus};
+use crate::{
+    plugin::{TrustMode, TrustedBy},
+    reload::record::Replacement,
+    scheduler::ExecutionStatus,
+};
 
 /// The state of a host at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +26,8 @@ pub struct Status {
     pub configuration: PathBuf,
     /// How it follows changes: `inotify`, `polling` or `off`.
     pub watching: String,
+    /// Whose plugins are loaded.
+    pub trust: TrustStatus,
     /// The builds of plugins that are mapped.
     pub plugins: Vec<PluginStatus>,
     /// The files in its plugins folder that are not loaded.
@@ -39,6 +45,16 @@ pub struct Status {
     pub configuration_refused: Option<String>,
 }
 
+/// Whose plugins a host loads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustStatus {
+    /// What it does about a file that nobody vouches for.
+    pub mode: TrustMode,
+    /// What the configuration says, where an option of the command line says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<TrustMode>,
+}
+
 /// One build of a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PluginStatus {
@@ -54,6 +70,8 @@ pub struct PluginStatus {
     pub hash: String,
     /// Where it came from.
     pub file: PathBuf,
+    /// Who vouches for that file.
+    pub trusted_by: TrustedBy,
     /// When it was loaded, RFC 3339, UTC.
     pub loaded: String,
     /// The threads of its bay.
@@ -155,6 +173,10 @@ impl Status {
             pid: std::process::id(),
             configuration: live.config.file().to_owned(),
             watching: watching.to_owned(),
+            trust: TrustStatus {
+                mode: live.config.plugins.trust.mode,
+                overrides: live.config.plugins.trust.overridden,
+            },
             plugins,
             refused: refused.collect(),
             components: members
@@ -185,6 +207,7 @@ fn plugin(berth: &Berth, state: BuildState) -> PluginStatus {
         state,
         hash: build.hash,
         file: berth.path().to_owned(),
+        trusted_by: berth.trusted_by.clone(),
         loaded: berth.loaded.clone(),
         threads: berth.generation.threads(),
         mapped_bytes: berth.generation.mapped_bytes(),

@@ -1,6 +1,6 @@
 //! `hotbay plugin list` and `hotbay plugin inspect`.
 
-use std::{path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use hotbay::plugin::{Inspected, LoadError, Loader, LoaderConfig, scan};
@@ -22,7 +22,7 @@ pub(super) async fn list(folder: &Path, output: Output) -> ExitCode {
     };
     let (mut plugins, mut refused) = (Vec::new(), Vec::new());
     for file in files {
-        match loader.inspect(&file.path).await {
+        match loader.inspect(&file.path, &Arc::default()).await {
             Ok(plugin) => plugins.push(plugin),
             Err(error) => refused.push(error),
         }
@@ -68,7 +68,7 @@ pub(super) async fn inspect(path: &Path, output: Output) -> ExitCode {
         Ok(loader) => loader,
         Err(code) => return code,
     };
-    let plugin = match loader.inspect(path).await {
+    let plugin = match loader.inspect(path, &Arc::default()).await {
         Ok(plugin) => plugin,
         Err(error) => {
             eprintln!("{error}");

@@ -10,6 +10,7 @@ use std::{
 use hotbay::{
     app::{Host, HostError, ProgressDisplay, Reloader},
     config::{Config, Diagnostics},
+    plugin::TrustMode,
 };
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -18,14 +19,14 @@ use signal_hook::{
 
 use super::{FAILED_RUN, Output, WRONG_CONFIGURATION, crash::open_ledger, fail};
 
-pub(super) async fn run(path: &Path, output: Output) -> ExitCode {
+pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -> ExitCode {
     // Before everything else: whoever tells it to stop while it loads means it.
     let reloader = Arc::new(OnceLock::new());
     let stop = match stop_signal(Arc::clone(&reloader)) {
         Ok(stop) => stop,
         Err(error) => return fail(&format!("cannot listen for signals: {error}")),
     };
-    let prepared = match read_at_home(path, Purpose::Run) {
+    let prepared = match read_at_home(path, Purpose::Run { trust }) {
         Ok(prepared) => prepared,
         Err(code) => return code,
     };
@@ -94,7 +95,10 @@ pub(super) async fn validate(path: &Path) -> ExitCode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     /// What is missing may come while the host runs.
-    Run,
+    Run {
+        /// The trust mode in force, whatever the configuration says.
+        trust: Option<TrustMode>,
+    },
     /// What is missing is a mistake.
     Check,
 }
@@ -104,6 +108,7 @@ struct Prepared {
     config: Config,
     /// The file that it came from, to be read again.
     file: PathBuf,
+    purpose: Purpose,
 }
 
 /// Reads the configuration and enters its folder.
@@ -114,11 +119,15 @@ fn read_at_home(path: &Path, purpose: Purpose) -> Result<Prepared, ExitCode> {
         Ok(Some(home)) => home,
         Ok(None) | Err(_) => return Err(fail(&format!("{}: not a file", path.display()))),
     };
-    let mut config = read(path).map_err(|found| refuse(&found))?;
+    let mut config = read(path, purpose).map_err(|found| refuse(&found))?;
+    if let Some(warning) = overridden(&config) {
+        // Not through the log, which may be off.
+        eprintln!("hotbay: WARN: {warning}");
+    }
     // Relative paths in it, those for plugins included, start at its folder.
-    let folders = [&mut config.plugins.folder, &mut config.state_folder];
-    let absolute = folders.into_iter().try_for_each(|folder| {
-        *folder = std::path::absolute(&folder)?;
+    let paths = [&mut config.plugins.folder, &mut config.state_folder].into_iter();
+    let absolute = paths.chain(config.plugins.trust.paths_mut()).try_for_each(|path| {
+        *path = std::path::absolute(&path)?;
         Ok(())
     });
     let entered = absolute.and_then(|()| std::env::set_current_dir(&home));
@@ -128,16 +137,17 @@ fn read_at_home(path: &Path, purpose: Purpose) -> Result<Prepared, ExitCode> {
     if purpose == Purpose::Check {
         config.reload.watch = Some(false);
     }
-    Ok(Prepared { config, file: home.join(path.file_name().unwrap_or_default()) })
+    let file = home.join(path.file_name().unwrap_or_default());
+    Ok(Prepared { config, file, purpose })
 }
 
 /// Loads and checks; what is found is printed, one line each.
-async fn prepare(Prepared { config, file }: Prepared) -> Result<Host, ExitCode> {
+async fn prepare(Prepared { config, file, purpose }: Prepared) -> Result<Host, ExitCode> {
     let host = Host::prepare(config).await.map_err(|error| refuse(&error))?;
     if !host.warnings().is_empty() {
         eprintln!("{}", host.warnings());
     }
-    Ok(host.with_source(file.clone(), move || read(&file)))
+    Ok(host.with_source(file.clone(), move || read(&file, purpose)))
 }
 
 fn refuse(found: &dyn std::fmt::Display) -> ExitCode {
@@ -145,8 +155,24 @@ fn refuse(found: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(WRONG_CONFIGURATION)
 }
 
-fn read(path: &Path) -> Result<Config, Diagnostics> {
-    Config::load(path, &|name| std::env::var(name))
+fn read(path: &Path, purpose: Purpose) -> Result<Config, Diagnostics> {
+    let mut config = Config::load(path, &|name| std::env::var(name))?;
+    if let Purpose::Run { trust: Some(mode) } = purpose {
+        config.plugins.trust.override_mode(mode);
+    }
+    Ok(config)
+}
+
+/// What to say of a host that trusts more than its configuration says.
+fn overridden(config: &Config) -> Option<String> {
+    let trust = &config.plugins.trust;
+    let said = trust.overridden.filter(|said| *said > trust.mode)?;
+    Some(format!(
+        "--trust {}: plugins are loaded that {} would not have loaded with its `trust: {said}`; \
+         leave the option out wherever it matters",
+        trust.mode,
+        config.file().display()
+    ))
 }
 
 /// Comes at the first Ctrl-C or SIGTERM; at the second one the process ends at once.

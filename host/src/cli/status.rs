@@ -3,8 +3,9 @@
 use std::{path::Path, process::ExitCode};
 
 use hotbay::{
-    app::{BuildState, Status, read_status},
+    app::{BuildState, Status, TrustStatus, read_status},
     config::Config,
+    plugin::{TrustMode, TrustedBy},
     reload::record::{Outcome, Replacement},
 };
 
@@ -22,6 +23,7 @@ pub(super) fn status(config: &Path, output: Output) -> ExitCode {
                 _ => "nothing",
             }
         );
+        println!("{}", trust(status.trust));
         if let Some(refused) = &status.configuration_refused {
             println!("\nthe configuration on disk is refused, the one before goes on:\n{refused}");
         }
@@ -30,6 +32,20 @@ pub(super) fn status(config: &Path, output: Output) -> ExitCode {
         println!();
         plugins(status);
     })
+}
+
+fn trust(trust: TrustStatus) -> String {
+    let mode = match trust.mode {
+        TrustMode::Off => "plugins are loaded whoever vouches for them",
+        TrustMode::Warn => "plugins for which nobody vouches are loaded with a warning",
+        TrustMode::Enforce => "plugins for which nobody vouches are refused",
+    };
+    match trust.overrides {
+        Some(said) if said > trust.mode => {
+            format!("WARN: {mode}: `--trust {}` overrides `trust: {said}`", trust.mode)
+        }
+        Some(_) | None => mode.to_owned(),
+    }
 }
 
 /// The plugins of the host that runs with this configuration.
@@ -104,8 +120,17 @@ fn tasks(status: &Status) {
 
 fn plugins(status: &Status) {
     let mut table = table();
-    table
-        .set_header(["plugin", "version", "build", "state", "threads", "mapped", "sha256", "file"]);
+    table.set_header([
+        "plugin",
+        "version",
+        "build",
+        "state",
+        "threads",
+        "mapped",
+        "sha256",
+        "trusted by",
+        "file",
+    ]);
     for it in &status.plugins {
         let state = match it.state {
             BuildState::InService => "in service".to_owned(),
@@ -121,6 +146,11 @@ fn plugins(status: &Status) {
             it.threads.to_string(),
             format!("{} KiB", it.mapped_bytes / 1024),
             it.hash.chars().take(12).collect(),
+            match &it.trusted_by {
+                TrustedBy::Pin => "its pin".to_owned(),
+                TrustedBy::Signature { key, .. } => format!("key {key}"),
+                TrustedBy::Nobody => "nobody".to_owned(),
+            },
             it.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         ]);
     }
@@ -130,7 +160,7 @@ fn plugins(status: &Status) {
         println!("{table}");
     }
     for it in &status.refused {
-        println!("refused: {}: {}; {}", it.file.display(), it.reason, it.remedy);
+        println!("refused: {}: {} [{}]; {}", it.file.display(), it.reason, it.code, it.remedy);
     }
     if let Some(last) = status.last_replacements.last() {
         println!("{} replacements; the last: {}", status.replacements, sentence(last));

@@ -44,6 +44,14 @@ pub(super) struct Entry {
     pub(super) node: Node,
 }
 
+impl Node {
+    /// The value of a key, if this is a mapping that has it.
+    pub(super) fn entry(&self, key: &str) -> Option<&Self> {
+        let Value::Mapping(entries) = &self.value else { return None };
+        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+}
+
 impl Document {
     /// Reads a text; none if it is no document, which is then in the report.
     pub(super) fn parse(

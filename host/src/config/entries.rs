@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::path::ConfigPath;
 use super::ports::Ports;
+use super::trust::Trust;
 
 /// Where the plugins are and what they are given.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Plugins {
     pub settings: BTreeMap<String, serde_json::Value>,
     /// How long a library may take to show what it contains.
     pub probe_timeout: Duration,
+    /// Whose plugins are loaded.
+    pub trust: Trust,
 }
 
 impl Plugins {

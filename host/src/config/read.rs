@@ -20,7 +20,7 @@ pub(super) use values::{LongerThanZero, Settings};
 
 pub(super) use draft::{Draft, PipelineDraft, state_folder};
 
-use draft::base_dir;
+pub(super) use draft::base_dir;
 
 /// Reads everything that can be read.
 pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {

@@ -6,6 +6,7 @@ mod files;
 mod pipeline;
 mod places;
 mod properties;
+mod trust;
 mod values;
 mod variables;
 

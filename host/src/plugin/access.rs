@@ -20,7 +20,7 @@ use std::{
     ffi::OsStr,
     fmt,
     fs::File,
-    io::Read,
+    io::{ErrorKind, Read},
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::Path,
 };
@@ -105,7 +105,7 @@ impl Source {
     pub(super) fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b [u8], Refusal> {
         let read = loop {
             match self.file.read(buffer) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => break read.map_err(Refusal::Unreadable)?,
             }
         };
@@ -118,7 +118,6 @@ impl Source {
     }
 
     /// All of it.
-    #[cfg(test)]
     pub(super) fn whole(mut self) -> Result<Vec<u8>, Refusal> {
         let (mut whole, mut buffer) = (Vec::new(), [0; 4096]);
         loop {
@@ -128,6 +127,18 @@ impl Source {
             }
         }
     }
+}
+
+/// Reads a text that may be read, up to `cap` bytes. It may be a link: an operator's tools
+/// make them. Then the link's folder has to be safe as well as that of what it leads to.
+pub(crate) fn read_text(path: &Path, cap: u64) -> Result<String, Refusal> {
+    Folder::of(path)?;
+    let path = std::fs::canonicalize(path).map_err(|error| {
+        let is_missing = error.kind() == ErrorKind::NotFound;
+        if is_missing { Refusal::Missing } else { Refusal::Unreadable(error) }
+    })?;
+    let text = String::from_utf8(open(&path, cap)?.whole()?);
+    text.map_err(|error| Refusal::Unreadable(std::io::Error::other(error)))
 }
 
 /// Opens a file that may be read, up to `cap` bytes of it.

@@ -60,6 +60,26 @@ pub enum Refusal {
         /// How many are allowed.
         cap: u64,
     },
+    /// Its signature shows that it is not what its author made.
+    #[error("carries a broken signature ({0})")]
+    BadSignature(String),
+    /// The trust mode asks for somebody who vouches for it.
+    #[error("has no pin and no signature, so nobody vouches for it")]
+    Untrusted,
+    /// Signed by somebody who is not trusted.
+    #[error("is signed with key {key}, which is not one that is trusted, and has no pin")]
+    UnknownKey {
+        /// The key's id, as minisign shows it.
+        key: String,
+    },
+    /// Another build of it is the one that was pinned.
+    #[error("is not the build that was pinned: its SHA-256 is {found}, the pin says {pinned}")]
+    PinMismatch {
+        /// The hash of the pinned build.
+        pinned: String,
+        /// The hash of this one.
+        found: String,
+    },
     /// Not a shared library at all.
     #[error("is not an ELF shared library ({0})")]
     NotALibrary(String),
@@ -144,6 +164,10 @@ impl Refusal {
             Self::WritableByOthers { .. } => "writable-by-others",
             Self::ForeignOwner { .. } => "foreign-owner",
             Self::TooLarge { .. } => "too-large",
+            Self::BadSignature(_) => "bad-signature",
+            Self::Untrusted => "untrusted",
+            Self::UnknownKey { .. } => "unknown-key",
+            Self::PinMismatch { .. } => "pin-mismatch",
             Self::NotALibrary(_) => "not-a-library",
             Self::Damaged(_) => "damaged",
             Self::OtherMachine(_) => "other-machine",
@@ -181,6 +205,18 @@ impl Refusal {
                 "see who put it there, then `chown` it to root or the host's user"
             }
             Self::TooLarge { .. } => "strip the library (`strip = true` in its release profile)",
+            Self::BadSignature(_) => {
+                "do not trust it; fetch the file and its `.minisig` again from where they come"
+            }
+            Self::Untrusted => {
+                "find out where it comes from, then pin it with `hotbay plugin trust FILE`"
+            }
+            Self::UnknownKey { .. } => {
+                "add the key under `plugins.trust.keys`, or pin the file with `hotbay plugin trust FILE`"
+            }
+            Self::PinMismatch { .. } => {
+                "find out what changed it, then pin it anew with `hotbay plugin trust FILE`"
+            }
             Self::NotALibrary(_) => {
                 "copy it again if it was cut short, and build it with crate-type = [\"cdylib\"]"
             }

@@ -3,59 +3,26 @@
 //! No way leads around a step: [`Checked`] comes from [`Loader::check`] alone,
 //! [`Inspected`] from a `Checked`, and only that can be loaded.
 
+mod config;
+mod steps;
+
 use std::{
-    fs::File,
     num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
-
-use hotbay_plugin_api::Manifest;
 
 use super::{
-    BayConfig, Descriptor, Generation, Held, LoadError, Quarantine, Refusal, access,
-    apart::apart,
-    elf::read_descriptor_of,
-    probe::Probe,
-    staging::{Staged, Staging},
+    BayConfig, Generation, Held, LoadError, Quarantine, Refusal, Trust, apart::apart, probe::Probe,
+    staging::Staging,
 };
 
-/// How plugins are loaded.
-#[derive(Debug, Clone)]
-pub struct LoaderConfig {
-    /// The program that probes: a `hotbay` binary. By default this very program,
-    /// which then calls [`serve_probe`](super::serve_probe) first thing in `main`.
-    pub probe_program: Option<PathBuf>,
-    /// How long a library may take to load in the probe.
-    pub probe_limit: Duration,
-    /// How many bytes the probe may map, the hotbay program itself included.
-    pub probe_memory: u64,
-    /// The largest file that is looked at, in bytes.
-    pub size_cap: u64,
-    /// Where the private copies go; the system's temporary folder by default.
-    /// Its file system must allow execution.
-    pub staging: Option<PathBuf>,
-    /// Where builds that harm the probe are noted, and not tried again. Without it, each
-    /// look at such a file costs another probe.
-    pub quarantine: Option<Quarantine>,
-}
-
-impl Default for LoaderConfig {
-    fn default() -> Self {
-        Self {
-            probe_program: None,
-            probe_limit: Duration::from_secs(5),
-            probe_memory: 2 << 30,
-            size_cap: 256 << 20,
-            staging: None,
-            quarantine: None,
-        }
-    }
-}
+pub use config::LoaderConfig;
+pub use steps::{Checked, Inspected};
 
 /// Loads plugins, one generation after the other.
 #[derive(Debug)]
@@ -65,43 +32,6 @@ pub struct Loader {
     quarantine: Option<Quarantine>,
     size_cap: u64,
     generations: AtomicU64,
-}
-
-/// A file that may be looked at further: what it is, whose it is and what it says of
-/// itself were checked, and none of its code has run.
-#[derive(Debug)]
-pub struct Checked {
-    /// The file.
-    pub path: PathBuf,
-    /// What stands in its ELF section.
-    pub descriptor: Descriptor,
-    staged: Staged,
-}
-
-impl Checked {
-    /// The SHA-256 of the bytes, in hexadecimal.
-    pub fn hash(&self) -> &str {
-        &self.staged.hash
-    }
-}
-
-/// A library that stood every test short of being loaded here.
-#[derive(Debug)]
-pub struct Inspected {
-    /// The file.
-    pub path: PathBuf,
-    /// What stands in its ELF section.
-    pub descriptor: Descriptor,
-    /// What it says about itself.
-    pub manifest: Manifest,
-    staged: Staged,
-}
-
-impl Inspected {
-    /// The SHA-256 of the bytes, in hexadecimal.
-    pub fn hash(&self) -> &str {
-        &self.staged.hash
-    }
 }
 
 impl Loader {
@@ -128,24 +58,20 @@ impl Loader {
     ///
     /// # Errors
     /// Names the file, the reason and the remedy.
-    pub async fn inspect(&self, path: &Path) -> Result<Inspected, LoadError> {
-        self.probe(self.check(path).await?).await
+    pub async fn inspect(&self, path: &Path, trust: &Arc<Trust>) -> Result<Inspected, LoadError> {
+        self.probe(self.check(path, trust).await?).await
     }
 
-    /// Checks a file and copies it; what is looked at from here on is the copy.
+    /// Checks a file and copies it; what is looked at from here on is the copy. None of its
+    /// code runs.
     ///
     /// # Errors
     /// Names the file, the reason and the remedy.
-    pub async fn check(&self, path: &Path) -> Result<Checked, LoadError> {
+    pub async fn check(&self, path: &Path, trust: &Arc<Trust>) -> Result<Checked, LoadError> {
         let number = self.generations.fetch_add(1, Ordering::Relaxed);
         let (staging, cap) = (Arc::clone(&self.staging), self.size_cap);
-        let from = path.to_owned();
-        let check = move || {
-            let staged = staging.copy(access::open(&from, cap)?, number)?;
-            let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
-            let descriptor = read_descriptor_of(copy)?;
-            Ok::<_, Refusal>(Checked { path: from, descriptor, staged })
-        };
+        let (from, trust) = (path.to_owned(), Arc::clone(trust));
+        let check = move || steps::look(from, &trust, &staging, number, cap);
         // Reading and hashing a large file takes long enough to be in the way.
         let checked = apart(check).await.map_err(|error| Refusal::Host(error.to_string()));
         checked.and_then(|checked| checked).map_err(|refusal| refusal.of(path))
@@ -160,8 +86,8 @@ impl Loader {
         known.map_err(|refusal| refusal.of(&checked.path))?;
         match self.probe.run(&checked.staged.path, &checked.descriptor).await {
             Ok(manifest) => {
-                let Checked { path, descriptor, staged } = checked;
-                Ok(Inspected { path, descriptor, manifest, staged })
+                let Checked { path, descriptor, trusted_by, doubt, staged } = checked;
+                Ok(Inspected { path, descriptor, manifest, trusted_by, doubt, staged })
             }
             Err(refusal) => {
                 self.note_harm(&checked, &refusal);

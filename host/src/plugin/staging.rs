@@ -4,25 +4,27 @@
 //! library that it has, and overwriting a mapped file kills the process. So what
 //! is loaded is always a copy, and its name says hash and generation.
 
+mod home;
+
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
 use super::{
     Refusal,
     access::{self, Source},
 };
+use home::Home;
 
-/// The folder for copies, removed with all it holds when dropped.
+/// Where the copies are.
 #[derive(Debug)]
 pub(super) struct Staging {
-    folder: TempDir,
+    home: Home,
 }
 
 /// One copy. The file goes when this is dropped.
@@ -35,19 +37,24 @@ pub(super) struct Staged {
 }
 
 impl Staging {
+    /// In a folder of its own in `parent`, by default the system's for temporary files.
     pub(super) fn new(parent: Option<&Path>) -> io::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("hotbay-").permissions(fs::Permissions::from_mode(0o700));
-        let folder = match parent {
-            Some(parent) => builder.tempdir_in(parent)?,
-            None => builder.tempdir()?,
+        let home = match parent {
+            Some(parent) => Home::new(parent)?,
+            None => Home::new(&std::env::temp_dir())?,
         };
-        Ok(Self { folder })
+        Ok(Self { home })
     }
 
     /// Copies a file here and hashes what it copies: those bytes, no others, are loaded.
-    pub(super) fn copy(&self, mut from: Source, number: u64) -> Result<Staged, Refusal> {
-        let path = self.folder.path().join(format!("{number}.so"));
+    /// `also` gets them as well, piece by piece.
+    pub(super) fn copy(
+        &self,
+        mut from: Source,
+        number: u64,
+        mut also: impl FnMut(&[u8]),
+    ) -> Result<Staged, Refusal> {
+        let path = self.home.path().join(format!("{number}.so"));
         let failed = |error: io::Error| Refusal::Host(format!("{}: {error}", path.display()));
         let mut options = OpenOptions::new();
         let mut file =
@@ -56,9 +63,10 @@ impl Staging {
         let mut staged = Staged { path: path.clone(), hash: String::new(), size: 0 };
         staged.hash = hash(&mut from, |piece| {
             staged.size += piece.len() as u64;
+            also(piece);
             file.write_all(piece).map_err(failed)
         })?;
-        let named = self.folder.path().join(format!("{}-{number}.so", &staged.hash[..16]));
+        let named = self.home.path().join(format!("{}-{number}.so", &staged.hash[..16]));
         fs::rename(&path, &named).map_err(failed)?;
         staged.path = named;
         Ok(staged)
@@ -105,13 +113,15 @@ fn hash(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn staged() -> (Staging, Staged) {
         let staging = Staging::new(None).unwrap();
-        let source = staging.folder.path().join("source");
+        let source = staging.home.path().join("source");
         fs::write(&source, b"abc").unwrap();
-        let staged = staging.copy(access::open(&source, 10).unwrap(), 7).unwrap();
+        let staged = staging.copy(access::open(&source, 10).unwrap(), 7, |_| {}).unwrap();
         (staging, staged)
     }
 
@@ -133,7 +143,7 @@ mod tests {
         fs::set_permissions(&staged.path, fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(&staged.path, b"abd").unwrap();
         assert_eq!(staged.verify().unwrap_err().code(), "changed");
-        let other = staging.folder.path().join("other");
+        let other = staging.home.path().join("other");
         fs::write(&other, b"abc").unwrap();
         fs::remove_file(&staged.path).unwrap();
         std::os::unix::fs::symlink(other, &staged.path).unwrap();

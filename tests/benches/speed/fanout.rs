@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,7 +23,7 @@ const ROOM: usize = 256 * 400;
 
 pub(crate) async fn run() {
     let loader = loader();
-    let inspected = loader.inspect(library("numbers-sink")).await.unwrap();
+    let inspected = loader.inspect(library("numbers-sink"), &Arc::default()).await.unwrap();
     let plugin = loader.load(inspected, NonZeroUsize::new(2).unwrap()).await.unwrap();
     let (plugins, tokio, ratio) = in_turns(
         async || to_plugins(&plugin).await,

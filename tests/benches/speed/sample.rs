@@ -1,6 +1,6 @@
 //! Two sides, measured in turns.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use hotbay::plugin::{
     ComponentSetup, Connections, Generation, Loader, LoaderConfig, PluginComponent, Seat, Services,
@@ -77,7 +77,7 @@ pub(crate) fn loader() -> Loader {
 }
 
 pub(crate) async fn load(loader: &Loader, package: &str) -> Generation {
-    let inspected = loader.inspect(library(package)).await.unwrap();
+    let inspected = loader.inspect(library(package), &Arc::default()).await.unwrap();
     loader.load(inspected, NonZeroUsize::new(1).unwrap()).await.unwrap()
 }
 

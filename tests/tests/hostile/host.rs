@@ -4,6 +4,7 @@ use std::{
     fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -60,7 +61,7 @@ impl Host {
             return Ok(());
         };
         let began = Instant::now();
-        let looked = self.loader.inspect(&file).await;
+        let looked = self.loader.inspect(&file, &Arc::default()).await;
         let took = began.elapsed();
         self.has_no_probe_left(name);
         // What is good in the probe may yet be found out when it comes to loading.
@@ -93,7 +94,7 @@ impl Host {
     }
 
     async fn loads_file(&self, name: &str, file: &Path) {
-        let inspected = self.loader.inspect(file).await;
+        let inspected = self.loader.inspect(file, &Arc::default()).await;
         let inspected = inspected.unwrap_or_else(|error| panic!("{name}: {error}"));
         let loaded = self.loader.load(inspected, NonZeroUsize::MIN).await;
         let loaded = loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -101,7 +102,7 @@ impl Host {
     }
 
     pub(crate) async fn inspect(&self, file: &Path) -> Result<(), LoadError> {
-        self.loader.inspect(file).await.map(drop)
+        self.loader.inspect(file, &Arc::default()).await.map(drop)
     }
 
     pub(crate) fn has_no_probe_left(&self, name: &str) {

@@ -8,9 +8,12 @@ use std::{
 
 use super::Source;
 use crate::{
-    app::{live::Live, plugins::beside},
+    app::{
+        live::Live,
+        plugins::{beside, doubt},
+    },
     config::Diagnostics,
-    plugin::{LoadError, Quarantine, Refusal},
+    plugin::{LoadError, Quarantine, Refusal, TRUST_REFUSALS},
     reload::watch::{Fingerprint, FolderState, Snapshot},
 };
 
@@ -62,6 +65,16 @@ impl Seen {
         if configured || last.as_ref().is_some_and(|last| last.sidecars != now.sidecars) {
             changed.extend(worth_another_try(live));
         }
+        let trust = trust_files(live);
+        if trust
+            .iter()
+            .any(|file| now.files.get(file) != last.as_ref().and_then(|it| it.files.get(file)))
+        {
+            live.renew_trust();
+        }
+        if live.plugins.take_trust_change() {
+            changed.extend(refused_for_trust(live));
+        }
         changed.sort();
         changed.dedup();
         for path in changed {
@@ -80,6 +93,17 @@ impl Seen {
         let Some(last) = &self.last else { return };
         for path in worth_another_try(live) {
             take_file(live, last, &path).await;
+        }
+    }
+
+    /// Tries what was refused because nobody vouched for it, if whom the host trusts has changed.
+    pub(super) async fn look_at_trust(&mut self, live: &mut Live) {
+        live.renew_trust();
+        let Some(last) = &self.last else { return };
+        if live.plugins.take_trust_change() {
+            for path in refused_for_trust(live) {
+                take_file(live, last, &path).await;
+            }
         }
     }
 
@@ -130,6 +154,17 @@ fn differs(file: &Path, last: Option<&Snapshot>, now: &Snapshot) -> bool {
     }
 }
 
+/// The files that say whom the host trusts, besides the configuration itself.
+pub(super) fn trust_files(live: &Live) -> Vec<PathBuf> {
+    live.config.plugins.trust.files().map(Path::to_owned).collect()
+}
+
+fn refused_for_trust(live: &Live) -> Vec<PathBuf> {
+    let refused = live.refused.iter();
+    let refused = refused.filter(|(_, it)| TRUST_REFUSALS.contains(&it.code.as_str()));
+    refused.map(|(path, _)| path.clone()).collect()
+}
+
 fn signature(of: Option<&Snapshot>, library: &Path) -> Option<Fingerprint> {
     let mut name = library.as_os_str().to_owned();
     name.push(".minisig");
@@ -157,6 +192,9 @@ async fn take_file(live: &mut Live, now: &Snapshot, path: &Path) {
             live.refuse_file(&error, owner);
         }
         Ok(library) => {
+            if let Some(doubt) = doubt(&library) {
+                tracing::warn!("{doubt}");
+            }
             let name = library.manifest.name.clone();
             let from = live.plugins.berth(&name).map(|it| (it.path().to_owned(), it.build().hash));
             match from {

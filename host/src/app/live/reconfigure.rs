@@ -2,7 +2,7 @@
 //!
 //! All is checked before anything is touched; what did not change goes on undisturbed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Live, Meaning, meaning};
 use crate::{
@@ -11,14 +11,17 @@ use crate::{
         pipeline::{Stand, Strictness},
         plugins::read_sidecar,
         tasks::{self, Prepared},
+        trust,
     },
     config::{Config, ConfigPath, Diagnostics, Sidecar},
+    plugin::Trust,
     reload::change::{After, Step, call_hook, change_over},
 };
 
 /// A configuration that was checked against the plugins in service.
 struct Checked {
     config: Config,
+    trust: Arc<Trust>,
     meanings: BTreeMap<String, Meaning>,
 }
 
@@ -33,7 +36,11 @@ impl Live {
     ) -> Result<usize, Diagnostics> {
         let mut findings = Diagnostics::new();
         needs_restart(&self.config, &config, &mut findings);
-        let mut checked = Checked { config, meanings: BTreeMap::new() };
+        let trust = trust::read(&config).unwrap_or_else(|found| {
+            findings.extend(found);
+            Arc::default()
+        });
+        let mut checked = Checked { config, trust, meanings: BTreeMap::new() };
         for berth in self.plugins.berths() {
             let meaning = meaning(&checked.config, berth, &mut findings).await;
             checked.meanings.insert(berth.generation.name().to_owned(), meaning);
@@ -74,8 +81,17 @@ impl Live {
         result
     }
 
+    /// Reads again what the configuration names as trusted. What is wrong with it is logged,
+    /// and all stays as it was.
+    pub(in crate::app) fn renew_trust(&mut self) {
+        match trust::read(&self.config) {
+            Ok(trust) => self.plugins.set_trust(trust),
+            Err(found) => tracing::error!("whom to trust stays as it was:\n{found}"),
+        }
+    }
+
     async fn take_over(&mut self, checked: Checked) -> Result<usize, Diagnostics> {
-        let Checked { config, meanings } = checked;
+        let Checked { config, trust, meanings } = checked;
         // A build on probation could not go back to what it does not know.
         let names: Vec<_> = self.probation.keys().cloned().collect();
         names.iter().for_each(|name| self.confirm(name));
@@ -108,6 +124,7 @@ impl Live {
             }
         }
         self.config = config;
+        self.plugins.set_trust(trust);
         if let Err(error) = self.start_pipeline(Strictness::Each).await {
             tracing::error!(%error, "the pipeline does not start");
         }

@@ -10,7 +10,7 @@ use crate::{
         status::{BuildState, PluginStatus},
         task::TaskBuild,
     },
-    plugin::Closed,
+    plugin::{Closed, TrustedBy},
     reload::{
         change::{Seated, call_hook},
         record::Build,
@@ -37,7 +37,7 @@ pub(in crate::app) struct Closing {
 #[derive(Debug)]
 pub(in crate::app) enum Gone {
     Wholly,
-    Leaked(Leak),
+    Leaked(Box<Leak>),
 }
 
 /// A build that could not be unloaded.
@@ -46,6 +46,7 @@ pub(in crate::app) struct Leak {
     plugin: String,
     build: Build,
     file: PathBuf,
+    trusted_by: TrustedBy,
     loaded: String,
     mapped_bytes: u64,
     /// Those that did not end.
@@ -72,7 +73,7 @@ impl Closing {
         drop(hooks);
         let (plugin, build) = (berth.generation.name().to_owned(), berth.build());
         let (mapped_bytes, loaded) = (berth.generation.mapped_bytes(), berth.loaded.clone());
-        let file = berth.path().to_owned();
+        let (file, trusted_by) = (berth.path().to_owned(), berth.trusted_by.clone());
         let (threads, reason) = match berth.generation.close(LIMIT).await {
             Closed::Unmapped | Closed::Linked => return Gone::Wholly,
             Closed::StillRunning { threads } => {
@@ -82,7 +83,16 @@ impl Closing {
                 (0, "a thread outside of its bay holds a thread-local of it".to_owned())
             }
         };
-        Gone::Leaked(Leak { plugin, build, file, loaded, mapped_bytes, threads, reason })
+        Gone::Leaked(Box::new(Leak {
+            plugin,
+            build,
+            file,
+            trusted_by,
+            loaded,
+            mapped_bytes,
+            threads,
+            reason,
+        }))
     }
 }
 
@@ -95,6 +105,7 @@ impl Leak {
             state: BuildState::Leaked,
             hash: self.build.hash.clone(),
             file: self.file.clone(),
+            trusted_by: self.trusted_by.clone(),
             loaded: self.loaded.clone(),
             threads: self.threads,
             mapped_bytes: self.mapped_bytes,
@@ -153,7 +164,7 @@ impl Closings {
             Ok(Gone::Wholly) => {}
             Ok(Gone::Leaked(leak)) => {
                 tracing::warn!("{}", leak.text());
-                self.leaks.push(leak);
+                self.leaks.push(*leak);
             }
             Err(error) => tracing::error!(%error, "closing a plugin failed"),
         }

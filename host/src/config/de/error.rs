@@ -61,6 +61,11 @@ impl serde::de::Error for Error {
         Self::problem(format!("unknown value `{variant}`"), help)
     }
 
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let help = wording::instead_of(field, expected);
+        Self::problem(format!("unknown key `{field}`"), help)
+    }
+
     fn missing_field(field: &'static str) -> Self {
         Self::problem(format!("the key `{field}` is missing"), "add it here".into())
     }

@@ -101,7 +101,7 @@ impl Draft {
 }
 
 /// The folder to which the relative paths of a file refer.
-pub(super) fn base_dir(file: &Path) -> PathBuf {
+pub(in crate::config) fn base_dir(file: &Path) -> PathBuf {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

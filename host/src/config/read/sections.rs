@@ -13,6 +13,7 @@ use crate::config::document::{Node, Value};
 use crate::config::entries::{Plugins, Reload, Shutdown, TaskEntry};
 use crate::config::path::ConfigPath;
 use crate::config::source::Report;
+use crate::config::trust;
 use crate::config::wording;
 
 pub(super) fn plugins(node: &Node, file: &Path, report: &mut Report) -> Option<Plugins> {
@@ -22,11 +23,14 @@ pub(super) fn plugins(node: &Node, file: &Path, report: &mut Report) -> Option<P
         folder: Name,
         settings: Option<BTreeMap<String, Settings>>,
         probe_timeout: Option<LongerThanZero>,
+        #[serde(default)]
+        trust: trust::Written,
     }
     let written: Written = de::read(node, report)?;
     let settings = written.settings.unwrap_or_default();
     Some(Plugins {
         folder: base_dir(file).join(written.folder.0),
+        trust: written.trust.into_trust(file),
         settings: settings.into_iter().map(|(plugin, it)| (plugin, it.into())).collect(),
         probe_timeout: written.probe_timeout.map_or(Plugins::DEFAULT_PROBE_TIMEOUT, |it| it.0),
     })

@@ -23,7 +23,7 @@ drain: 5s
 "#;
     let expected = [
         "1:12: unknown key `foldr`; did you mean `folder`? \
-         expected one of `folder`, `settings`, `probe_timeout`",
+         expected one of `folder`, `settings`, `probe_timeout`, `trust`",
         "3:21: expected a whole number, found the string \"many\"",
         "3:27: unknown key `color`; expected one of `capacity`, `description`, `overflow`",
         "3:39: unknown key `size`; expected one of `capacity`, `description`, `overflow`",

@@ -70,7 +70,7 @@ fn plugins_are_needed() {
     assert_eq!(
         findings("plugins:"),
         "etc/x.yaml:1:8: expected a mapping, found nothing; \
-         it may have the keys `folder`, `settings`, `probe_timeout`"
+         it may have the keys `folder`, `settings`, `probe_timeout`, `trust`"
     );
     assert_eq!(
         findings("plugins: { folder: '' }"),

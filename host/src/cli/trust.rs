@@ -1,0 +1,69 @@
+//! `hotbay plugin trust`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use hotbay::{
+    app::{pins_finding, read_keys},
+    config::Trust as Written,
+    plugin::{Added, Loader, LoaderConfig, Pin, Pins, Trust, TrustMode},
+};
+
+use super::{WRONG_CONFIGURATION, fail};
+
+/// The configuration that is meant where none is named, if it is there.
+const USUAL_CONFIGURATION: &str = "hotbay.yaml";
+
+pub(super) async fn trust(file: &Path, config: Option<PathBuf>) -> ExitCode {
+    let usual = Path::new(USUAL_CONFIGURATION);
+    let config = config.or_else(|| usual.is_file().then(|| usual.to_owned()));
+    match pin(file, config.as_deref()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
+}
+
+async fn pin(file: &Path, config: Option<&Path>) -> Result<(), ExitCode> {
+    let refuse = |found: &dyn std::fmt::Display| {
+        eprintln!("{found}");
+        ExitCode::from(WRONG_CONFIGURATION)
+    };
+    let written = match config {
+        Some(config) => Written::load(config, &|name| std::env::var(name)),
+        // Every configuration in this folder looks there.
+        None => Ok(Written::usual(Path::new(USUAL_CONFIGURATION))),
+    };
+    let written = written.map_err(|found| refuse(&found))?;
+    let keys = read_keys(&written).map_err(|found| refuse(&found))?;
+    // A file with a broken signature is refused here as it is in the host.
+    let everybody = Arc::new(Trust { keys, ..Trust::default() });
+    let loader = Loader::new(LoaderConfig::default()).map_err(|error| fail(&error.to_string()))?;
+    let checked = loader.check(file, &everybody).await.map_err(|refused| refuse(&refused))?;
+    let name = file.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| fail(&format!("{}: its name is no text", file.display())))?;
+    let pin = Pin::new(Some(name.to_owned()), checked.hash());
+    let pin = pin.ok_or_else(|| fail("its hash can't be written"))?;
+    let added = Pins::add(&written.pins_file, &pin)
+        .map_err(|error| refuse(&pins_finding(&written.pins_file, &error)))?;
+    let build = format!("{} {}", checked.descriptor.name, checked.descriptor.version);
+    let (hash, pins) = (checked.hash(), written.pins_file.display());
+    match added {
+        Added::New => println!("{pins}: pinned {name} ({build}), SHA-256 {hash}"),
+        Added::Known => println!("{pins}: {name} ({build}) was pinned already, SHA-256 {hash}"),
+        Added::Instead { of } => println!(
+            "{pins}: pinned {name} ({build}), SHA-256 {hash}\n  instead of the build {of}, which \
+             is trusted no more"
+        ),
+    }
+    if written.mode == TrustMode::Off {
+        let config =
+            config.map_or_else(|| "the configuration".to_owned(), |it| it.display().to_string());
+        println!(
+            "  note: pins count once {config} says `trust: enforce` or `trust: warn` under `plugins`"
+        );
+    }
+    Ok(())
+}
