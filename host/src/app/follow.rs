@@ -102,10 +102,11 @@ pub(super) async fn follow(
             Next::Changed(snapshot) => seen.follow(live, snapshot, reloads.source.as_ref()).await,
             Next::Asked => {
                 tracing::info!("asked to read the configuration again");
-                if folder::reread(live, reloads.source.as_ref()).await {
+                let configured = folder::reread(live, reloads.source.as_ref()).await;
+                live.renew_trust();
+                if live.plugins.take_trust_change() || configured {
                     seen.try_again(live).await;
                 }
-                seen.look_at_trust(live).await;
                 if let Some(watch) = &watch {
                     watch.nudge();
                 }

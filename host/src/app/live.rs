@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Config, Diagnostics},
-    plugin::{Inspected, LoadError, Services},
+    plugin::{Inspected, LoadError, Services, TRUST_REFUSALS},
     reload::{
         change::{After, Limits},
         record::Journal,
@@ -77,8 +77,10 @@ impl RefusedFile {
 
     /// Whether another configuration may make a difference.
     pub(super) fn depends_on_configuration(&self) -> bool {
+        let code = self.code.as_str();
         ["configuration", "create", "hold", "save_state", "restore", "initialize", "probation"]
-            .contains(&self.code.as_str())
+            .contains(&code)
+            || TRUST_REFUSALS.contains(&code)
     }
 }
 

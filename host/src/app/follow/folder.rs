@@ -13,7 +13,7 @@ use crate::{
         plugins::{beside, doubt},
     },
     config::Diagnostics,
-    plugin::{LoadError, Quarantine, Refusal, TRUST_REFUSALS},
+    plugin::{LoadError, Quarantine, Refusal},
     reload::watch::{Fingerprint, FolderState, Snapshot},
 };
 
@@ -62,18 +62,15 @@ impl Seen {
             let held = live.refused.iter().filter(|(_, refused)| refused.code == "quarantined");
             changed.extend(held.map(|(path, _)| path.clone()));
         }
-        if configured || last.as_ref().is_some_and(|last| last.sidecars != now.sidecars) {
-            changed.extend(worth_another_try(live));
-        }
-        let trust = trust_files(live);
-        if trust
-            .iter()
-            .any(|file| now.files.get(file) != last.as_ref().and_then(|it| it.files.get(file)))
-        {
+        let said = |of: &Snapshot, file| of.files.get(file).cloned().flatten();
+        let said_before = |file| last.as_ref().and_then(|last| said(last, file));
+        if trust_files(live).iter().any(|file| said(&now, file) != said_before(file)) {
             live.renew_trust();
         }
-        if live.plugins.take_trust_change() {
-            changed.extend(refused_for_trust(live));
+        let trusted = live.plugins.take_trust_change();
+        let set = last.as_ref().is_some_and(|last| last.sidecars != now.sidecars);
+        if configured || trusted || set {
+            changed.extend(worth_another_try(live));
         }
         changed.sort();
         changed.dedup();
@@ -93,17 +90,6 @@ impl Seen {
         let Some(last) = &self.last else { return };
         for path in worth_another_try(live) {
             take_file(live, last, &path).await;
-        }
-    }
-
-    /// Tries what was refused because nobody vouched for it, if whom the host trusts has changed.
-    pub(super) async fn look_at_trust(&mut self, live: &mut Live) {
-        live.renew_trust();
-        let Some(last) = &self.last else { return };
-        if live.plugins.take_trust_change() {
-            for path in refused_for_trust(live) {
-                take_file(live, last, &path).await;
-            }
         }
     }
 
@@ -157,12 +143,6 @@ fn differs(file: &Path, last: Option<&Snapshot>, now: &Snapshot) -> bool {
 /// The files that say whom the host trusts, besides the configuration itself.
 pub(super) fn trust_files(live: &Live) -> Vec<PathBuf> {
     live.config.plugins.trust.files().map(Path::to_owned).collect()
-}
-
-fn refused_for_trust(live: &Live) -> Vec<PathBuf> {
-    let refused = live.refused.iter();
-    let refused = refused.filter(|(_, it)| TRUST_REFUSALS.contains(&it.code.as_str()));
-    refused.map(|(path, _)| path.clone()).collect()
 }
 
 fn signature(of: Option<&Snapshot>, library: &Path) -> Option<Fingerprint> {
