@@ -1,13 +1,17 @@
 //! Holding the configuration against what the plugins bring.
 
-use hotbay_plugin_api::{ChannelName, ComponentManifest, PortManifest};
+mod ports;
+
+use hotbay_plugin_api::ComponentManifest;
+
+use ports::{Direction, connect};
 
 use super::{
     plugins::{Berth, Plugins, beside},
     wiring::{Wired, merged},
 };
 use crate::{
-    config::{ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Role, Severity},
+    config::{ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity},
     plugin::{Connections, Generation},
 };
 
@@ -152,79 +156,4 @@ fn find<'p>(
     }
     let message = format!("`{name}` has the role {}, not {}", known.role, entry.role);
     Err(config.error_at(&path, message).with_help(format!("move it to `{}:`", known.role.key())))
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Inputs,
-    Outputs,
-}
-
-impl Direction {
-    fn key(self) -> &'static str {
-        match self {
-            Self::Inputs => "inputs",
-            Self::Outputs => "outputs",
-        }
-    }
-}
-
-type Connected = std::collections::BTreeMap<String, Vec<ChannelName>>;
-
-/// Holds an entry's ports against those that its component declares.
-fn connect(
-    config: &Config,
-    entry: &ComponentEntry,
-    declared: &[PortManifest],
-    direction: Direction,
-    findings: &mut Diagnostics,
-) -> Connected {
-    let (ports, key) = match direction {
-        Direction::Inputs => (&entry.inputs, direction.key()),
-        Direction::Outputs => (&entry.outputs, direction.key()),
-    };
-    let location = entry.location.key(key);
-    let known = || {
-        let names: Vec<_> = declared.iter().map(|port| format!("`{}`", port.name)).collect();
-        if names.is_empty() {
-            format!("it has no {key}")
-        } else {
-            format!("its {key} are {}", names.join(", "))
-        }
-    };
-    let mut connected = Connected::new();
-    for used in ports.uses() {
-        let port = match used.port {
-            Some(name) => declared.iter().find(|port| port.name == name),
-            None => declared.first(),
-        };
-        let Some(port) = port else {
-            let name = used.port.unwrap_or("(first)");
-            let message = format!("`{}` has no port `{name}` among its {key}", entry.id);
-            let at = used.port.map_or_else(|| location.clone(), |name| location.key(name));
-            findings.push(config.error_at_key(&at, message).with_help(known()));
-            continue;
-        };
-        connected.entry(port.name.clone()).or_default().push(used.channel.into());
-    }
-    for port in declared.iter().filter(|port| port.required && !connected.contains_key(&port.name))
-    {
-        let message = format!("`{}` needs its port `{}` connected", entry.id, port.name);
-        let at = if ports.is_empty() { entry.location.clone() } else { location.clone() };
-        let help = format!("write `{key}: {{ {}: CHANNEL }}`", port.name);
-        findings.push(config.error_at(&at, message).with_help(help));
-    }
-    let takes_one = direction == Direction::Inputs && takes_one(entry.role);
-    let main = declared.first().and_then(|port| connected.get(&port.name));
-    if takes_one && main.is_some_and(|channels| channels.len() > 1) {
-        let message = format!("the main input of `{}` takes one channel", entry.id);
-        let help = "merge them in the aggregator, or add one component for each";
-        findings.push(config.error_at(&location, message).with_help(help));
-    }
-    connected
-}
-
-/// Strategies and executors listen to one channel, in its order.
-fn takes_one(role: Role) -> bool {
-    matches!(role, Role::Strategy | Role::Executor)
 }

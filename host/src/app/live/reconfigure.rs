@@ -2,6 +2,8 @@
 //!
 //! All is checked before anything is touched; what did not change goes on undisturbed.
 
+mod fixed;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Live, Meaning, meaning};
@@ -17,6 +19,8 @@ use crate::{
     plugin::Trust,
     reload::change::{After, Step, call_hook, change_over},
 };
+
+use fixed::needs_restart;
 
 /// A configuration that was checked against the plugins in service.
 struct Checked {
@@ -235,36 +239,5 @@ impl Live {
             pipeline.wire(meaning.components);
         }
         gone.len() + added
-    }
-}
-
-/// What can't be changed while the host runs.
-fn needs_restart(old: &Config, new: &Config, findings: &mut Diagnostics) {
-    let mut fixed = |path: ConfigPath, what: &str| {
-        let message = format!("{what} can't be changed while the host runs");
-        findings
-            .push(new.error_at(&path, message).with_help("change it back, or restart the host"));
-    };
-    let root = ConfigPath::root;
-    if old.plugins.folder != new.plugins.folder {
-        fixed(root().key("plugins").key("folder"), "the plugins folder");
-    }
-    if old.plugins.probe_timeout != new.plugins.probe_timeout {
-        fixed(root().key("plugins").key("probe_timeout"), "the probe's time limit");
-    }
-    if old.reload.watch != new.reload.watch {
-        fixed(root().key("reload").key("watch"), "whether changes are followed");
-    }
-    if old.pipeline.as_ref().map(|it| it.time) != new.pipeline.as_ref().map(|it| it.time) {
-        fixed(
-            root().key("pipeline"),
-            "whether there is a pipeline, and where its time comes from,",
-        );
-    }
-    for (name, channel) in &new.channels {
-        let known = old.channels.iter().find(|(known, _)| known == name);
-        if known.is_some_and(|(_, known)| known != channel) {
-            fixed(root().key("channels").key(name), &format!("channel `{name}`"));
-        }
     }
 }
