@@ -14,6 +14,8 @@ mod descriptors;
 mod elf;
 #[path = "hostile/formats.rs"]
 mod formats;
+#[path = "hostile/good.rs"]
+mod good;
 #[path = "hostile/host.rs"]
 mod host;
 #[path = "hostile/kind.rs"]

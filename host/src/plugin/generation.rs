@@ -7,13 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use abi_stable::{
-    sabi_trait::TD_Opaque,
-    std_types::{RResult, RString},
-};
+use abi_stable::std_types::{RResult, RString};
 use hotbay_plugin_api::{
     ChannelName, Manifest, SchedulerError, TaskKind,
-    abi::{ComponentObject, HostLog_TO, PluginRef},
+    abi::{ComponentObject, PluginRef},
 };
 
 use super::{
@@ -24,8 +21,7 @@ use super::{
     lent::{self, Mute},
     library::{Library, Unmapped},
     lodger::Housed,
-    log::PluginLog,
-    probe,
+    log, probe,
     staging::Staged,
     texts::received,
 };
@@ -111,10 +107,7 @@ impl Generation {
         generation.info.manifest = probe::check(&manifest, &descriptor)?;
         generation.info.file = Some(FileInfo { path: from, hash, descriptor });
         let plugin: Arc<str> = generation.name().into();
-        let connect = move || {
-            module.connect_log()(HostLog_TO::from_value(PluginLog { plugin }, TD_Opaque));
-        };
-        generation.on_bay(connect).await?;
+        generation.on_bay(move || log::connect(module, plugin)).await?;
         generation.parts().note_loaded();
         Ok(generation)
     }

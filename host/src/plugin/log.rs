@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use abi_stable::std_types::RStr;
-use hotbay_plugin_api::abi::HostLog;
+use abi_stable::{sabi_trait::TD_Opaque, std_types::RStr};
+use hotbay_plugin_api::abi::{HostLog, HostLog_TO, PluginRef};
 use tracing::level_filters::LevelFilter;
 
+/// Lets a plugin's events come here, under its name. This runs code of the plugin.
+pub(super) fn connect(module: PluginRef, plugin: Arc<str>) {
+    module.connect_log()(HostLog_TO::from_value(PluginLog { plugin }, TD_Opaque));
+}
+
 /// Receives the events of one plugin.
-pub(super) struct PluginLog {
-    pub(super) plugin: Arc<str>,
+struct PluginLog {
+    plugin: Arc<str>,
 }
 
 impl HostLog for PluginLog {

@@ -1,10 +1,13 @@
 //! One way to be hostile.
 
-use std::{fs, path::PathBuf, sync::OnceLock};
+use std::{path::PathBuf, sync::OnceLock};
 
-use hotbay_tests::{PluginsFolder, library};
+use hotbay_tests::PluginsFolder;
 
-use crate::elf::{Elf, find};
+use crate::{
+    elf::{Elf, find},
+    good::MISDEEDS,
+};
 
 /// What stands before the name of a misdeed in the fixture's file.
 const MARKER: &[u8] = b"HOTBAY-MISDEED:";
@@ -101,5 +104,5 @@ fn doing(misdeed: &str) -> Vec<u8> {
 
 /// The bytes of a good plugin.
 pub(crate) fn good() -> Vec<u8> {
-    fs::read(library("misdeeds")).unwrap()
+    MISDEEDS.clone()
 }

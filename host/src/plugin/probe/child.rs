@@ -14,7 +14,7 @@ use rustix::{
 };
 
 use super::{Answer, Good, PROBE_ARGUMENT, Request, confine, descriptors, traces::Traces};
-use crate::plugin::{Refusal, library::Library, texts::received};
+use crate::plugin::{Refusal, library::Library, log, texts::received};
 
 /// Makes this process a probe if its arguments say so; otherwise does nothing.
 ///
@@ -69,12 +69,13 @@ fn answer(path: &Path) -> std::io::Result<()> {
     listener.write_all(request.nonce.as_bytes())
 }
 
-/// Loads the library and asks for its manifest.
+/// Calls what the host will call in any case, from loading to the end.
 fn look(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
     let unseen = |error| Refusal::NoProbe(format!("it can't see what it is like: {error}"));
     let before = Traces::of_now().map_err(unseen)?;
     let (library, module) = Library::open(path, entry)?;
     let manifest = received(module.manifest()());
+    log::connect(module, "probed".into());
     module.close()();
     if let Some(changed) = before.changed_since().map_err(unseen)? {
         // Unloading it now could be the end of this process, and hide the reason.
