@@ -227,9 +227,12 @@ impl Host {
             warned: warnings,
             configuration_refused: None,
         };
-        let ran = drive(&mut live, reloads, state, stop).await;
+        let mut state = state;
+        let ran = drive(&mut live, reloads, state.as_mut(), stop).await;
         live.plugins.close(&mut live.closings);
         live.closings.finish(CLOSE_LIMIT).await;
+        // Until here another host would have been in the way of this one.
+        drop(state);
         let mut report = ran?;
         // No failure of the run: everything was done by then.
         report.problems.extend(live.closings.leaks.iter().map(|leak| leak.text()));
@@ -242,12 +245,20 @@ impl Host {
 async fn drive(
     live: &mut Live,
     reloads: follow::Reloads,
-    state: Option<StateFolder>,
+    state: Option<&mut StateFolder>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, HostError> {
-    let stopped = match live.start(Strictness::All).await {
-        Ok(()) => follow::follow(live, reloads, state, stop).await,
-        Err(error) => {
+    let mut stop = std::pin::pin!(stop);
+    // A component may initialize for as long as it likes; who wants to stop need not wait.
+    let started = tokio::select! {
+        biased;
+        () = &mut stop => None,
+        started = live.start(Strictness::All) => Some(started),
+    };
+    let stopped = match started {
+        None => true,
+        Some(Ok(())) => follow::follow(live, reloads, state, stop).await,
+        Some(Err(error)) => {
             for problem in live.stop().await {
                 warn!("{problem}");
             }

@@ -7,9 +7,13 @@
 
 mod builder;
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use hotbay_plugin_api::{EventType, Role, SchedulerError, TaskId, TradingEngineError};
+use tokio::time::timeout;
 
 use crate::{
     bus::{EventBus, Payload},
@@ -69,12 +73,21 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
     }
 
     /// Like [`start`](Self::start), but a component that does not initialize takes no other
-    /// one down.
-    pub(crate) async fn start_those_that_can(&self) -> Result<(), TradingEngineError> {
+    /// one down; after `limit` the others go on without it.
+    pub(crate) async fn start_those_that_can(
+        &self,
+        limit: Duration,
+    ) -> Result<(), TradingEngineError> {
         let core = self.scheduler.core();
         core.open()?;
         for stage in self.stages()?.iter().rev() {
-            core.start_stage(stage).await?;
+            if let Ok(started) = timeout(limit, core.start_stage(stage)).await {
+                started?;
+                continue;
+            }
+            for entry in stage.iter().filter(|it| !it.is_initialized()) {
+                tracing::error!(component = %entry.id(), ?limit, "it still initializes");
+            }
         }
         core.start_later_ones()?;
         Ok(())

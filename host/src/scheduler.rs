@@ -37,7 +37,7 @@ pub use status::{ExecutionStatus, TaskInfo, TaskKind};
 pub(crate) use self::{
     core::{Core, Entries},
     guard::guarded,
-    options::WaitsForFn,
+    options::Turns,
     places::HoldError,
     shutdown::shut_down,
 };

@@ -37,6 +37,10 @@ impl Publisher {
     /// # Panics
     /// If the open batch would pass 4 GiB.
     pub fn push_bytes(&mut self, time_ns: i64, kind: Kind, payload: &[u8]) {
+        if self.headers.is_empty() {
+            // Another build may have published on this port since: numbers belong to the port.
+            self.next_seq = self.next_seq.max(self.context.next_seq(self.output));
+        }
         let offset = u32::try_from(self.bytes.len()).expect("an open batch holds less than 4 GiB");
         let len = u32::try_from(payload.len()).expect("a payload holds less than 4 GiB");
         self.bytes.extend_from_slice(payload);

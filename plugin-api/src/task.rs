@@ -86,10 +86,11 @@ pub trait BackgroundTask: Send + Sync {
     /// Called when the plugin is replaced, between two turns. The component may have to
     /// go on afterwards, if the new build does not come up, so it gives a copy away and
     /// keeps what it has. In the time in which a new build is on probation it is also
-    /// called after each turn: keep it quick.
+    /// called after each turn: keep it quick. What a [`Publisher`](crate::Publisher) holds
+    /// is no part of it: flush in the turn, or here.
     ///
     /// # Errors
-    /// An error refuses the replacement.
+    /// An error refuses the replacement; on probation it is a failure of this build.
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
         Ok(None)
     }
@@ -153,10 +154,11 @@ pub trait EventTask<E: EventType, P: Send + 'static = String>: Send + Sync {
     /// Called when the plugin is replaced, between two events. The component may have to
     /// go on afterwards, if the new build does not come up, so it gives a copy away and
     /// keeps what it has. In the time in which a new build is on probation it is also
-    /// called after each batch: keep it quick.
+    /// called after each batch: keep it quick. What a [`Publisher`](crate::Publisher) holds
+    /// is no part of it: flush with the event, or here.
     ///
     /// # Errors
-    /// An error refuses the replacement.
+    /// An error refuses the replacement; on probation it is a failure of this build.
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
         Ok(None)
     }

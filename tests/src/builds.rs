@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Before the word that says how a build of the fixture `faulty` behaves.
+/// Before the word that says how a build of a fixture behaves.
 const MARK: &[u8] = b"HOTBAY-TEST-BUILD:";
 
 /// Another build of a library: it does the same and has other bytes.
@@ -20,7 +20,7 @@ pub fn another_build(library: &Path, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// A build of the fixture `faulty` that behaves as this word says.
+/// A build of a fixture that behaves as this word says.
 ///
 /// # Panics
 /// If the library can't be read, or has no place for the word.

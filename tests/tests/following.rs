@@ -139,6 +139,23 @@ fn settings_beside_a_library_take_effect_and_wrong_ones_are_refused() {
 }
 
 #[test]
+fn a_task_that_ran_once_runs_again_when_it_is_given_an_interval() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let config = ConfigFile::new(&folder, RELOAD);
+    let running = start(&config);
+    until("it has run", || (runs(&config, "hello/greet") == 1).then_some(()));
+    folder.write("hello.yaml", b"tasks: { greet: { interval: 20ms } }\n");
+    until("it comes often", || (runs(&config, "hello/greet") > 5).then_some(()));
+    folder.write("hello.yaml", b"tasks: { greet: { enabled: false } }\n");
+    let waits = until("it is switched off", || {
+        task(&config, "hello/greet")?["waits_for"].as_str().map(str::to_owned)
+    });
+    assert_eq!(waits, "a build of hello that has it, or `enabled: true`");
+    running.signal(Signal::Terminate);
+    drop(running.wait().expect_code(0));
+}
+
+#[test]
 fn a_changed_configuration_changes_what_it_says_and_nothing_else() {
     let folder = PluginsFolder::with(&NUMBERS);
     let config = ConfigFile::new(&folder, &pipeline("rate: 1000", &["sink"]));
@@ -186,6 +203,26 @@ fn what_can_not_be_changed_while_it_runs_is_said_to_need_a_restart() {
     config.rewrite(&folder, &yaml.replace("raw: { capacity: 4096 }", "raw: { capacity: 16 }"));
     running.wait_for_log("channel `raw` can't be changed while the host runs");
     running.wait_for_log("change it back, or restart the host");
+    running.signal(Signal::Terminate);
+    drop(running.wait().expect_code(0));
+}
+
+#[test]
+fn a_channel_may_go_and_come_back() {
+    let folder = PluginsFolder::with(&NUMBERS);
+    let config = ConfigFile::new(&folder, &pipeline("rate: 1000", &["sink"]));
+    let running = start(&config);
+    let with_channel = |yaml: String| yaml.replacen("raw:", "spare: { capacity: 8 }\n  raw:", 1);
+    let sinks: [&[&str]; 3] = [&["sink", "second"], &["sink"], &["sink", "third"]];
+    for ids in sinks {
+        let yaml = pipeline("rate: 1000", ids);
+        let spare = ids.len() == 2;
+        config.rewrite(&folder, &if spare { with_channel(yaml) } else { yaml });
+        until("it is taken over", || {
+            let there = config.status()?["components"].as_array()?.len();
+            (there == 3 + ids.len()).then_some(())
+        });
+    }
     running.signal(Signal::Terminate);
     drop(running.wait().expect_code(0));
 }

@@ -72,6 +72,7 @@ impl Replaced {
         let report = self.running.wait().report();
         let [row] = report.section("numbers") else { panic!("one sink, one row") };
         assert_eq!((&row["missing"], &row["repeated"]), (&0.into(), &0.into()), "{row}");
+        assert_eq!(row["renumbered"], 0, "{row}");
         assert_eq!(row["received"], report.channel("raw")["published"], "{row}");
         assert_eq!(self.config.records().len(), 1, "still one record");
         report

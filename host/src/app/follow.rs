@@ -80,7 +80,7 @@ enum Next {
 pub(super) async fn follow(
     live: &mut Live,
     reloads: Reloads,
-    mut state: Option<StateFolder>,
+    mut state: Option<&mut StateFolder>,
     stop: impl Future<Output = ()>,
 ) -> bool {
     let mut watch = start_watch(live, reloads.source.as_ref());

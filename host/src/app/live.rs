@@ -200,7 +200,7 @@ impl Live {
 
     /// Takes a plugin out of service after what is queued for its components.
     pub(super) async fn retire(&mut self, name: &str) {
-        self.confirm(name);
+        self.settle(name).await;
         let drain = self.config.shutdown.drain;
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.take_out(|member| member.plugin == name, drain).await;
@@ -259,7 +259,9 @@ impl Live {
     /// Ends everything; gives what went wrong.
     pub(super) async fn stop(&mut self) -> Vec<String> {
         let names: Vec<_> = self.probation.keys().cloned().collect();
-        names.iter().for_each(|name| self.confirm(name));
+        for name in names {
+            self.settle(&name).await;
+        }
         let mut problems = self.tasks.stop(self.config.shutdown.drain).await;
         if let Some(pipeline) = &self.pipeline {
             problems.extend(pipeline.stop(&self.config).await);

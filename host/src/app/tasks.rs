@@ -33,16 +33,14 @@ struct Place {
     scheduled: Scheduled,
     assignment: watch::Sender<Assignment>,
     tally: Tally,
+    /// Whether it waits for a build that has it.
+    waits: bool,
 }
 
 impl Place {
-    /// Whether its driver has ended: it was to run once, and did.
-    fn is_over(&self) -> bool {
-        self.assignment.is_closed()
-    }
-
     /// Gives the build that was there, if another one is now.
-    fn assign(&self, assignment: Assignment) -> Option<Arc<TaskBuild>> {
+    fn assign(&mut self, assignment: Assignment) -> Option<Arc<TaskBuild>> {
+        self.waits = assignment.build.is_none();
         let new = assignment.build.clone();
         let old = self.assignment.send_replace(assignment).build?;
         new.is_none_or(|new| !Arc::ptr_eq(&new, &old)).then_some(old)
@@ -93,13 +91,25 @@ impl Tasks {
         let mut before = self.vacate(plugin, |id| !prepared.iter().any(|(it, _)| it.id() == id));
         for (scheduled, build) in prepared {
             let assignment = Assignment { build: Some(build), interval: scheduled.interval };
-            if let Some(place) = self.places.get_mut(&scheduled.id()) {
+            let again = scheduled.interval.is_some() && self.is_over(&scheduled.id());
+            if let Some(place) = self.places.get_mut(&scheduled.id()).filter(|_| !again) {
                 let old = std::mem::replace(&mut place.scheduled, scheduled);
                 before.extend(place.assign(assignment).map(|build| (old, build)));
                 continue;
             }
+            // It was to run once, did, and is periodic now: its history goes on.
+            let over = self.places.remove(&scheduled.id());
+            if over.is_some() {
+                drop(self.scheduler.core().forget(&scheduled.id().into()));
+            }
+            let tally = over.as_ref().map(|place| place.tally.clone()).unwrap_or_default();
+            before.extend(over.and_then(|mut place| {
+                let build = place.assign(Assignment::default())?;
+                let new = assignment.build.as_ref();
+                new.is_none_or(|new| !Arc::ptr_eq(new, &build)).then_some((place.scheduled, build))
+            }));
             let (assignment, listener) = watch::channel(assignment);
-            let place = Place { scheduled, assignment, tally: Tally::default() };
+            let place = Place { scheduled, assignment, tally, waits: false };
             let driver = TaskDriver {
                 id: place.scheduled.id(),
                 assignment: listener,
@@ -120,7 +130,8 @@ impl Tasks {
     }
 
     fn vacate(&mut self, plugin: &str, which: impl Fn(&str) -> bool) -> Prepared {
-        let of_plugin = self.places.iter().filter(|(_, it)| it.scheduled.plugin == plugin);
+        let places = self.places.iter_mut();
+        let of_plugin = places.filter(|(_, it)| it.scheduled.plugin == plugin);
         let mut before = Vec::new();
         for (_, place) in of_plugin.filter(|(id, _)| which(id)) {
             let interval = place.scheduled.interval;
@@ -164,10 +175,16 @@ impl Tasks {
         stuck.iter().map(|id| format!("task {id} did not stop within {limit:?}")).collect()
     }
 
+    /// Whether a task's driver has ended: it was to run once, and did.
+    fn is_over(&self, id: &str) -> bool {
+        self.scheduler.status(&id.into()).is_ok_and(|status| status.has_ended())
+    }
+
     /// What became of each task.
     pub(super) fn reports(&self) -> Vec<TaskReport> {
         let of = |place: &Place| {
             let runs = place.tally.lock().clone();
+            let ran = runs.done + runs.failed;
             TaskReport {
                 id: place.scheduled.id(),
                 schedule: match place.scheduled.interval {
@@ -177,8 +194,9 @@ impl Tasks {
                     }
                 },
                 kind: place.scheduled.kind,
-                waits: place.assignment.borrow().build.is_none() && !place.is_over(),
-                runs: runs.done + runs.failed,
+                // What was to run once, and did, waits for nothing.
+                waits: place.waits && (place.scheduled.interval.is_some() || ran == 0),
+                runs: ran,
                 failed: runs.failed,
                 last_error: runs.last_error,
             }

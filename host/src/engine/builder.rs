@@ -10,7 +10,7 @@ use tokio::{runtime::Handle, sync::Mutex};
 use super::TradingEngine;
 use crate::{
     bus::{EventBus, Payload},
-    scheduler::{RegisteredTask, Scheduler, ShutdownLimits, TaskOptions, WaitsForFn},
+    scheduler::{RegisteredTask, Scheduler, ShutdownLimits, TaskOptions, Turns},
 };
 
 /// Collects the components of a [`TradingEngine`].
@@ -37,7 +37,7 @@ pub struct ComponentOptions<E> {
     /// The channels that it publishes to. They are closed when all of their producers
     /// have ended, so that [`TradingEngine::wait`] sees the end of the data come through.
     pub outputs: Vec<E>,
-    pub(crate) waits_for: Option<WaitsForFn>,
+    pub(crate) turns: Option<Arc<dyn Turns>>,
 }
 
 struct Component<E: EventType, P: Payload> {
@@ -197,8 +197,8 @@ fn default_id(role: &str, number: usize) -> TaskId {
 
 impl<E> ComponentOptions<E> {
     pub(crate) fn of(id: impl Into<TaskId>, options: TaskOptions<E>) -> Self {
-        let TaskOptions { runtime, outputs, waits_for } = options;
-        Self { id: Some(id.into()), runtime, outputs, waits_for }
+        let TaskOptions { runtime, outputs, turns } = options;
+        Self { id: Some(id.into()), runtime, outputs, turns }
     }
 
     /// The same options with a name.
@@ -226,14 +226,14 @@ impl<E> ComponentOptions<E> {
 impl<E> Default for ComponentOptions<E> {
     /// The default name, the caller's runtime, no outputs.
     fn default() -> Self {
-        Self { id: None, runtime: None, outputs: Vec::new(), waits_for: None }
+        Self { id: None, runtime: None, outputs: Vec::new(), turns: None }
     }
 }
 
 impl<E> From<ComponentOptions<E>> for TaskOptions<E> {
     fn from(options: ComponentOptions<E>) -> Self {
-        let ComponentOptions { runtime, outputs, waits_for, .. } = options;
-        Self { runtime, outputs, waits_for }
+        let ComponentOptions { runtime, outputs, turns, .. } = options;
+        Self { runtime, outputs, turns }
     }
 }
 

@@ -1,8 +1,13 @@
 //! A queue of the bus, lent to a plugin.
 
 use std::{
+    collections::VecDeque,
     future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
 };
 
 use abi_stable::std_types::ROption;
@@ -17,15 +22,70 @@ use crate::bus::{EventReceiver, TryRecvError, WaitsFor};
 
 /// A subscription that the builds of a component hand on. It ends with its last holder.
 #[derive(Debug)]
-pub(super) struct Queue(Mutex<EventReceiver<ChannelName, Batch>>);
+pub(super) struct Queue {
+    receipts: Mutex<Receipts>,
+    /// Whether what is received is kept; the seat's.
+    keeps: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct Receipts {
+    receiver: EventReceiver<ChannelName, Batch>,
+    /// Received by a build on probation that is not done with it.
+    kept: VecDeque<Batch>,
+    /// To be received again, before what the receiver has.
+    again: VecDeque<Batch>,
+}
 
 impl Queue {
-    pub(super) fn new(receiver: EventReceiver<ChannelName, Batch>) -> Self {
-        Self(Mutex::new(receiver))
+    pub(super) fn new(receiver: EventReceiver<ChannelName, Batch>, keeps: Arc<AtomicBool>) -> Self {
+        let receipts = Receipts { receiver, kept: VecDeque::new(), again: VecDeque::new() };
+        Self { receipts: Mutex::new(receipts), keeps }
     }
 
-    fn lock(&self) -> MutexGuard<'_, EventReceiver<ChannelName, Batch>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was received is done with.
+    pub(super) fn settle(&self) {
+        self.lock().kept.clear();
+    }
+
+    /// What was received and is not done with comes again, in its order.
+    pub(super) fn give_back(&self) {
+        let mut receipts = self.lock();
+        let mut again = std::mem::take(&mut receipts.kept);
+        again.append(&mut receipts.again);
+        receipts.again = again;
+    }
+
+    fn try_recv(&self) -> Result<Batch, TryRecvError> {
+        let mut receipts = self.lock();
+        let batch = match receipts.again.pop_front() {
+            Some(batch) => batch,
+            None => receipts.receiver.try_recv()?,
+        };
+        self.keep(&mut receipts, &batch);
+        Ok(batch)
+    }
+
+    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Batch>> {
+        let mut receipts = self.lock();
+        let batch = match receipts.again.pop_front() {
+            Some(batch) => Some(batch),
+            None => ready!(receipts.receiver.poll_recv(cx)),
+        };
+        if let Some(batch) = &batch {
+            self.keep(&mut receipts, batch);
+        }
+        Poll::Ready(batch)
+    }
+
+    fn keep(&self, receipts: &mut Receipts, batch: &Batch) {
+        if self.keeps.load(Ordering::Acquire) {
+            receipts.kept.push_back(batch.clone());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Receipts> {
+        self.receipts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,7 +103,7 @@ impl HostInbox {
 
 impl Inbox for HostInbox {
     fn try_recv(&mut self) -> Polled {
-        match self.queue.lock().try_recv() {
+        match self.queue.try_recv() {
             Ok(batch) => Polled::Batch(batch),
             Err(TryRecvError::Empty) => Polled::Empty,
             Err(TryRecvError::Ended) => Polled::Ended,
@@ -55,7 +115,7 @@ impl Inbox for HostInbox {
         let waiting = self.seat.wait(WaitsFor::Events);
         let next = Box::pin(async move {
             let _waiting = waiting;
-            ROption::from(poll_fn(|cx| queue.lock().poll_recv(cx)).await)
+            ROption::from(poll_fn(|cx| queue.poll_recv(cx)).await)
         });
         self.dispatch.relay(next).into_ffi()
     }

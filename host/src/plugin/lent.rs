@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ReportRow, Seat, Services,
-    inbox::{HostInbox, Queue},
+    inbox::HostInbox,
     relay::{Dispatch, Relay},
     services::Progress,
 };
@@ -57,6 +57,11 @@ pub(crate) struct Mute(Arc<AtomicBool>);
 impl Mute {
     pub(crate) fn mute(&self) {
         self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is that of the same build of the same component.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn unmute(&self) {
@@ -239,7 +244,7 @@ impl Host for Lent {
             let error = SchedulerError::InvalidChannel(format!("{name} is none of the inputs"));
             return RErr(error.into());
         }
-        let new = || self.services.bus.subscribe(&name).map(Queue::new);
+        let new = || self.services.bus.subscribe(&name);
         match self.setup.seat.subscription(&name, new) {
             Ok(queue) => {
                 let seat = self.setup.seat.clone();

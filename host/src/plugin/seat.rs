@@ -8,14 +8,14 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use hotbay_plugin_api::ChannelName;
+use hotbay_plugin_api::{Batch, ChannelName};
 
 use super::inbox::Queue;
-use crate::bus::WaitsFor;
+use crate::bus::{EventReceiver, WaitsFor};
 
 /// The place that the builds of one component take after each other. Clones are the same.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ struct Inner {
     receiving: AtomicUsize,
     /// Calls that wait for room in a channel.
     publishing: AtomicUsize,
+    /// Whether what is received is kept, to be received again.
+    keeps: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -51,6 +53,7 @@ impl Seat {
             numbers: Mutex::default(),
             receiving: AtomicUsize::new(0),
             publishing: AtomicUsize::new(0),
+            keeps: Arc::default(),
         }))
     }
 
@@ -90,18 +93,45 @@ impl Seat {
         drop(offered);
     }
 
+    /// From now on what is received is kept until it is [settled](Self::settle): while a
+    /// build is on probation, the one before may have to receive it again.
+    pub(crate) fn keep_received(&self) {
+        self.0.keeps.store(true, Ordering::Release);
+    }
+
+    /// What was received so far is done with.
+    pub(crate) fn settle(&self) {
+        self.queues().iter().for_each(|queue| queue.settle());
+    }
+
+    /// From now on nothing is kept, and what was is done with.
+    pub(crate) fn stop_keeping(&self) {
+        self.0.keeps.store(false, Ordering::Release);
+        self.settle();
+    }
+
+    /// From now on nothing is kept, and what was comes again.
+    pub(crate) fn give_back(&self) {
+        self.0.keeps.store(false, Ordering::Release);
+        self.queues().iter().for_each(|queue| queue.give_back());
+    }
+
+    fn queues(&self) -> Vec<Arc<Queue>> {
+        self.subscriptions().open.iter().filter_map(|(_, queue)| queue.upgrade()).collect()
+    }
+
     /// An offered subscription to this channel, or a new one.
     pub(super) fn subscription<E>(
         &self,
         channel: &ChannelName,
-        new: impl FnOnce() -> Result<Queue, E>,
+        new: impl FnOnce() -> Result<EventReceiver<ChannelName, Batch>, E>,
     ) -> Result<Arc<Queue>, E> {
         let mut subscriptions = self.subscriptions();
         let place = subscriptions.offered.iter().position(|(name, _)| name == channel);
         if let Some(place) = place {
             return Ok(subscriptions.offered.remove(place).1);
         }
-        let queue = Arc::new(new()?);
+        let queue = Arc::new(Queue::new(new()?, Arc::clone(&self.0.keeps)));
         subscriptions.open.retain(|(_, known)| known.strong_count() > 0);
         subscriptions.open.push((channel.clone(), Arc::downgrade(&queue)));
         Ok(queue)

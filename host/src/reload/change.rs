@@ -21,9 +21,10 @@ use tokio::{runtime::Handle, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    bus::WaitsFor,
     config::StatePolicy,
     plugin::{ComponentSetup, Connections, Generation, Mute, PluginComponent, Seat, Services},
-    scheduler::{Core, HoldError, RegisteredTask, TaskOptions},
+    scheduler::{Core, HoldError, RegisteredTask, TaskOptions, Turns},
 };
 
 pub(crate) use calls::{call_hook, restore};
@@ -89,6 +90,7 @@ pub(crate) struct Made {
 /// One component that changed its build.
 pub(crate) struct Changed {
     pub(crate) id: TaskId,
+    pub(crate) seat: Seat,
     pub(crate) state: Option<SavedState>,
     /// What was there before, to go back to.
     pub(crate) old: Seated,
@@ -141,16 +143,25 @@ impl Plan {
 
     /// How the scheduler is to drive it.
     pub(crate) fn options(&self, runtime: &Handle) -> TaskOptions<ChannelName> {
-        let seat = self.seat.clone();
         TaskOptions {
             runtime: Some(runtime.clone()),
             outputs: self.connections.outputs.values().flatten().cloned().collect(),
-            waits_for: Some(Arc::new(move || seat.waits_for())),
+            turns: Some(Arc::new(self.seat.clone())),
         }
     }
 
     fn failed(&self, step: &'static str, error: SchedulerError) -> Failed {
         Failed { component: self.seat.id().to_owned(), step, error }
+    }
+}
+
+impl Turns for Seat {
+    fn waits_for(&self) -> WaitsFor {
+        self.waits_for()
+    }
+
+    fn turned(&self) {
+        self.settle();
     }
 }
 
@@ -199,9 +210,12 @@ pub(crate) async fn change_over(
             put_back(core, changed);
             return (Err(failed), held.release());
         }
-        core.set_probation(&id, limits.after == After::Probation);
-        let new = Seated { task, options, voice };
-        changed.push(Changed { id, state, old: step.old.clone(), new });
+        if limits.after == After::Probation {
+            core.set_probation(&id, true);
+            step.plan.seat.keep_received();
+        }
+        let (new, seat) = (Seated { task, options, voice }, step.plan.seat.clone());
+        changed.push(Changed { id, seat, state, old: step.old.clone(), new });
     }
     for changed in changed.iter().filter(|changed| changed.state.is_some()) {
         changed.old.voice.mute();
@@ -211,8 +225,9 @@ pub(crate) async fn change_over(
 
 /// Undoes what was done while all are held still.
 fn put_back(core: &PluginCore, changed: Vec<Changed>) {
-    for Changed { id, old, .. } in changed {
+    for Changed { id, seat, old, .. } in changed {
         core.set_probation(&id, false);
+        seat.stop_keeping();
         if let Err(error) = core.reseat(&id, old.task, old.options) {
             tracing::error!(component = %id, %error, "cannot be put back");
         }
@@ -297,6 +312,21 @@ impl Drop for Held<'_> {
     }
 }
 
+/// The state that the build before goes on with; what came after it comes again.
+async fn state_to_go_back_to(core: &PluginCore, one: &Changed) -> Option<SavedState> {
+    let checkpoint = core.take_checkpoint(&one.id);
+    // One that did not fail stands between two turns: it is like any other handover.
+    if core.fault(&one.id).is_none()
+        && let Some(runtime) = &one.new.options.runtime
+        && let Ok(state) = calls::save(&one.new.task, runtime, PROMPT).await
+    {
+        one.seat.stop_keeping();
+        return state.or(checkpoint);
+    }
+    one.seat.give_back();
+    checkpoint
+}
+
 /// Goes back to the builds before; `changed` are in the direction of the data. Gives what
 /// was said about states that could not be taken back.
 pub(crate) async fn change_back(
@@ -313,11 +343,21 @@ pub(crate) async fn change_back(
                 held.add(one.id.clone());
                 taking_part.push(one);
             }
-            Err(error) => notes.push(format!("{} stays on the new build: {error}", one.id)),
+            Err(error) => {
+                notes.push(format!("{} stays on the new build: {error}", one.id));
+                one.seat.stop_keeping();
+                core.confirm(&one.id);
+                // It ended by itself, and its build goes.
+                if let (HoldError::NotRunning(_), Some(runtime)) = (error, &one.new.options.runtime)
+                    && core.take_hook(&one.id)
+                {
+                    call_hook(&one.new.task, runtime, PROMPT).await;
+                }
+            }
         }
     }
     for one in &taking_part {
-        let checkpoint = core.take_checkpoint(&one.id);
+        let checkpoint = state_to_go_back_to(core, one).await;
         core.set_probation(&one.id, false);
         if let (Some(state), Some(runtime)) = (checkpoint, &one.old.options.runtime)
             && let Err(error) = restore(&one.old.task, runtime, state, PROMPT).await

@@ -69,6 +69,10 @@ impl Commander {
         self.0.send_modify(|orders| orders.hold = hold);
     }
 
+    pub(super) fn is_held(&self) -> bool {
+        self.0.borrow().hold != Hold::No
+    }
+
     /// For the next driver of a task that has ended.
     pub(super) fn reset(&self) {
         self.0.send_replace(Orders { command: Command::Run, hold: Hold::No });

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay_plugin_api::{EventTask, EventType, SchedulerError};
+use hotbay_plugin_api::{EventType, SavedState, SchedulerError};
 use tracing::Instrument;
 
 use super::{
@@ -134,6 +134,17 @@ impl<E: EventType> Driver<'_, E> {
                     return step_aside(task, None);
                 }
             };
+            let fault = match fault {
+                None if self.entry.is_on_probation() => {
+                    let saved = guarded(|| locked.save_state());
+                    match self.keep(saved).await {
+                        Ok(()) => None,
+                        Err(ExecutionStatus::Failed { error }) => Some(error),
+                        Err(status) => return status.into(),
+                    }
+                }
+                fault => fault,
+            };
             match fault {
                 None => self.entry.count_turn(0),
                 Some(error) if self.entry.is_on_probation() => {
@@ -141,11 +152,6 @@ impl<E: EventType> Driver<'_, E> {
                     return step_aside(task, Some(error));
                 }
                 Some(error) => return ExecutionStatus::Failed { error }.into(),
-            }
-            if self.entry.is_on_probation()
-                && let Ok(Some(state)) = guarded(|| locked.save_state()).await
-            {
-                self.entry.set_checkpoint(state);
             }
         }
     }
@@ -192,8 +198,17 @@ impl<E: EventType> Driver<'_, E> {
                     Next::EndOfInput => {
                         let mut locked = task.lock().await;
                         let ended = guarded(|| locked.end_of_input());
-                        let went_on = self.go_on(ended).await;
-                        return went_on.err().unwrap_or(ExecutionStatus::Finished).into();
+                        match self.go_on(ended).await {
+                            Err(ExecutionStatus::Failed { error })
+                                if self.entry.is_on_probation() =>
+                            {
+                                drop(locked);
+                                // The build before comes to the end of the data itself.
+                                return step_aside(task, input, None, Some(error));
+                            }
+                            Err(status) => return status.into(),
+                            Ok(()) => return ExecutionStatus::Finished.into(),
+                        }
                     }
                 },
             };
@@ -206,17 +221,21 @@ impl<E: EventType> Driver<'_, E> {
                 let events = payload.events();
                 let copy = self.entry.is_on_probation().then(|| payload.clone());
                 let handled = guarded(|| locked.handle_event(payload));
-                match self.go_on(handled).await {
-                    Ok(()) => {}
-                    Err(ExecutionStatus::Failed { error }) if copy.is_some() => {
+                let mut handled = self.go_on(handled).await;
+                if handled.is_ok() && copy.is_some() {
+                    let saved = guarded(|| locked.save_state());
+                    handled = self.keep(saved).await;
+                }
+                match handled {
+                    Ok(()) => self.entry.count_turn(events),
+                    // It may have been over while the event was handled.
+                    Err(ExecutionStatus::Failed { error })
+                        if copy.is_some() && self.entry.is_on_probation() =>
+                    {
                         drop(locked);
                         return step_aside(task, input, copy, Some(error));
                     }
                     Err(status) => return status.into(),
-                }
-                self.entry.count_turn(events);
-                if copy.is_some() {
-                    self.save(&mut *locked).await;
                 }
                 left -= 1;
                 let goes_on = self.commands.told() < Command::Abort && !self.commands.is_held();
@@ -229,9 +248,25 @@ impl<E: EventType> Driver<'_, E> {
     }
 
     /// Keeps what the task has come to, for the build before it.
-    async fn save<P: Payload>(&self, task: &mut dyn EventTask<E, P>) {
-        if let Ok(Some(state)) = guarded(|| task.save_state()).await {
-            self.entry.set_checkpoint(state);
+    ///
+    /// A build that can't save its state has failed: the one before could not go on there.
+    async fn keep(
+        &mut self,
+        saved: impl Future<Output = Result<Option<SavedState>, SchedulerError>>,
+    ) -> Result<(), ExecutionStatus> {
+        match self.commands.unless(Command::Abort, saved).await {
+            Some(Ok(state)) => {
+                if let Some(state) = state {
+                    self.entry.set_checkpoint(state);
+                }
+                self.options.turned();
+                Ok(())
+            }
+            Some(Err(error)) => {
+                let error = SchedulerError::State(format!("save_state: {error}"));
+                Err(ExecutionStatus::Failed { error })
+            }
+            None => Err(ExecutionStatus::Stopped),
         }
     }
 
@@ -289,7 +324,7 @@ impl<E: EventType> Driver<'_, E> {
 
 /// Enters the end of a task also if its driver is dropped, with its runtime.
 struct Ending<'a, E: EventType, P: Payload> {
-    core: &'a Core<E, P>,
+    core: &'a Arc<Core<E, P>>,
     entry: &'a Arc<Entry<E>>,
     end: Option<End<E, P>>,
 }

@@ -169,7 +169,16 @@ impl<E: Clone> Entry<E> {
 
     /// Waits until its initialization is over, well or not.
     pub(super) async fn initialized(&self) {
-        self.reaches(|status| match status {
+        self.reaches(Self::past_initialization).await;
+    }
+
+    /// Whether its initialization is over, well or not.
+    pub(crate) fn is_initialized(&self) -> bool {
+        Self::past_initialization(&self.status.borrow())
+    }
+
+    fn past_initialization(status: &ExecutionStatus) -> bool {
+        match status {
             ExecutionStatus::Registered | ExecutionStatus::Initializing => false,
             ExecutionStatus::Running
             | ExecutionStatus::Held
@@ -179,8 +188,7 @@ impl<E: Clone> Entry<E> {
             | ExecutionStatus::Stopping
             | ExecutionStatus::Stopped
             | ExecutionStatus::DidNotStop => true,
-        })
-        .await;
+        }
     }
 
     /// The error of a task that never got to run.
@@ -273,6 +281,11 @@ impl<E: Clone> Entry<E> {
 
     pub(super) fn hold(&self, hold: Hold) {
         self.command.hold(hold);
+    }
+
+    /// Whether it is told to step aside.
+    pub(super) fn is_to_hold(&self) -> bool {
+        self.command.is_held()
     }
 
     /// A driver stepped aside; `fault` says that it did so because of a failure.

@@ -17,12 +17,18 @@ pub struct TaskOptions<E> {
     /// The channels that the task publishes to. When all registered producers of a
     /// channel have ended, the scheduler closes it, so the end of the data flows on.
     pub outputs: Vec<E>,
-    /// What a turn of the task is waiting for, if somebody knows.
-    pub(crate) waits_for: Option<WaitsForFn>,
+    /// Who knows about the task's turns, if somebody does.
+    pub(crate) turns: Option<Arc<dyn Turns>>,
 }
 
-/// See [`TaskOptions::waits_for`].
-pub(crate) type WaitsForFn = Arc<dyn Fn() -> WaitsFor + Send + Sync>;
+/// What stands behind a task and sees its turns from the side of the host.
+pub(crate) trait Turns: Send + Sync {
+    /// What the turn under way is waiting for.
+    fn waits_for(&self) -> WaitsFor;
+
+    /// On probation: a turn or an event is done, and the task's state after it is kept.
+    fn turned(&self);
+}
 
 impl<E: EventType> TaskOptions<E> {
     /// The same options with a runtime.
@@ -41,11 +47,18 @@ impl<E: EventType> TaskOptions<E> {
 
     /// Whether a turn that waits may be dropped, so that its task steps aside.
     pub(super) fn may_drop(&self, hold: Hold) -> bool {
-        let waits_for = self.waits_for.as_ref().map_or(WaitsFor::SomethingElse, |ask| ask());
+        let waits_for =
+            self.turns.as_ref().map_or(WaitsFor::SomethingElse, |turns| turns.waits_for());
         match waits_for {
             WaitsFor::Events => true,
             WaitsFor::Room => false,
             WaitsFor::SomethingElse => hold == Hold::AtAwait,
+        }
+    }
+
+    pub(super) fn turned(&self) {
+        if let Some(turns) = &self.turns {
+            turns.turned();
         }
     }
 }
@@ -53,7 +66,7 @@ impl<E: EventType> TaskOptions<E> {
 impl<E> Default for TaskOptions<E> {
     /// The runtime of the scheduler, no outputs.
     fn default() -> Self {
-        Self { runtime: None, outputs: Vec::new(), waits_for: None }
+        Self { runtime: None, outputs: Vec::new(), turns: None }
     }
 }
 

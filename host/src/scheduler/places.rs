@@ -22,7 +22,7 @@ use crate::bus::Payload;
 pub(crate) enum HoldError {
     #[error("it does not run: {0}")]
     NotRunning(ExecutionStatus),
-    #[error("its call did not end within {0:?}")]
+    #[error("its call did not end within {0:?}; `reload.hold` may give it longer")]
     Busy(Duration),
     #[error(transparent)]
     Unknown(#[from] SchedulerError),
@@ -31,25 +31,37 @@ pub(crate) enum HoldError {
 impl<E: EventType, P: Payload> Core<E, P> {
     /// A driver stepped aside.
     pub(super) fn put_back(
-        &self,
+        self: &Arc<Self>,
         entry: &Arc<Entry<E>>,
         work: Work<E, P>,
         fault: Option<SchedulerError>,
     ) {
         let mut tasks = self.tasks();
         let ended = matches!(tasks.phase, Phase::ShutDown(_));
-        match tasks.slots.get_mut(entry.id()) {
-            Some(slot) if !ended => {
+        let end = match (tasks.slots.get_mut(entry.id()), fault) {
+            (Some(_), Some(error)) if !ended && !entry.is_on_probation() => {
+                // Its probation ended meanwhile, so nobody would let it go on.
+                ExecutionStatus::Failed { error }
+            }
+            (Some(slot), fault) if !ended => {
+                let wanted = fault.is_some() || entry.is_to_hold();
                 slot.work = Some(work);
                 slot.fault = fault.clone();
                 entry.held(fault.as_ref());
+                if !wanted {
+                    // Whoever wanted it held gave up meanwhile.
+                    entry.go_on();
+                    if let Err(error) = self.launch(&mut tasks, entry.id()) {
+                        tracing::error!(task = %entry.id(), %error, "does not go on");
+                    }
+                }
+                return;
             }
-            _ => {
-                drop(tasks);
-                drop(work);
-                self.end(entry, ExecutionStatus::Stopped);
-            }
-        }
+            _ => ExecutionStatus::Stopped,
+        };
+        drop(tasks);
+        drop(work);
+        self.end(entry, end);
     }
 
     /// Has a running task step aside after its event or turn. A turn that does not end
@@ -76,18 +88,14 @@ impl<E: EventType, P: Payload> Core<E, P> {
                 break;
             }
         }
+        // Under this lock it either has stepped aside, or will see that nobody wants it to.
+        let _tasks = self.tasks();
         let status = entry.status();
         if matches!(status, ExecutionStatus::Running | ExecutionStatus::Initializing) {
             entry.hold(Hold::No);
+            return Err(HoldError::Busy(limit));
         }
-        // It may have stepped aside just now.
-        match (entry.status(), status) {
-            (ExecutionStatus::Held, _) => Ok(()),
-            (_, ExecutionStatus::Running | ExecutionStatus::Initializing) => {
-                Err(HoldError::Busy(limit))
-            }
-            (_, other) => Err(HoldError::NotRunning(other)),
-        }
+        if status == ExecutionStatus::Held { Ok(()) } else { Err(HoldError::NotRunning(status)) }
     }
 
     /// Lets a held task go on where it stepped aside.
@@ -222,6 +230,18 @@ impl<E: EventType, P: Payload> Core<E, P> {
         if let Ok(entry) = self.entry(id) {
             entry.set_probation(on);
         }
+    }
+
+    /// Ends the time in which a failure holds the task. One that failed in it has failed.
+    pub(crate) fn confirm(&self, id: &TaskId) {
+        let mut tasks = self.tasks();
+        let Some(slot) = tasks.slots.get_mut(id) else { return };
+        slot.entry.set_probation(false);
+        let Some(error) = slot.fault.take() else { return };
+        let (entry, work) = (Arc::clone(&slot.entry), slot.work.take());
+        drop(tasks);
+        drop(work);
+        self.end(&entry, ExecutionStatus::Failed { error });
     }
 
     /// What the task gave after its last event or turn, while on probation.

@@ -13,7 +13,7 @@ use crate::{
         wiring::Wired,
     },
     reload::{
-        change::{After, Changed, PluginCore, change_back},
+        change::{After, Changed, PluginCore, Seated, change_back},
         record::{Outcome, Replacement, micros, now},
     },
 };
@@ -22,6 +22,8 @@ use crate::{
 pub(in crate::app) struct Probation {
     pub(super) until: Instant,
     pub(super) changed: Vec<Changed>,
+    /// Components that had ended by themselves in the build before.
+    pub(super) ended: Vec<(String, Seated)>,
     /// The build before, which still has its threads and its objects.
     pub(in crate::app) before: Berth,
     /// What the components were.
@@ -78,17 +80,51 @@ pub(in crate::app) async fn verdict(
 }
 
 impl Live {
+    /// Ends a probation before its time: well, unless the new build has failed by now and
+    /// nobody has looked yet.
+    pub(in crate::app) async fn settle(&mut self, name: &str) {
+        match self.failure(name) {
+            Some(reason) => self.roll_back(name, reason).await,
+            None => self.confirm(name),
+        }
+    }
+
+    pub(super) fn failure(&self, name: &str) -> Option<String> {
+        let probation = self.probation.get(name)?;
+        let core = self.pipeline.as_ref().and_then(|it| it.core());
+        let mut changed = probation.changed.iter();
+        let of_component =
+            changed.find_map(|one| Some(format!("{}: {}", one.id, core?.fault(&one.id)?)));
+        of_component.or_else(|| {
+            let mut tasks = self.tasks.of_plugin(name).into_iter();
+            tasks.find_map(|(it, build)| Some(format!("task {}: {}", it.id(), build.failure()?)))
+        })
+    }
+
     /// Ends a probation well: the build before is closed.
     pub(in crate::app) fn confirm(&mut self, name: &str) {
         let Some(probation) = self.probation.remove(name) else { return };
-        let Probation { changed, before, tasks, record, .. } = probation;
-        if let Some(core) = self.pipeline.as_ref().and_then(|it| it.core()) {
-            changed.iter().for_each(|one| core.set_probation(&one.id, false));
+        let Probation { changed, before, ended, tasks, record, .. } = probation;
+        let mut hooks = Vec::new();
+        if let Some(pipeline) = &self.pipeline
+            && let Some(core) = pipeline.core()
+        {
+            changed.iter().for_each(|one| core.confirm(&one.id));
+            // What ended by itself goes with its build, so its hook can't wait.
+            let left = ended.into_iter().filter(|(id, seated)| {
+                let member = pipeline.members().iter().find(|it| it.id == *id);
+                let there = member.and_then(|it| it.seated.as_ref());
+                there.is_some_and(|it| it.voice.is(&seated.voice))
+                    && core.take_hook(&id.as_str().into())
+            });
+            hooks.extend(left.map(|(_, seated)| seated));
         }
+        changed.iter().for_each(|one| one.seat.stop_keeping());
+        hooks.extend(changed.into_iter().map(|one| one.old));
         self.closings.begin(Closing {
             tasks: tasks.into_iter().map(|(_, build)| build).collect(),
             drain: self.config.shutdown.drain,
-            hooks: changed.into_iter().map(|one| one.old).collect(),
+            hooks,
             ..Closing::of(before)
         });
         self.journal.add(Replacement { at: now(), ..record });

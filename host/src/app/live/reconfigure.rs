@@ -14,13 +14,14 @@ use crate::{
         plugins::read_sidecar,
         tasks::{self, Prepared},
         trust,
+        wiring::Wired,
     },
     config::{Config, ConfigPath, Diagnostics, Sidecar},
     plugin::Trust,
     reload::change::{After, Step, call_hook, change_over},
 };
 
-use fixed::needs_restart;
+use fixed::{fixed, needs_restart};
 
 /// A configuration that was checked against the plugins in service.
 struct Checked {
@@ -38,12 +39,19 @@ impl Live {
         &mut self,
         config: Config,
     ) -> Result<usize, Diagnostics> {
+        // A build that has failed on probation is not the one to check against.
+        let failed: Vec<_> =
+            self.probation.keys().filter(|name| self.failure(name).is_some()).cloned().collect();
+        for name in failed {
+            self.settle(&name).await;
+        }
         let mut findings = Diagnostics::new();
         needs_restart(&self.config, &config, &mut findings);
         let trust = trust::read(&config).unwrap_or_else(|found| {
             findings.extend(found);
             Arc::default()
         });
+        self.check_channels(&config, &mut findings);
         let mut checked = Checked { config, trust, meanings: BTreeMap::new() };
         for berth in self.plugins.berths() {
             let meaning = meaning(&checked.config, berth, &mut findings).await;
@@ -97,7 +105,8 @@ impl Live {
     async fn take_over(&mut self, checked: Checked) -> Result<usize, Diagnostics> {
         let Checked { config, trust, meanings } = checked;
         // A build on probation could not go back to what it does not know.
-        let names: Vec<_> = self.probation.keys().cloned().collect();
+        let names = self.probation.keys().filter(|it| self.changes(it, meanings.get(*it)));
+        let names: Vec<_> = names.cloned().collect();
         names.iter().for_each(|name| self.confirm(name));
         let refuse = |reason: String| {
             let mut found = Diagnostics::new();
@@ -105,7 +114,7 @@ impl Live {
             found
         };
         for (name, channel) in &config.channels {
-            if !self.config.channels.iter().any(|(known, _)| known == name) {
+            if self.services.bus.stats(&name.as_str().into()).is_err() {
                 let declared = self.services.bus.declare(name.as_str().into(), channel.clone());
                 declared.map_err(|error| refuse(error.to_string()))?;
             }
@@ -133,6 +142,38 @@ impl Live {
             tracing::error!(%error, "the pipeline does not start");
         }
         Ok(count)
+    }
+
+    /// Whether a plugin is to have other components or tasks than it has.
+    fn changes(&self, plugin: &str, to: Option<&Meaning>) -> bool {
+        let Some(to) = to else { return true };
+        let tasks = self.tasks.of_plugin(plugin);
+        let members: Vec<_> = match &self.pipeline {
+            Some(it) => it.members().iter().filter(|member| member.plugin == plugin).collect(),
+            None => Vec::new(),
+        };
+        let is_there = |wired: &Wired| {
+            members.iter().any(|member| {
+                wired.is_same_place(member)
+                    && member.wired.as_ref().is_some_and(|was| !wired.differs(was))
+            })
+        };
+        tasks.len() != to.tasks.len()
+            || !to.tasks.iter().all(|task| tasks.iter().any(|(it, _)| it == task))
+            || members.len() != to.components.len()
+            || !to.components.iter().all(is_there)
+    }
+
+    /// Finds channels that this host knows as something else, even if the configuration
+    /// did not name them lately: a channel stays once it is declared.
+    fn check_channels(&self, config: &Config, findings: &mut Diagnostics) {
+        for (name, channel) in &config.channels {
+            let known = self.services.bus.clone_sender(&name.as_str().into());
+            if known.is_ok_and(|known| known.config() != channel) {
+                let path = ConfigPath::root().key("channels").key(name);
+                fixed(config, &path, &format!("channel `{name}`"), findings);
+            }
+        }
     }
 
     /// The tasks of a plugin: those that did not change keep what they run. Gives how many

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Live, Probation, Refused, RefusedFile};
 use crate::{
     app::{
-        pipeline::Strictness,
+        pipeline::{Stand, Strictness},
         plugins::{Berth, Closing},
         wiring::Wired,
     },
@@ -20,8 +20,8 @@ impl Live {
     /// Puts a new build in the place of the one in service, or says why not.
     pub(in crate::app) async fn replace(&mut self, library: Inspected) {
         let name = library.manifest.name.clone();
-        // Whoever brings the next build is content with this one.
-        self.confirm(&name);
+        // Whoever brings the next build is content with this one, unless it has failed.
+        self.settle(&name).await;
         let Some(old) = self.plugins.berth(&name) else { return };
         let to = Build {
             version: library.manifest.version.clone(),
@@ -85,15 +85,21 @@ impl Live {
                 return Err(refused);
             }
         };
-        let mut wired = Vec::new();
+        let (mut wired, mut ended) = (Vec::new(), Vec::new());
         if let Some(pipeline) = &mut self.pipeline {
             for one in &changed {
                 if let Some(member) = pipeline.get_mut(one.id.as_str()) {
                     member.seated = Some(one.new.clone());
                 }
             }
-            let members = pipeline.members().iter().filter(|member| member.plugin == name);
-            wired.extend(members.filter_map(|member| member.wired.clone()));
+            for member in pipeline.members().iter().filter(|member| member.plugin == name) {
+                wired.extend(member.wired.clone());
+                if let (Stand::Ended | Stand::Failed, Some(seated)) =
+                    (pipeline.stand(member), &member.seated)
+                {
+                    ended.push((member.id.clone(), seated.clone()));
+                }
+            }
             pipeline.wire(meaning.components);
             pipeline.refresh(name);
         }
@@ -102,7 +108,7 @@ impl Live {
         let Some(before) = self.plugins.put(berth) else {
             return Err(Refused { step: "load", reason: "it was not in service".to_owned() });
         };
-        Ok(Probation { until, changed, before, wired, tasks, record: record.clone() })
+        Ok(Probation { until, changed, ended, before, wired, tasks, record: record.clone() })
     }
 
     async fn change(

@@ -81,7 +81,7 @@ impl Pipeline {
         let engine = self.engine.insert(engine);
         match strictness {
             Strictness::All => engine.start().await?,
-            Strictness::Each => engine.start_those_that_can().await?,
+            Strictness::Each => engine.start_those_that_can(config.reload.initialize).await?,
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ impl Status {
             components: members
                 .map(|(pipeline, member)| component(live, pipeline, member))
                 .collect(),
-            tasks: live.tasks.reports().into_iter().map(task).collect(),
+            tasks: live.tasks.reports().into_iter().map(|it| task(live, it)).collect(),
             replacements: live.journal.total(),
             last_replacements: last.iter().rev().take(SHOWN).rev().cloned().collect(),
             configuration_refused: live.configuration_refused.clone(),
@@ -106,10 +106,14 @@ fn component(live: &Live, pipeline: &Pipeline, member: &Member) -> ComponentStat
     }
 }
 
-fn task(report: TaskReport) -> TaskStatus {
-    let plugin = report.id.split('/').next().unwrap_or_default().to_owned();
+fn task(live: &Live, report: TaskReport) -> TaskStatus {
+    let plugin = report.id.split('/').next().unwrap_or_default();
+    let waits_for = match live.plugins.get(plugin) {
+        None => format!("plugin {plugin}"),
+        Some(_) => format!("a build of {plugin} that has it, or `enabled: true`"),
+    };
     TaskStatus {
-        waits_for: report.waits.then(|| format!("plugin {plugin}")),
+        waits_for: report.waits.then_some(waits_for),
         id: report.id,
         schedule: report.schedule,
         runs: report.runs,

@@ -57,6 +57,11 @@ impl TaskBuild {
         self.failed.send_replace(Some(error.to_string()));
     }
 
+    /// Why a task that went well before failed in this build, if it did.
+    pub(in crate::app) fn failure(&self) -> Option<String> {
+        self.failed.borrow().clone()
+    }
+
     /// Waits until a task that went well before fails in this build.
     pub(in crate::app) async fn failed(self: std::sync::Arc<Self>) -> String {
         let mut failed = self.failed.subscribe();

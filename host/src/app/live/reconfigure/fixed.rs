@@ -4,11 +4,7 @@ use crate::config::{Config, ConfigPath, Diagnostics};
 
 /// What can't be changed while the host runs.
 pub(super) fn needs_restart(old: &Config, new: &Config, findings: &mut Diagnostics) {
-    let mut fixed = |path: ConfigPath, what: &str| {
-        let message = format!("{what} can't be changed while the host runs");
-        findings
-            .push(new.error_at(&path, message).with_help("change it back, or restart the host"));
-    };
+    let mut fixed = |path: ConfigPath, what: &str| fixed(new, &path, what, findings);
     let root = ConfigPath::root;
     if old.plugins.folder != new.plugins.folder {
         fixed(root().key("plugins").key("folder"), "the plugins folder");
@@ -25,10 +21,10 @@ pub(super) fn needs_restart(old: &Config, new: &Config, findings: &mut Diagnosti
             "whether there is a pipeline, and where its time comes from,",
         );
     }
-    for (name, channel) in &new.channels {
-        let known = old.channels.iter().find(|(known, _)| known == name);
-        if known.is_some_and(|(_, known)| known != channel) {
-            fixed(root().key("channels").key(name), &format!("channel `{name}`"));
-        }
-    }
+}
+
+/// Says that something is as it was when the host began.
+pub(super) fn fixed(config: &Config, path: &ConfigPath, what: &str, findings: &mut Diagnostics) {
+    let finding = config.error_at(path, format!("{what} can't be changed while the host runs"));
+    findings.push(finding.with_help("change it back, or restart the host"));
 }
