@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use super::Source;
@@ -17,11 +18,16 @@ use crate::{
     reload::watch::{Fingerprint, FolderState, Snapshot},
 };
 
+/// How long a file that the watch has never shown may be gone before it counts as gone.
+const UNSEEN: Duration = Duration::from_secs(1);
+
 /// What the folder held when it was looked at last.
 pub(super) struct Seen {
     last: Option<Snapshot>,
     /// The files that were loaded when the host started, with their content.
     at_start: BTreeMap<PathBuf, String>,
+    /// Since when files are gone that the watch has never shown.
+    unseen: Option<Instant>,
 }
 
 impl Seen {
@@ -29,7 +35,7 @@ impl Seen {
     pub(super) fn of(live: &Live) -> Self {
         let loaded = live.plugins.berths();
         let at_start = loaded.map(|berth| (berth.path().to_owned(), berth.build().hash)).collect();
-        Self { last: None, at_start }
+        Self { last: None, at_start, unseen: None }
     }
 
     /// Does what the difference asks for: what comes before what goes, so that a file that
@@ -77,7 +83,8 @@ impl Seen {
         for path in changed {
             take_file(live, &now, &path).await;
         }
-        depart(live, &now).await;
+        let seen = |path: &Path| last.as_ref().is_some_and(|it| it.libraries.contains_key(path));
+        depart(live, &now, seen).await;
         for name in sidecars(live, last.as_ref(), &now) {
             note(live.reconfigure_plugin(&name).await, &format!("the settings of plugin {name}"));
         }
@@ -93,10 +100,21 @@ impl Seen {
         }
     }
 
-    /// Retires what went before the watch had seen it for long enough to miss it.
+    /// Retires what went before the watch had seen it for long enough to miss it, once a
+    /// file that was only renamed would have settled under its new name.
     pub(super) async fn look_again(&mut self, live: &mut Live) {
-        if let Some(last) = self.last.as_ref().filter(|it| it.folder == FolderState::Present) {
-            depart(live, last).await;
+        let Some(last) = self.last.as_ref().filter(|it| it.folder == FolderState::Present) else {
+            return;
+        };
+        let gone = live.plugins.berths().any(|berth| is_gone(last, berth.path()));
+        let since = gone.then(|| *self.unseen.get_or_insert_with(Instant::now));
+        let patience = live.config.reload.settle * 2 + UNSEEN;
+        if since.is_some_and(|since| since.elapsed() < patience) {
+            return;
+        }
+        self.unseen = None;
+        if gone {
+            depart(live, last, |_| true).await;
         }
     }
 
@@ -197,9 +215,9 @@ async fn take_file(live: &mut Live, now: &Snapshot, path: &Path) {
 }
 
 /// Retires plugins whose files are gone, unless another file was waiting to take over.
-async fn depart(live: &mut Live, now: &Snapshot) {
+async fn depart(live: &mut Live, now: &Snapshot, which: impl Fn(&Path) -> bool) {
     let gone = |path: &Path| is_gone(now, path);
-    let names = live.plugins.berths().filter(|berth| gone(berth.path()));
+    let names = live.plugins.berths().filter(|it| gone(it.path()) && which(it.path()));
     let names: Vec<_> = names.map(|berth| berth.generation.name().to_owned()).collect();
     for name in names {
         let waiting = live.refused.iter().find(|(path, refused)| {
