@@ -249,11 +249,13 @@ async fn drive(
     stop: impl Future<Output = ()>,
 ) -> Result<Report, HostError> {
     let mut stop = std::pin::pin!(stop);
-    // A component may initialize for as long as it likes; who wants to stop need not wait.
-    let started = tokio::select! {
-        biased;
-        () = &mut stop => None,
-        started = live.start(Strictness::All) => Some(started),
+    let started = match live.start_tasks().await {
+        Err(error) => Some(Err(error)),
+        // A component may initialize for as long as it likes; who wants to stop need not wait.
+        Ok(()) => tokio::select! {
+            started = live.start_pipeline(Strictness::All) => Some(started),
+            () = &mut stop => None,
+        },
     };
     let stopped = match started {
         None => true,

@@ -102,8 +102,8 @@ pub(super) async fn meaning(config: &Config, berth: &Berth, findings: &mut Diagn
 }
 
 impl Live {
-    /// Starts everything that can be.
-    pub(super) async fn start(&mut self, strictness: Strictness) -> Result<(), HostError> {
+    /// Starts the tasks, and notes what the components come to.
+    pub(super) async fn start_tasks(&mut self) -> Result<(), HostError> {
         let mut means = Vec::new();
         for berth in self.plugins.berths() {
             let name = berth.generation.name().to_owned();
@@ -118,7 +118,7 @@ impl Live {
             }
             self.seat(&name, prepared);
         }
-        self.start_pipeline(strictness).await
+        Ok(())
     }
 
     /// Takes a plugin into service that was not there before.
@@ -234,7 +234,8 @@ impl Live {
         self.refused.insert(error.path.clone(), refused);
     }
 
-    async fn start_pipeline(&mut self, strictness: Strictness) -> Result<(), HostError> {
+    /// Starts every component that can be and does not run.
+    pub(super) async fn start_pipeline(&mut self, strictness: Strictness) -> Result<(), HostError> {
         match &mut self.pipeline {
             Some(pipeline) => {
                 pipeline.start(&self.config, &self.plugins, &self.services, strictness).await
