@@ -16,10 +16,7 @@ use super::{
 use crate::{
     config::{Config, Diagnostics},
     plugin::{Inspected, LoadError, Services, TRUST_REFUSALS},
-    reload::{
-        change::{After, Limits},
-        record::Journal,
-    },
+    reload::record::Journal,
 };
 
 pub(super) use probation::{Verdict, verdict};
@@ -250,11 +247,6 @@ impl Live {
             tracing::error!(plugin, %error, "its tasks don't start");
             Prepared::new()
         })
-    }
-
-    fn limits(&self, after: After) -> Limits {
-        let reload = &self.config.reload;
-        Limits { hold: reload.hold, initialize: reload.initialize, after }
     }
 
     /// Ends everything; gives what went wrong.

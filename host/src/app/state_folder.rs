@@ -65,10 +65,10 @@ impl StateFolder {
         if self.written.as_ref() == Some(&status) {
             return;
         }
-        if let Err(error) = replace(&self.path.join("status.json"), &status) {
-            tracing::warn!(%error, "the status can't be written");
+        match replace(&self.path.join("status.json"), &status) {
+            Ok(()) => self.written = Some(status),
+            Err(error) => tracing::warn!(%error, "the status can't be written"),
         }
-        self.written = Some(status);
     }
 }
 

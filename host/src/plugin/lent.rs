@@ -127,6 +127,10 @@ impl Lent {
         headers: &[EventHeader],
         bytes: &[u8],
     ) -> Result<PublishWait, SchedulerError> {
+        if self.mute.0.load(Ordering::Acquire) {
+            let text = "another build goes on in its place".to_owned();
+            return Err(SchedulerError::EventSend(text));
+        }
         let Output { senders, next, .. } = self
             .outputs
             .get(output as usize)

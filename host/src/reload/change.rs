@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     bus::WaitsFor,
-    config::StatePolicy,
+    config::{Reload, StatePolicy},
     plugin::{ComponentSetup, Connections, Generation, Mute, PluginComponent, Seat, Services},
     scheduler::{Core, HoldError, RegisteredTask, TaskOptions, Turns},
 };
@@ -60,6 +60,12 @@ pub(crate) struct Limits {
     pub(crate) hold: Duration,
     pub(crate) initialize: Duration,
     pub(crate) after: After,
+}
+
+impl Limits {
+    pub(crate) fn of(reload: &Reload, after: After) -> Self {
+        Self { hold: reload.hold, initialize: reload.initialize, after }
+    }
 }
 
 /// What a failure of a new build means once it is in service.
@@ -359,6 +365,8 @@ pub(crate) async fn change_back(
     for one in &taking_part {
         let checkpoint = state_to_go_back_to(core, one).await;
         core.set_probation(&one.id, false);
+        // A new build that began from the start knows less than the old one.
+        let checkpoint = checkpoint.filter(|_| one.state.is_some());
         if let (Some(state), Some(runtime)) = (checkpoint, &one.old.options.runtime)
             && let Err(error) = restore(&one.old.task, runtime, state, PROMPT).await
         {

@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     fs::{self, OpenOptions},
     io::{self, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -146,5 +147,48 @@ fn append(path: &Path, record: &Replacement) -> io::Result<()> {
     }
     let mut line = serde_json::to_vec(record)?;
     line.push(b'\n');
-    OpenOptions::new().append(true).create(true).open(path)?.write_all(&line)
+    let mut file = OpenOptions::new().append(true).read(true).create(true).open(path)?;
+    // A host that was killed may have left half a line.
+    let length = file.metadata()?.len();
+    if length > 0 {
+        let mut last = [0];
+        file.read_exact_at(&mut last, length - 1)?;
+        if last != *b"\n" {
+            line.insert(0, b'\n');
+        }
+    }
+    file.write_all(&line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_line_of_a_killed_host_spoils_no_other_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let build = || Build { version: "1.0.0".to_owned(), hash: String::new(), generation: None };
+        let record = Replacement {
+            at: now(),
+            plugin: "hello".to_owned(),
+            from: build(),
+            to: build(),
+            held_us: 1,
+            handed: Vec::new(),
+            outcome: Outcome::Replaced,
+            alert: None,
+            notes: Vec::new(),
+        };
+        let mut journal = Journal::in_folder(folder.path());
+        journal.add(record.clone());
+        let file = folder.path().join("replacements.jsonl");
+        let mut text = fs::read_to_string(&file).unwrap();
+        text.push_str(r#"{"at":"20"#);
+        fs::write(&file, text).unwrap();
+        journal.add(record.clone());
+        let text = fs::read_to_string(&file).unwrap();
+        let read: Vec<_> = text.lines().map(serde_json::from_str::<Replacement>).collect();
+        assert_eq!(read.len(), 3);
+        assert_eq!((read[0].as_ref().unwrap(), read[2].as_ref().unwrap()), (&record, &record));
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
         wiring::Wired,
     },
     reload::{
-        change::{After, Changed, PluginCore, Seated, change_back},
+        change::{After, Changed, Limits, PluginCore, Seated, change_back},
         record::{Outcome, Replacement, micros, now},
     },
 };
@@ -139,12 +139,7 @@ impl Live {
             if let Some(core) = pipeline.core() {
                 let olds: Vec<_> =
                     changed.iter().map(|it| (it.id.clone(), it.old.clone())).collect();
-                let limits = self.config.reload;
-                let limits = crate::reload::change::Limits {
-                    hold: limits.hold,
-                    initialize: limits.initialize,
-                    after: After::Service,
-                };
+                let limits = Limits::of(&self.config.reload, After::Service);
                 let (notes, held) = change_back(core, changed, limits).await;
                 record.notes.extend(notes);
                 record.held_us += micros(held);
@@ -172,7 +167,8 @@ impl Live {
             record.notes.push(error.to_string());
         }
         record.alert = Some(format!(
-            "plugin {name} {} failed on probation and {} is back in service: {reason}",
+            "plugin {name} {} failed on probation and {} is back in service: {reason}; bring \
+             another build, for a restart would load this one",
             record.to.version, record.from.version
         ));
         record.outcome = Outcome::RolledBack { reason };

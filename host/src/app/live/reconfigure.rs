@@ -18,7 +18,7 @@ use crate::{
     },
     config::{Config, ConfigPath, Diagnostics, Sidecar},
     plugin::Trust,
-    reload::change::{After, Step, call_hook, change_over},
+    reload::change::{After, Limits, Step, call_hook, change_over},
 };
 
 use fixed::{fixed, needs_restart};
@@ -221,12 +221,7 @@ impl Live {
             }
         }
         let Some(core) = pipeline.core().cloned() else { return Ok(0) };
-        let reload = &self.config.reload;
-        let limits = crate::reload::change::Limits {
-            hold: reload.hold,
-            initialize: reload.initialize,
-            after: After::Service,
-        };
+        let limits = Limits::of(&self.config.reload, After::Service);
         let (changed, held) = change_over(&core, &steps, &self.services, limits).await;
         let changed =
             changed.map_err(|failed| format!("{failed}; all components go on as they were"))?;

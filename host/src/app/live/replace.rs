@@ -2,16 +2,17 @@
 
 use tokio::time::Instant;
 
-use super::{Live, Probation, Refused, RefusedFile};
+use super::{Live, Meaning, Probation, Refused, RefusedFile};
 use crate::{
     app::{
         pipeline::{Stand, Strictness},
         plugins::{Berth, Closing},
+        tasks::Prepared,
         wiring::Wired,
     },
     plugin::{Inspected, LoadError},
     reload::{
-        change::{After, Changed, Step, change_over},
+        change::{After, Changed, Limits, Step, change_over},
         record::{Build, Handed, Outcome, Replacement, micros, now},
     },
 };
@@ -20,8 +21,6 @@ impl Live {
     /// Puts a new build in the place of the one in service, or says why not.
     pub(in crate::app) async fn replace(&mut self, library: Inspected) {
         let name = library.manifest.name.clone();
-        // Whoever brings the next build is content with this one, unless it has failed.
-        self.settle(&name).await;
         let Some(old) = self.plugins.berth(&name) else { return };
         let to = Build {
             version: library.manifest.version.clone(),
@@ -30,7 +29,19 @@ impl Live {
         };
         let mut record = record(&name, old.build(), to);
         let path = library.path.clone();
-        match self.try_replace(&name, library, &mut record).await {
+        let brought = self.bring(library).await;
+        if brought.is_ok() {
+            // Whoever brings the next good build is content with this one, unless it failed.
+            self.settle(&name).await;
+        }
+        if let Some(old) = self.plugins.berth(&name) {
+            record.from = old.build();
+        }
+        let replaced = match brought {
+            Ok(brought) => self.try_replace(&name, brought, &mut record).await,
+            Err(refused) => Err(refused),
+        };
+        match replaced {
             Ok(probation) => {
                 self.refused.remove(&path);
                 if let Err(error) = self.start_pipeline(Strictness::Each).await {
@@ -72,10 +83,9 @@ impl Live {
     async fn try_replace(
         &mut self,
         name: &str,
-        library: Inspected,
+        (berth, meaning, prepared): (Berth, Meaning, Prepared),
         record: &mut Replacement,
     ) -> Result<Probation, Refused> {
-        let (berth, meaning, prepared) = self.bring(library).await?;
         record.to = berth.build();
         let changed = match self.change(&berth, &meaning.components, record).await {
             Ok(changed) => changed,
@@ -122,8 +132,8 @@ impl Live {
         let plans = pipeline.plans(wired).into_iter();
         let steps: Vec<_> =
             plans.map(|(plan, old)| Step { plan, old, to: &to.generation }).collect();
-        let (changed, held) =
-            change_over(core, &steps, &self.services, self.limits(After::Probation)).await;
+        let limits = Limits::of(&self.config.reload, After::Probation);
+        let (changed, held) = change_over(core, &steps, &self.services, limits).await;
         record.held_us = micros(held);
         let changed = changed.map_err(|failed| Refused {
             step: failed.step,
