@@ -54,6 +54,11 @@ impl Diagnostic {
         self
     }
 
+    /// Whether both say the same of one place, however its file was named.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        (self.position, &self.message) == (other.position, &other.message)
+    }
+
     /// The same finding with what to do about it.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {

@@ -16,7 +16,7 @@ use crate::{
         trust,
         wiring::Wired,
     },
-    config::{Config, ConfigPath, Diagnostics, Sidecar},
+    config::{Config, ConfigPath, Diagnostic, Diagnostics, Sidecar},
     plugin::Trust,
     reload::change::{After, Limits, Step, call_hook, change_over},
 };
@@ -63,7 +63,8 @@ impl Live {
         if findings.has_errors() {
             return Err(findings);
         }
-        for finding in findings.iter().filter(|it| !self.warned.iter().any(|known| known == *it)) {
+        let known = |it: &Diagnostic| self.warned.iter().any(|known| known.says_the_same(it));
+        for finding in findings.iter().filter(|it| !known(it)) {
             tracing::warn!("{finding}");
         }
         self.warned = findings;
