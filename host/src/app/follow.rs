@@ -113,7 +113,10 @@ pub(super) async fn follow(
             }
             Next::Verdict(name, Verdict::Stood) => live.confirm(&name),
             Next::Verdict(name, Verdict::Failed { reason }) => live.roll_back(&name, reason).await,
-            Next::Tick => seen.look_again(live).await,
+            Next::Tick => {
+                live.closings.look_again();
+                seen.look_again(live).await;
+            }
             Next::Closed => {}
         }
         // Another configuration may name other files.

@@ -181,12 +181,16 @@ impl Live {
         while self.closings.len() > MOST_CLOSING {
             self.closings.next().await;
         }
+        if self.closings.leaks.len() >= self.config.reload.leaks {
+            self.closings.try_again().await;
+        }
         let (leaks, limit) = (self.closings.leaks.len(), self.config.reload.leaks);
         match self.closings.leaks.last() {
             Some(last) if leaks >= limit => {
                 let reason = format!(
                     "{leaks} builds could not be unloaded, and `reload.leaks` puts up with \
-                     {limit}; the last was {}. Mend that plugin and restart the host",
+                     {limit}; the last was {}. Mend that plugin so that it ends what it starts, \
+                     and restart the host",
                     last.text()
                 );
                 Err(Refused { step: "leaks", reason })

@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{crash::Mark, relay::Dispatch};
+use super::{crash::Mark, relay::Dispatch, strangers};
 
 /// How a bay is furnished.
 #[derive(Debug, Clone)]
@@ -67,10 +67,12 @@ impl Bay {
             .thread_name(format!("bay-{}", config.name))
             .on_thread_start(move || {
                 mark.enter();
+                strangers::enter_bay();
                 if let Some(id) = own_thread_id() {
                     of_thread.lock().unwrap_or_else(PoisonError::into_inner).push(id);
                 }
             })
+            .on_thread_stop(strangers::leave_bay)
             .enable_time()
             .build()?;
         let handle = runtime.handle().clone();

@@ -1,5 +1,6 @@
 //! Reading a library's descriptor without running its code.
 
+mod links;
 mod tables;
 
 use std::fs::File;
@@ -14,6 +15,8 @@ use super::{
     Refusal,
     texts::{is_name, is_plain},
 };
+
+pub(super) use links::links_of;
 
 /// What this host runs on.
 const HERE: Architecture =

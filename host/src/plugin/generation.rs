@@ -15,13 +15,13 @@ use hotbay_plugin_api::{
 
 use super::{
     Bay, BayConfig, ComponentSetup, Descriptor, PluginComponent, PluginEvents, PluginRun,
-    PluginTurns, Refusal, Services,
+    PluginTurns, Refusal, Remains, Services,
     crash::{Mark, Resident},
     elf::entry_symbol,
     lent::{self, Mute},
-    library::{Library, Unmapped},
+    library::Library,
     lodger::Housed,
-    log, probe,
+    log, probe, remains,
     staging::Staged,
     texts::received,
 };
@@ -64,20 +64,21 @@ struct Parts {
 const LEAST: Duration = Duration::from_millis(250);
 
 /// How a generation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
     /// Its threads ended and nothing of it is mapped any more.
     Unmapped,
     /// It was linked in: its threads ended, and there was nothing to unmap.
     Linked,
-    /// Some of its threads or calls did not end, so it stays mapped.
+    /// Some threads of its bay or calls into it did not end, so it stays mapped for the
+    /// rest of the process.
     StillRunning {
         /// How many.
         threads: usize,
     },
-    /// Its threads ended, but something keeps the library mapped, such as a
-    /// thread-local destructor on a thread that is not of its bay.
-    Pinned,
+    /// Its bay ended, but threads outside of it run its code, or keep it mapped by a
+    /// thread-local with a destructor. It goes when they let it, see [`sweep`](super::sweep).
+    Kept(Remains),
 }
 
 impl Generation {
@@ -277,28 +278,27 @@ impl Parts {
                 tracing::error!(%error, "a plugin panicked while it was closed");
             }
         }
-        // Joining blocks, which no runtime's thread may do.
         let left = until.saturating_duration_since(Instant::now()).max(LEAST);
-        let joined = tokio::task::spawn_blocking(move || bay.join(left)).await;
-        let running = joined.unwrap_or(1).max(held);
-        match (mapped, running) {
-            (None, 0) => Closed::Linked,
-            (Some((library, _staged)), 0) => match library.close() {
-                Unmapped::Gone => Closed::Unmapped,
-                Unmapped::StillMapped => {
+        // Joining blocks, which no runtime's thread may do.
+        let end = move || {
+            let running = bay.join(left).max(held);
+            match (mapped, running) {
+                (None, 0) => Closed::Linked,
+                (Some((library, _staged)), 0) => {
+                    remains::close(library, resident).map_or(Closed::Unmapped, Closed::Kept)
+                }
+                (mapped, threads) => {
+                    if let Some((library, _staged)) = mapped {
+                        library.keep();
+                    }
                     Resident::keep(resident);
-                    Closed::Pinned
+                    Closed::StillRunning { threads }
                 }
-            },
-            (mapped, threads) => {
-                if let Some((library, staged)) = mapped {
-                    library.keep();
-                    drop(staged);
-                }
-                Resident::keep(resident);
-                Closed::StillRunning { threads }
             }
-        }
+        };
+        // A runtime that ends drops what it does not run any more, and the library stays.
+        let ended = tokio::task::spawn_blocking(end).await;
+        ended.unwrap_or(Closed::StillRunning { threads: held.max(1) })
     }
 }
 
@@ -310,7 +310,12 @@ impl Drop for Generation {
         let close = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
             match runtime {
-                Ok(runtime) => drop(runtime.block_on(parts.close(Duration::from_secs(5)))),
+                Ok(runtime) => match runtime.block_on(parts.close(Duration::from_secs(5))) {
+                    Closed::Unmapped | Closed::Linked => {}
+                    closed @ (Closed::StillRunning { .. } | Closed::Kept(_)) => {
+                        tracing::warn!(?closed, "a dropped plugin stays mapped");
+                    }
+                },
                 Err(error) => {
                     tracing::error!(%error, "a dropped plugin stays loaded");
                     std::mem::forget(parts);

@@ -3,9 +3,10 @@
 #![expect(unsafe_code, reason = "loading and closing a library can't be proved by the compiler")]
 
 use std::{
+    mem::ManuallyDrop,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use abi_stable::{
@@ -16,25 +17,34 @@ use abi_stable::{
 use hotbay_plugin_api::abi::PluginRef;
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 
-use super::{Refusal, keys::Keys};
+use super::{
+    Refusal,
+    company::{self, Company},
+    keys::Keys,
+    maps::Maps,
+    remains,
+    strangers::{Code, Moment},
+};
 
-/// Libraries that `dlclose` left mapped. It lets go of them at a later call, once the threads
-/// have ended that pinned them; only then can their keys go.
-static PINNED: Mutex<Vec<(PathBuf, Keys)>> = Mutex::new(Vec::new());
+/// Held by whoever closes a handle, until it is clear what became of the library.
+static CLOSING: Mutex<()> = Mutex::new(());
 
-/// A mapped library, for [`Library::close`] or [`Library::keep`].
+/// A mapped library, for [`Library::close`]. One that is dropped stays mapped.
 #[derive(Debug)]
 pub(super) struct Library {
-    handle: Handle,
+    /// Dropping it would unmap the library, whoever runs its code.
+    handle: ManuallyDrop<Handle>,
     path: PathBuf,
+    since: Moment,
+    company: Company,
 }
 
 /// Whether the dynamic linker really let go of a library.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Unmapped {
     Gone,
     /// Something pinned it, such as a thread-local destructor on a foreign thread.
-    StillMapped,
+    StillMapped(Library),
 }
 
 impl Library {
@@ -42,16 +52,24 @@ impl Library {
     ///
     /// Call it on a thread of the library's bay: constructors run here.
     pub(super) fn open(path: &Path, entry: &str) -> Result<(Self, PluginRef), Refusal> {
+        company::note_host();
         // All symbols are bound now: a missing one is an error here, not a crash later.
         // SAFETY: the file was loaded in the probe before, so its constructors are
         // known to return; a library that harms its process can't be defended against.
         let handle = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
             .map_err(|error| Refusal::Linking(without(path, &error.to_string())))?;
-        let library = Self { handle, path: path.to_owned() };
+        let library = Self {
+            handle: ManuallyDrop::new(handle),
+            path: path.to_owned(),
+            since: Moment::of_own_start(),
+            company: Company::of(path),
+        };
         match library.module(entry) {
             Ok(module) => Ok((library, module)),
             Err(refusal) => {
-                library.close();
+                if let Some(remains) = remains::close(library, None) {
+                    tracing::error!(reason = remains.reason(), "a refused library stays mapped");
+                }
                 Err(refusal)
             }
         }
@@ -84,71 +102,66 @@ impl Library {
     /// Unmaps the library and looks whether it went.
     ///
     /// Every thread that ran code of it must have ended, and nothing that it made
-    /// may be alive: the caller, [`Generation`](super::Generation), has joined its bay.
-    pub(super) fn close(self) -> Unmapped {
-        let Self { handle, path } = self;
-        let keys = Keys::of(&code(&maps(), &path));
+    /// may be alive: [`remains`](super::remains) has looked for such threads.
+    pub(super) fn close(mut self) -> Unmapped {
+        let keys = Keys::of(&Maps::of_now().code(&self.path));
+        let _turn = turn();
+        // SAFETY: it is not used again before it is set anew below.
+        let handle = unsafe { ManuallyDrop::take(&mut self.handle) };
         if let Err(error) = handle.close() {
-            tracing::error!(%error, path = %path.display(), "dlclose failed");
+            tracing::error!(%error, path = %self.path.display(), "dlclose failed");
         }
-        let mut pinned = PINNED.lock().unwrap_or_else(PoisonError::into_inner);
-        pinned.push((path.clone(), keys));
-        let maps = maps();
-        for (_, keys) in pinned.extract_if(.., |(pinned, _)| !is_mapped(&maps, pinned)) {
+        if !Maps::of_now().hold(&self.path) {
             keys.delete();
+            return Unmapped::Gone;
         }
-        let stays = pinned.iter().any(|(pinned, _)| *pinned == path);
-        if stays { Unmapped::StillMapped } else { Unmapped::Gone }
+        // Whoever pins it may let go of it at any moment, and the next `dlclose` of any library
+        // would unmap it, while that thread is about to run the destructors of its pthread keys.
+        // SAFETY: nothing is loaded, so no code runs.
+        let again = unsafe { Handle::open(Some(&self.path), RTLD_NOW | libc::RTLD_NOLOAD) };
+        // It is mapped, so there is a handle; that of the program harms nobody.
+        self.handle = ManuallyDrop::new(again.unwrap_or_else(|_| Handle::this()));
+        Unmapped::StillMapped(self)
+    }
+
+    /// When it was mapped, or shortly before.
+    pub(super) fn since(&self) -> Moment {
+        self.since
+    }
+
+    /// What may go with it.
+    pub(super) fn company(&self) -> &Company {
+        &self.company
+    }
+
+    /// Where the code lies that goes when it goes, and where that of others does.
+    pub(super) fn code_that_goes(&self) -> Code {
+        let maps = Maps::of_now();
+        let mut own = maps.code(&self.path);
+        own.extend(self.company.code(&maps));
+        Code { own, innocent: self.company.strange_code(&maps) }
     }
 
     /// How much address space it takes, in bytes.
     pub(super) fn mapped_bytes(&self) -> u64 {
-        let Some(path) = self.path.to_str() else { return 0 };
-        let maps = maps();
-        let of_this = maps.lines().filter(|line| line.contains(path));
-        of_this.filter_map(addresses).map(|range| range.len() as u64).sum()
+        Maps::of_now().bytes(&self.path)
     }
 
     /// Where its code lies; between two parts of it there is nothing of anybody else.
     pub(super) fn code(&self) -> Range<usize> {
-        let parts = code(&maps(), &self.path);
+        let parts = Maps::of_now().code(&self.path);
         let start = parts.iter().map(|part| part.start).min().unwrap_or_default();
         start..parts.iter().map(|part| part.end).max().unwrap_or_default()
     }
 
     /// Leaves the library mapped for the rest of the process.
     pub(super) fn keep(self) {
-        std::mem::forget(self.handle);
+        std::mem::forget(self);
     }
 }
 
-fn maps() -> String {
-    std::fs::read_to_string("/proc/self/maps").unwrap_or_default()
-}
-
-/// Whether this process maps code of this path; what can't be known is taken for mapped.
-///
-/// Not just any part of it: with `RUST_BACKTRACE` set, a plugin that panics maps its own
-/// file to name its functions, and never lets go of that. It is a file that is read then,
-/// no library.
-fn is_mapped(maps: &str, path: &Path) -> bool {
-    maps.is_empty() || path.to_str().is_none() || !code(maps, path).is_empty()
-}
-
-/// Where the code of this file is mapped: the lines of `maps` that are executable.
-fn code(maps: &str, path: &Path) -> Vec<Range<usize>> {
-    let Some(path) = path.to_str() else { return Vec::new() };
-    let of_path = maps.lines().filter(|line| line.contains(path));
-    let code =
-        of_path.filter(|line| line.split_whitespace().nth(1).is_some_and(|it| it.contains('x')));
-    code.filter_map(addresses).collect()
-}
-
-/// The addresses of one line's mapping, `START-END …` in hexadecimal: see proc_pid_maps(5).
-fn addresses(line: &str) -> Option<Range<usize>> {
-    let (start, end) = line.split_whitespace().next()?.split_once('-')?;
-    let address = |text| usize::from_str_radix(text, 16).ok();
-    Some(address(start)?..address(end)?)
+fn turn() -> MutexGuard<'static, ()> {
+    CLOSING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The linker's text without the path of the copy, which says nothing to people.

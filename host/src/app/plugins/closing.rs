@@ -1,8 +1,15 @@
 //! Closing builds that are out of service, beside everything else.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::{JoinHandle, JoinSet, spawn_blocking},
+    time::timeout,
+};
 
 use super::Berth;
 use crate::{
@@ -10,7 +17,7 @@ use crate::{
         status::{BuildState, PluginStatus},
         task::TaskBuild,
     },
-    plugin::{Closed, TrustedBy},
+    plugin::{Closed, Remains, TrustedBy, sweep},
     reload::{
         change::{Seated, call_hook},
         record::Build,
@@ -22,6 +29,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a component gets to shut down.
 const HOOK: Duration = Duration::from_secs(2);
+
+/// How often what could not be unloaded is tried again.
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// A build that is out of service, and what has to end before it is closed.
 pub(in crate::app) struct Closing {
@@ -49,9 +59,16 @@ pub(in crate::app) struct Leak {
     trusted_by: TrustedBy,
     loaded: String,
     mapped_bytes: u64,
-    /// Those that did not end.
-    threads: usize,
-    reason: String,
+    what: Leaked,
+}
+
+/// What is left of a build.
+#[derive(Debug, Clone)]
+enum Leaked {
+    /// Threads or calls that did not end in time: it stays for good.
+    Running { threads: usize },
+    /// What may go yet.
+    Remains(Remains),
 }
 
 impl Closing {
@@ -74,25 +91,12 @@ impl Closing {
         let (plugin, build) = (berth.generation.name().to_owned(), berth.build());
         let (mapped_bytes, loaded) = (berth.generation.mapped_bytes(), berth.loaded.clone());
         let (file, trusted_by) = (berth.path().to_owned(), berth.trusted_by.clone());
-        let (threads, reason) = match berth.generation.close(LIMIT).await {
+        let what = match berth.generation.close(LIMIT).await {
             Closed::Unmapped | Closed::Linked => return Gone::Wholly,
-            Closed::StillRunning { threads } => {
-                (threads, format!("{threads} of its threads or calls did not end"))
-            }
-            Closed::Pinned => {
-                (0, "a thread outside of its bay holds a thread-local of it".to_owned())
-            }
+            Closed::StillRunning { threads } => Leaked::Running { threads },
+            Closed::Kept(remains) => Leaked::Remains(remains),
         };
-        Gone::Leaked(Box::new(Leak {
-            plugin,
-            build,
-            file,
-            trusted_by,
-            loaded,
-            mapped_bytes,
-            threads,
-            reason,
-        }))
+        Gone::Leaked(Box::new(Leak { plugin, build, file, trusted_by, loaded, mapped_bytes, what }))
     }
 }
 
@@ -107,16 +111,38 @@ impl Leak {
             file: self.file.clone(),
             trusted_by: self.trusted_by.clone(),
             loaded: self.loaded.clone(),
-            threads: self.threads,
+            threads: self.threads(),
             mapped_bytes: self.mapped_bytes,
-            reason: Some(self.reason.clone()),
+            reason: Some(self.reason()),
         }
     }
 
     /// A sentence for people.
     pub(in crate::app) fn text(&self) -> String {
+        format!("{} stays mapped: {}", self.name(), self.reason())
+    }
+
+    fn name(&self) -> String {
         let number = self.build.generation.unwrap_or_default();
-        format!("plugin {} (generation {number}) stays mapped: {}", self.plugin, self.reason)
+        format!("plugin {} (generation {number})", self.plugin)
+    }
+
+    fn threads(&self) -> usize {
+        match &self.what {
+            Leaked::Running { threads } => *threads,
+            Leaked::Remains(remains) => remains.threads(),
+        }
+    }
+
+    fn reason(&self) -> String {
+        match &self.what {
+            Leaked::Running { threads } => format!("{threads} of its threads or calls did not end"),
+            Leaked::Remains(remains) => remains.reason(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(&self.what, Leaked::Remains(remains) if remains.are_gone())
     }
 }
 
@@ -126,6 +152,8 @@ pub(in crate::app) struct Closings {
     under_way: JoinSet<Gone>,
     /// Those that could not be unloaded.
     pub(in crate::app) leaks: Vec<Leak>,
+    trying: Option<JoinHandle<()>>,
+    tried: Option<Instant>,
 }
 
 impl Closings {
@@ -153,9 +181,36 @@ impl Closings {
             while let Some(gone) = self.under_way.join_next().await {
                 self.note(gone);
             }
+            self.try_again().await;
         };
         if timeout(limit, all).await.is_err() {
             tracing::warn!(left = self.under_way.len(), "builds are still being closed");
+        }
+    }
+
+    /// Tries to unload what could not be unloaded before, from time to time and in the
+    /// background.
+    pub(in crate::app) fn look_again(&mut self) {
+        self.forget();
+        let waits = self.leaks.iter().any(|leak| matches!(leak.what, Leaked::Remains(_)));
+        let is_idle = self.trying.as_ref().is_none_or(JoinHandle::is_finished);
+        if waits && is_idle && self.tried.is_none_or(|tried| tried.elapsed() >= AGAIN) {
+            self.trying = Some(spawn_blocking(sweep));
+            self.tried = Some(Instant::now());
+        }
+    }
+
+    /// Tries now.
+    pub(in crate::app) async fn try_again(&mut self) {
+        if !self.leaks.is_empty() && spawn_blocking(sweep).await.is_ok() {
+            self.forget();
+        }
+    }
+
+    /// What is over is no leak any more.
+    fn forget(&mut self) {
+        for leak in self.leaks.extract_if(.., |leak| leak.is_over()) {
+            tracing::info!("{} is unmapped at last", leak.name());
         }
     }
 
@@ -168,5 +223,7 @@ impl Closings {
             }
             Err(error) => tracing::error!(%error, "closing a plugin failed"),
         }
+        // Each one that is closed gives the others another chance.
+        self.forget();
     }
 }
