@@ -40,6 +40,17 @@ impl Cross {
         Some(if fast >= slow { Trend::Up } else { Trend::Down })
     }
 
+    /// What its averages have come to, bit for bit, and after how many bars.
+    pub fn progress(&self) -> (Option<u64>, Option<u64>, u64) {
+        (self.fast.bits(), self.slow.bits(), self.bars)
+    }
+
+    /// Goes on where another one was.
+    pub fn resume(&mut self, (fast, slow, bars): (Option<u64>, Option<u64>, u64)) {
+        (self.fast, self.slow) = (self.fast.resumed(fast), self.slow.resumed(slow));
+        self.bars = bars;
+    }
+
     /// How many bars it has taken in.
     pub fn bars(&self) -> u64 {
         self.bars

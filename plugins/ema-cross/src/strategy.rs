@@ -1,12 +1,16 @@
 //! The component `ema-cross`.
 
+mod state;
+
 use std::collections::BTreeMap;
 
 use crate::{Config, Cross, Trend};
 use hotbay_market::{Bar, Desk, Fixed, Holding, Instrument, Intent, Quote, Side, Ticket};
 use hotbay_plugin_api::{
-    Batch, ChannelName, Component, Context, EventTask, Port, SchedulerError, Strategy, async_trait,
+    Batch, ChannelName, Component, Context, EventTask, Port, SavedState, SchedulerError, Strategy,
+    async_trait,
 };
+use state::STATE_VERSION;
 
 /// Trades the crossing of two moving averages of bars, each instrument by itself.
 #[derive(Debug)]
@@ -86,6 +90,15 @@ impl EventTask<ChannelName, Batch> for EmaCross {
         }
         self.desk.flush().await?;
         self.report();
+        Ok(())
+    }
+
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        SavedState::json(STATE_VERSION, &self.state()).map(Some)
+    }
+
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        self.resume(state.read_json(STATE_VERSION)?);
         Ok(())
     }
 

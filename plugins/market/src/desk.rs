@@ -44,6 +44,16 @@ impl Desk {
         Ok(Self { context, orders, reports, last_id: 0 })
     }
 
+    /// The number of the last order.
+    pub fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
+    /// Numbers orders on from this one, which the build before gave last.
+    pub fn resume(&mut self, last_id: u64) {
+        self.last_id = last_id;
+    }
+
     /// Places an order and brings what the strategy holds up to date.
     ///
     /// # Errors

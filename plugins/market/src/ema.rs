@@ -22,6 +22,17 @@ impl Ema {
         self.value = Some(average);
         average
     }
+
+    /// What it has come to, bit for bit; `None` if it has seen nothing.
+    pub fn bits(&self) -> Option<u64> {
+        self.value.map(f64::to_bits)
+    }
+
+    /// The same average, with what another one has come to.
+    #[must_use]
+    pub fn resumed(self, bits: Option<u64>) -> Self {
+        Self { value: bits.map(f64::from_bits), ..self }
+    }
 }
 
 #[cfg(test)]

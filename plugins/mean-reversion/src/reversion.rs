@@ -37,6 +37,17 @@ impl Reversion {
         }
     }
 
+    /// What its average has come to, bit for bit, and after how many fair values.
+    pub fn progress(&self) -> (Option<u64>, u64) {
+        (self.average.bits(), self.updates)
+    }
+
+    /// Goes on where another one was.
+    pub fn resume(&mut self, (average, updates): (Option<u64>, u64)) {
+        self.average = self.average.resumed(average);
+        self.updates = updates;
+    }
+
     /// How many fair values it has taken in.
     pub fn updates(&self) -> u64 {
         self.updates

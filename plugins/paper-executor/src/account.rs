@@ -18,7 +18,7 @@ pub enum Accounts {
 }
 
 /// One account.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The money that is there, realized profit and fees in it.
     pub balance: Decimal,

@@ -2,11 +2,13 @@
 
 use hotbay_market::Order;
 use hotbay_plugin_api::{
-    Batch, ChannelName, Component, Context, EventTask, Executor, Port, Publisher, SchedulerError,
-    async_trait,
+    Batch, ChannelName, Component, Context, EventTask, Executor, Port, Publisher, SavedState,
+    SchedulerError, async_trait,
 };
 
-use crate::{Paper, config::Config, fills::FillsFile};
+use serde::{Deserialize, Serialize};
+
+use crate::{Paper, PaperState, config::Config, fills::FillsFile};
 
 /// Fills orders on paper.
 #[derive(Debug)]
@@ -19,6 +21,18 @@ pub struct PaperExecutor {
     fills: Option<FillsFile>,
     ignored: u64,
     reported: bool,
+    /// Whether it goes on where another build was.
+    resumed: bool,
+}
+
+/// Raise it when [`State`] changes.
+const STATE_VERSION: u32 = 1;
+
+/// What the next build goes on with.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    paper: PaperState,
+    ignored: u64,
 }
 
 impl Component for PaperExecutor {
@@ -41,6 +55,7 @@ impl Component for PaperExecutor {
             fills: None,
             ignored: 0,
             reported: false,
+            resumed: false,
             config,
             context,
         })
@@ -54,7 +69,8 @@ impl EventTask<ChannelName, Batch> for PaperExecutor {
     }
 
     async fn initialize(&mut self) -> Result<(), SchedulerError> {
-        self.fills = self.config.fills.as_deref().map(FillsFile::create).transpose()?;
+        let open = if self.resumed { FillsFile::resume } else { FillsFile::create };
+        self.fills = self.config.fills.as_deref().map(open).transpose()?;
         Ok(())
     }
 
@@ -81,6 +97,24 @@ impl EventTask<ChannelName, Batch> for PaperExecutor {
 
     async fn end_of_input(&mut self) -> Result<(), SchedulerError> {
         self.finish()
+    }
+
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        // What stands in the file belongs to the state: the next build writes behind it.
+        self.fills.as_mut().map_or(Ok(()), FillsFile::flush)?;
+        let state = State { paper: self.paper.state(), ignored: self.ignored };
+        SavedState::json(STATE_VERSION, &state).map(Some)
+    }
+
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        let State { paper, ignored } = state.read_json(STATE_VERSION)?;
+        if !self.paper.resume(paper) {
+            let text = "its `accounts` were shared in another way; change that back, or say \
+                        `state: discard`";
+            return Err(SchedulerError::State(text.to_owned()));
+        }
+        (self.ignored, self.resumed) = (ignored, true);
+        Ok(())
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {

@@ -1,7 +1,7 @@
 //! The fills file.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io,
     path::{Path, PathBuf},
 };
@@ -75,7 +75,10 @@ impl FillsFile {
                 path.display()
             ))
         };
-        let file = File::create(path).map_err(failed)?;
+        File::create(path).map_err(failed)?;
+        // Appending, because the build that takes over writes to the same file, and this one
+        // may go on after it.
+        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(file);
         writer
             .write_record([
@@ -94,6 +97,20 @@ impl FillsFile {
             .map_err(|error| failed(error.into()))?;
         writer.flush().map_err(failed)?;
         Ok(Self { path: path.to_owned(), writer })
+    }
+
+    /// Goes on with the file of the build before, or begins it if it is gone.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn resume(path: &Path) -> Result<Self, SchedulerError> {
+        match OpenOptions::new().append(true).open(path) {
+            Ok(file) => {
+                let writer = csv::WriterBuilder::new().has_headers(false).from_writer(file);
+                Ok(Self { path: path.to_owned(), writer })
+            }
+            Err(_) => Self::create(path),
+        }
     }
 
     /// Adds a fill.

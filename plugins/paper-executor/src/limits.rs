@@ -49,6 +49,17 @@ impl Limits {
         }
     }
 
+    /// The times of the orders sent within the window, by strategy.
+    pub(crate) fn sent(&self) -> Vec<(u64, Vec<i64>)> {
+        let sent = self.sent.iter();
+        sent.map(|(strategy, times)| (*strategy, times.iter().copied().collect())).collect()
+    }
+
+    /// Counts orders as sent that the build before had sent.
+    pub(crate) fn resume(&mut self, sent: Vec<(u64, Vec<i64>)>) {
+        self.sent = sent.into_iter().map(|(strategy, times)| (strategy, times.into())).collect();
+    }
+
     /// Whether trading is halted at this time.
     pub fn halted(&self, time_ns: i64) -> bool {
         self.halt_at_ns.is_some_and(|halt| time_ns >= halt)

@@ -1,6 +1,7 @@
 //! The exchange that never was: orders in, reports and fills out. Pure.
 
 mod deal;
+mod state;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,6 +9,8 @@ use hotbay_market::{DenyReason, Fixed, Instrument, Intent, Order, OrderReport, S
 use rust_decimal::Decimal;
 
 use deal::Deal;
+
+pub use state::PaperState;
 
 use crate::{
     account::{Account, AccountRow, Accounts},

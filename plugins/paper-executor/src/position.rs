@@ -2,11 +2,12 @@
 
 use hotbay_market::Side;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::money;
 
 /// What one strategy holds of one instrument.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Negative when short.
     quantity: Decimal,

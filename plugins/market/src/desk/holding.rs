@@ -1,7 +1,7 @@
 //! What a strategy holds, and what it wants.
 
 use hotbay_plugin_api::Context;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Fixed, Instrument, Intent, Side};
 
@@ -52,7 +52,7 @@ pub struct Ticket {
 }
 
 /// What a strategy holds of one instrument, and what it did there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holding {
     /// Which instrument.
     pub instrument: Instrument,

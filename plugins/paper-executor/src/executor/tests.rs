@@ -83,3 +83,49 @@ fn a_fills_file_that_cannot_be_made_is_named_with_the_remedy() {
     let text = error.to_string();
     assert!(text.contains(path.to_str().unwrap()) && text.contains("create its folder"), "{text}");
 }
+
+#[test]
+fn a_build_that_takes_over_goes_on_with_money_positions_and_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |cut: bool| {
+        let path = folder.path().join(format!("fills-{cut}.csv"));
+        let config = json!({
+            "fills": path, "accounts": "per-instrument",
+            "max_orders": { "count": 2, "window": "1s" },
+        });
+        let host = host().with_config(config);
+        let mut paper: PaperExecutor = host.create().unwrap();
+        block_on(paper.initialize()).unwrap();
+        for number in 1..=4 {
+            if cut {
+                let state = block_on(paper.save_state()).unwrap().unwrap();
+                let mut next: PaperExecutor = host.create().unwrap();
+                block_on(next.restore(state)).unwrap();
+                block_on(next.initialize()).unwrap();
+                paper = next;
+            }
+            let side = if number == 2 { Side::Buy } else { Side::Sell };
+            let time = i64::try_from(number).unwrap();
+            block_on(paper.handle_event(batch(&[(time, order(number, side))]))).unwrap();
+        }
+        block_on(paper.end_of_input()).unwrap();
+        let reports = host.events::<OrderReport>("reports");
+        (reports, host.reports("accounts"), fs::read_to_string(path).unwrap())
+    };
+    let whole = run(false);
+    assert_eq!(whole.0.iter().filter(|(_, it)| it.outcome == 0).count(), 2, "two in the window");
+    assert_eq!(run(true), whole);
+}
+
+#[test]
+fn a_state_of_another_version_or_of_other_accounts_is_refused() {
+    let host = host();
+    let mut paper: PaperExecutor = host.create().unwrap();
+    let state = block_on(paper.save_state()).unwrap().unwrap();
+    let newer = SavedState { version: STATE_VERSION + 1, ..state.clone() };
+    assert!(matches!(block_on(paper.restore(newer)), Err(SchedulerError::State(_))));
+    let host = host.with_config(json!({"accounts": "per-instrument"}));
+    let mut other: PaperExecutor = host.create().unwrap();
+    let error = block_on(other.restore(state)).unwrap_err().to_string();
+    assert!(error.contains("`state: discard`"), "{error}");
+}
