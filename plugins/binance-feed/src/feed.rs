@@ -1,5 +1,7 @@
 //! The component.
 
+mod state;
+
 use hotbay_plugin_api::prelude::*;
 
 use crate::{
@@ -9,12 +11,15 @@ use crate::{
     intake::Intake,
     live::Live,
 };
+use state::Progress;
 
 /// The connector `feed`: reads Binance's messages, publishes market events.
 #[derive(Debug)]
 pub struct Feed {
     config: Config,
     source: Source,
+    /// Where an earlier build was, until the source is open.
+    resumed: Option<Progress>,
     intake: Intake,
 }
 
@@ -46,7 +51,7 @@ impl Component for Feed {
             Origin::Live { url } => url.clone(),
         };
         let intake = Intake::new(&config, name, context)?;
-        Ok(Self { config, source: Source::Unopened(origin), intake })
+        Ok(Self { config, source: Source::Unopened(origin), resumed: None, intake })
     }
 }
 
@@ -55,12 +60,20 @@ impl BackgroundTask for Feed {
     async fn initialize(&mut self) -> Result<(), SchedulerError> {
         self.source = match &self.source {
             Source::Unopened(Origin::Capture { path }) => {
-                let capture = Capture::open(path, self.config.speed)
+                let mut capture = Capture::open(path, self.config.speed)
                     .map_err(SchedulerError::initialization)?;
+                if let Some(Progress::Capture(place)) = self.resumed.take() {
+                    capture.resume(&place);
+                }
                 Source::Capture(Box::new(capture))
             }
             Source::Unopened(Origin::Live { url }) => {
-                Source::Live(Box::new(Live::new(url, self.config.connection)?))
+                let mut live = Live::new(url, self.config.connection)?;
+                if let Some(Progress::Live(attempts)) = self.resumed.take() {
+                    live.resume(&attempts);
+                    live.take_over(self.intake.context()).await;
+                }
+                Source::Live(Box::new(live))
             }
             Source::Capture(_) | Source::Live(_) => return Ok(()),
         };
@@ -79,6 +92,16 @@ impl BackgroundTask for Feed {
             self.intake.report();
         }
         turn
+    }
+
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        // Each turn flushes what it took in; should one have been dropped, this does.
+        self.intake.flush().await?;
+        self.save().map(Some)
+    }
+
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        self.resume(&state)
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use hotbay_market::{Instrument, InstrumentError};
+use serde::{Deserialize, Serialize};
 
 use crate::Config;
 
@@ -25,8 +26,8 @@ pub(crate) struct Instruments {
 }
 
 /// The symbols met so far. The last one is kept, because runs of the same are the rule.
-#[derive(Debug)]
-enum Seen {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Seen {
     None,
     One { symbol: String, instrument: Instrument },
     Several { last: String, instrument: Instrument },
@@ -42,6 +43,16 @@ impl Instruments {
             (None, _) => None,
         };
         Ok(Self { listed, snapshots, seen: Seen::None })
+    }
+
+    /// The symbols met so far: whose a snapshot without a symbol is depends on them.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Goes on where the instruments of an earlier build were.
+    pub(crate) fn resume(&mut self, seen: Seen) {
+        self.seen = seen;
     }
 
     /// The instrument of a symbol.

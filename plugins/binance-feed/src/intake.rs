@@ -1,9 +1,11 @@
 //! Between where messages come from and where events go: parse, push, count.
 
 use hotbay_plugin_api::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Body, Config, Damaged, EventTime, Parsed, Parser,
+    instruments::Seen,
     tally::{Row, Tally},
 };
 
@@ -26,6 +28,13 @@ struct Told {
     lines: u64,
     events: u64,
     damaged: u64,
+}
+
+/// What the next build's intake goes on with; lent where it is written, owned where it is read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Saved<T, S> {
+    tally: T,
+    seen: S,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +62,20 @@ impl Intake {
             told: Told::default(),
             report: Report::Due,
         })
+    }
+
+    pub(crate) fn save(&self) -> Saved<&Tally, &Seen> {
+        Saved { tally: &self.tally, seen: self.parser.seen() }
+    }
+
+    /// Goes on where the intake of another build was.
+    pub(crate) fn resume(&mut self, saved: Saved<Tally, Seen>) {
+        let Saved { tally, seen } = saved;
+        // A state is saved after a flush: the counters, which outlive a build, know all of it.
+        self.told =
+            Told { lines: tally.lines, events: tally.events, damaged: tally.damage.total() };
+        self.tally = tally;
+        self.parser.resume(seen);
     }
 
     pub(crate) fn context(&self) -> &Context {

@@ -1,4 +1,8 @@
 //! A live websocket, kept up by connecting again.
+//!
+//! A socket belongs to one build. The next one subscribes anew, before its first turn:
+//! what the exchange sends between the old build's last turn and then is not received, as
+//! when a connection is lost. Nothing comes twice: the old socket is read no more.
 
 mod socket;
 
@@ -6,6 +10,7 @@ use std::{mem, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use hotbay_plugin_api::{Context, SchedulerError};
+use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::{client::IntoClientRequest, handshake::client::Request};
 
 use crate::{Connection, intake::Intake};
@@ -13,6 +18,11 @@ use socket::{Loss, Socket, connect, receive};
 
 /// How long a goodbye to the exchange may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a new build's start may wait for the exchange; its turns go on trying.
+const TAKE_OVER_LIMIT: Duration = Duration::from_secs(2);
+/// After so many doublings every delay is the longest one.
+const DOUBLINGS: u32 = 64;
 
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -23,6 +33,14 @@ pub(crate) struct Live {
     backoff: ExponentialBackoff,
     /// Attempts in a row that brought no message.
     attempts: u32,
+}
+
+/// What the next build goes on with: how patient to be with the exchange, not the socket.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Attempts {
+    attempts: u32,
+    /// The delay before the next attempt, if one is due.
+    delay: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -50,6 +68,47 @@ impl Live {
             backoff: backoff(settings),
             attempts: 0,
         })
+    }
+
+    pub(crate) fn attempts(&self) -> Attempts {
+        let delay = match self.state {
+            State::Waiting(delay) => Some(delay),
+            State::Connecting | State::Open(_) | State::Closed => None,
+        };
+        Attempts { attempts: self.attempts, delay }
+    }
+
+    /// Goes on where another build was, but with a connection of its own.
+    ///
+    /// A socket that is open is let go of: if another build has run since its last turn,
+    /// what waits in it was published by that one.
+    pub(crate) fn resume(&mut self, saved: &Attempts) {
+        self.attempts = saved.attempts;
+        self.backoff = backoff(self.settings);
+        for _ in 0..saved.attempts.min(DOUBLINGS) {
+            self.backoff.next();
+        }
+        self.state = saved.delay.map_or(State::Connecting, State::Waiting);
+    }
+
+    /// Subscribes before the first turn, so that little is missed between two builds.
+    pub(crate) async fn take_over(&mut self, context: &Context) {
+        if !matches!(self.state, State::Connecting) {
+            return;
+        }
+        let limit = Duration::from_millis(self.settings.connect_timeout_ms).min(TAKE_OVER_LIMIT);
+        match connect(&self.request, limit, context).await {
+            Ok(Some(socket)) => {
+                tracing::info!(url = self.url, "connected, in place of the build before");
+                self.state = State::Open(Box::new(socket));
+            }
+            Ok(None) => {}
+            // The first turn tries again; a failure there counts.
+            Err(loss) => {
+                let cause = SchedulerError::execution(loss);
+                tracing::warn!(url = self.url, %cause, "not connected yet");
+            }
+        }
     }
 
     /// One turn: connects, or waits to, or takes in what has come.

@@ -8,7 +8,7 @@ use hotbay_plugin_api::Kind;
 use crate::{
     Body, Config, Damaged, Message, MessageKind, Parsed, SymbolError,
     envelope::{Envelope, Found, open_any, open_usual},
-    instruments::Instruments,
+    instruments::{Instruments, Seen},
     wire,
 };
 
@@ -38,6 +38,19 @@ impl Parser {
         }
         let instruments = Instruments::new(config)?;
         Ok(Self { wanted, instruments, payload: Vec::new() })
+    }
+
+    /// What a message's meaning depends on besides the configuration.
+    ///
+    /// No update numbers are among it: those of a book go out as they came, and whoever
+    /// keeps the book compares them.
+    pub(crate) fn seen(&self) -> &Seen {
+        self.instruments.seen()
+    }
+
+    /// Goes on where the parser of an earlier build was.
+    pub(crate) fn resume(&mut self, seen: Seen) {
+        self.instruments.resume(seen);
     }
 
     /// Reads one message, bare or wrapped as the combined streams do.

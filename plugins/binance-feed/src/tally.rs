@@ -1,12 +1,12 @@
 //! What the feed counted, and the row that it gives to the report.
 
 use hotbay_line_source::{Damage, Unknown};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::MessageKind;
 
 /// Counts of everything that came in: no message is left out of exactly one of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) lines: u64,
     pub(crate) events: u64,

@@ -1,15 +1,26 @@
 //! A source of numbers.
 
 use hotbay_plugin_api::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Publishes 1, 2, 3, … as events of eight bytes, little-endian, and ends at a limit.
 #[derive(Debug)]
 pub struct Count {
     numbers: Publisher,
-    next: u64,
+    state: CountState,
     config: CountConfig,
 }
+
+/// What the next build goes on with: everything that the output depends on, besides the
+/// configuration.
+#[derive(Debug, Serialize, Deserialize)]
+struct CountState {
+    next: u64,
+}
+
+/// The version of [`CountState`]. Raise it whenever a field changes its meaning: a build
+/// that finds a version that it can't read refuses it, and the old build goes on.
+const STATE_VERSION: u32 = 1;
 
 /// How far and in what portions to count.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -39,23 +50,37 @@ impl Component for Count {
     }
 
     fn create(config: CountConfig, context: Context) -> Result<Self, SchedulerError> {
-        Ok(Self { numbers: context.publisher("numbers")?, next: 1, config })
+        let state = CountState { next: 1 };
+        Ok(Self { numbers: context.publisher("numbers")?, state, config })
     }
 }
 
 #[async_trait]
 impl BackgroundTask for Count {
     async fn execute(&mut self) -> Result<(), SchedulerError> {
-        if self.next > self.config.to {
+        let next = self.state.next;
+        if next > self.config.to {
             return Err(SchedulerError::Finished);
         }
-        let last = self.config.to.min(self.next.saturating_add(self.config.batch - 1));
-        for number in self.next..=last {
+        let last = self.config.to.min(next.saturating_add(self.config.batch - 1));
+        for number in next..=last {
             let time = i64::try_from(number).unwrap_or(i64::MAX);
             self.numbers.push_bytes(time, Kind::BYTES, &number.to_le_bytes());
         }
-        self.next = last + 1;
+        // Before the turn waits: the state and what was pushed never disagree, wherever the
+        // host sets the turn aside. It never drops one that publishes.
+        self.state.next = last + 1;
         self.numbers.flush().await
+    }
+
+    // Without these two a new build would count from 1 again.
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        SavedState::json(STATE_VERSION, &self.state).map(Some)
+    }
+
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        self.state = state.read_json(STATE_VERSION)?;
+        Ok(())
     }
 }
 
@@ -78,6 +103,36 @@ mod tests {
         }
         assert_eq!(turns, 3);
         assert_eq!(host.published("out").iter().map(Batch::len).sum::<usize>(), 5);
+    }
+
+    #[test]
+    fn the_next_build_goes_on_where_this_one_was() {
+        let config = serde_json_like([("to", 5), ("batch", 2)]);
+        let host = TestHost::new().with_config(config).with_output("numbers", "out");
+        let mut old: Count = host.create().unwrap();
+        block_on(old.execute()).unwrap();
+        let state = block_on(old.save_state()).unwrap().unwrap();
+
+        let mut new: Count = host.create().unwrap();
+        block_on(new.restore(state)).unwrap();
+        while block_on(new.execute()) == Ok(()) {}
+        let numbers: Vec<_> = host
+            .published("out")
+            .iter()
+            .flat_map(|batch| batch.iter().map(|it| it.payload().to_vec()).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(numbers, (1..=5u64).map(|it| it.to_le_bytes().to_vec()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_state_of_another_version_is_refused() {
+        let config = serde_json_like([("to", 5)]);
+        let host = TestHost::new().with_config(config).with_output("numbers", "out");
+        let mut count: Count = host.create().unwrap();
+        let saved = block_on(count.save_state()).unwrap().unwrap();
+        let newer = SavedState { version: STATE_VERSION + 1, ..saved };
+        let error = block_on(count.restore(newer)).unwrap_err();
+        assert!(matches!(error, SchedulerError::State(_)), "{error}");
     }
 
     fn serde_json_like<const N: usize>(

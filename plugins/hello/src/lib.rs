@@ -2,7 +2,7 @@
 //!
 //! Its tasks show the four kinds that the host runs: async and sync, once at
 //! start and at an interval. Its connector counts, for pipelines that need a
-//! source with nothing behind it.
+//! source with nothing behind it, and hands its place to the next build of itself.
 
 mod count;
 

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::{Deserialize, Serialize};
+
 /// How many are logged and listed with their numbers; the rest is counted.
 const SHOWN: usize = 5;
 /// How many different names are kept apart: they come from outside.
 const NAMES: usize = 64;
 
-/// The lines that could not be used.
-#[derive(Debug, Default)]
+/// The lines that could not be used. Serialized, it is part of a connector's saved state.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Damage {
     total: u64,
     first: Vec<u64>,
@@ -41,8 +43,8 @@ impl Damage {
     }
 }
 
-/// What was met and is not known, by name.
-#[derive(Debug, Default)]
+/// What was met and is not known, by name. Serialized, it is part of a connector's saved state.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Unknown {
     total: u64,
     names: BTreeMap<String, u64>,

@@ -1,10 +1,12 @@
 //! The component `merge`: the pure merge between its channels.
 
+mod state;
+
 use futures_lite::future::or;
 use hotbay_market::{Depth, Quote, Trade};
 use hotbay_plugin_api::{
     Aggregator, BackgroundTask, Batch, ChannelName, Component, Context, EventRef, Mode, Port,
-    SchedulerError, async_trait,
+    SavedState, SchedulerError, async_trait,
 };
 
 use crate::{
@@ -89,6 +91,8 @@ impl BackgroundTask for MarketAggregator {
                 self.wait().await
             }
         };
+        // Nothing waits between here and there: what came is in the merge before the turn can
+        // be dropped, and so it is in the saved state.
         match arrived {
             Some(Arrived::Batch(place, batch)) => self.absorb(place, &batch),
             Some(Arrived::Ended(place)) => self.merge.end(place),
@@ -102,6 +106,16 @@ impl BackgroundTask for MarketAggregator {
         self.outputs.flush().await?;
         self.report();
         Err(SchedulerError::Finished)
+    }
+
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        // Events that have left the merge are in no state: they go out now.
+        self.outputs.flush().await?;
+        self.save().map(Some)
+    }
+
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        self.resume(&state)
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {

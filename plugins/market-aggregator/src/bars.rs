@@ -4,6 +4,9 @@ use std::{collections::HashMap, num::NonZeroU64};
 
 use hotbay_market::{Bar, Fixed, Instrument, Quote, Trade};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::raw::Raw;
 
 /// Makes a bar of every so many trades of an instrument.
 ///
@@ -29,10 +32,50 @@ struct Open {
     volume: Decimal,
 }
 
+/// One series as it is saved. Those with a quote come first, in the order of their first quotes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    instrument: Raw<Instrument>,
+    quote: Option<Raw<Quote>>,
+    open: Option<SavedOpen>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedOpen {
+    bar: Raw<Bar>,
+    /// As a decimal writes itself: with its scale.
+    volume: [u8; 16],
+}
+
 impl Bars {
     /// Bars of this many trades.
     pub fn new(trades: NonZeroU64) -> Self {
         Self { trades: trades.get(), series: HashMap::new(), quoted: Vec::new() }
+    }
+
+    pub(crate) fn save(&self) -> Vec<Saved> {
+        let unquoted = self.series.iter().filter(|(_, series)| series.quote.is_none());
+        let quoted = self.quoted.iter().filter_map(|of| self.series.get_key_value(of));
+        let saved = |(instrument, series): (&Instrument, &Series)| Saved {
+            instrument: Raw(*instrument),
+            quote: series.quote.map(Raw),
+            open: series.open.as_ref().map(Open::save),
+        };
+        quoted.chain(unquoted).map(saved).collect()
+    }
+
+    /// Goes on where saved series were.
+    pub(crate) fn resume(&mut self, saved: Vec<Saved>) {
+        let quoted = saved.iter().filter(|series| series.quote.is_some());
+        self.quoted = quoted.map(|series| series.instrument.0).collect();
+        let series = |saved: Saved| {
+            let open = saved.open.map(|SavedOpen { bar, volume }| Open {
+                bar: bar.0,
+                volume: Decimal::deserialize(volume),
+            });
+            (saved.instrument.0, Series { quote: saved.quote.map(|quote| quote.0), open })
+        };
+        self.series = saved.into_iter().map(series).collect();
     }
 
     /// An instrument has a new best bid and ask.
@@ -77,6 +120,10 @@ impl Open {
             opened_ns: time_ns,
         };
         Self { bar, volume: Decimal::ZERO }
+    }
+
+    fn save(&self) -> SavedOpen {
+        SavedOpen { bar: Raw(self.bar), volume: self.volume.serialize() }
     }
 
     fn add(&mut self, trade: &Trade) {

@@ -1,6 +1,9 @@
 //! One fair value from the quotes of several venues.
 
 use hotbay_market::{FairValue, Fixed, Instrument, Quote};
+use serde::{Deserialize, Serialize};
+
+use crate::raw::Raw;
 
 /// The mean of the mids of several instruments, beside the quote of the one that is traded.
 ///
@@ -20,12 +23,37 @@ struct Traded {
     mid: f64,
 }
 
+/// What a fair value depends on besides its configuration. The numbers stand as their
+/// bits: no decimal text comes between them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    mids: Vec<Option<u64>>,
+    bid: Raw<Fixed>,
+    ask: Raw<Fixed>,
+    mid: u64,
+}
+
 impl Fair {
     /// The fair value of `instruments`, summed in this order, for trading `traded`.
     pub fn new(instruments: Vec<Instrument>, traded: Instrument) -> Self {
         let mids = vec![None; instruments.len()];
         let traded = Traded { instrument: traded, bid: Fixed::ZERO, ask: Fixed::ZERO, mid: 0.0 };
         Self { instruments, mids, traded }
+    }
+
+    pub(crate) fn save(&self) -> Saved {
+        let mids = self.mids.iter().map(|mid| mid.map(f64::to_bits)).collect();
+        let Traded { bid, ask, mid, .. } = self.traded;
+        Saved { mids, bid: Raw(bid), ask: Raw(ask), mid: mid.to_bits() }
+    }
+
+    /// Goes on where a saved one of the same instruments was.
+    pub(crate) fn resume(&mut self, saved: &Saved) {
+        for (mid, saved) in self.mids.iter_mut().zip(&saved.mids) {
+            *mid = saved.map(f64::from_bits);
+        }
+        let Saved { bid: Raw(bid), ask: Raw(ask), mid, .. } = *saved;
+        self.traded = Traded { bid, ask, mid: f64::from_bits(mid), ..self.traded };
     }
 
     /// A quote; gives the fair value with it if it is of one of the instruments and all are known.

@@ -38,6 +38,16 @@ impl Inputs {
         Ok(Self { subscriptions: subscriptions?, next: 0 })
     }
 
+    /// Where it looks first.
+    pub(crate) fn next(&self) -> usize {
+        self.next
+    }
+
+    /// Looks first at this place, of those that there are.
+    pub(crate) fn resume(&mut self, next: usize) {
+        self.next = next.min(self.subscriptions.len().saturating_sub(1));
+    }
+
     /// What is there now from a source that `wanted` names.
     pub(crate) fn try_take(&mut self, wanted: impl Fn(usize) -> bool) -> Option<Arrived> {
         let count = self.subscriptions.len();

@@ -3,6 +3,9 @@
 //! The parts that decide are pure and can be used alone: [`Merge`] orders the
 //! events of several sources, [`Bars`] and [`Fair`] make something of them.
 //! [`MarketAggregator`] stands between them and the channels.
+//!
+//! The next build of the plugin goes on where this one was: the events that wait in the
+//! merge, how far each source has come, open bars, quotes and counts are handed over.
 
 mod aggregator;
 pub mod bars;
@@ -12,6 +15,7 @@ mod inputs;
 pub mod merge;
 mod outputs;
 mod pace;
+mod raw;
 mod report;
 
 pub use aggregator::MarketAggregator;

@@ -10,10 +10,11 @@ mod patience;
 mod source;
 
 pub use patience::Patience;
+use serde::{Deserialize, Serialize};
 use source::{Entry, Source};
 
 /// An event's place in the merged order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// Event time: nanoseconds since 1970, UTC.
     pub time_ns: i64,
@@ -36,7 +37,10 @@ pub enum Arrival {
 }
 
 /// Merges sources by event time, each with its declared lateness.
-#[derive(Debug)]
+///
+/// Serialized, it is its own saved state, with the events that wait;
+/// [`resume`](Self::resume) goes on from there.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Merge<T> {
     sources: Vec<Source<T>>,
     released: Option<Key>,
@@ -46,6 +50,21 @@ impl<T> Merge<T> {
     /// A merge of sources with these latenesses in nanoseconds, in the order of ties.
     pub fn new(latenesses: impl IntoIterator<Item = i64>) -> Self {
         Self { sources: latenesses.into_iter().map(Source::new).collect(), released: None }
+    }
+
+    /// Goes on where a saved merge of as many sources was, with the latenesses of this one.
+    ///
+    /// # Errors
+    /// If the number of sources differs.
+    pub fn resume(&mut self, saved: Self) -> Result<(), Self> {
+        if saved.sources.len() != self.sources.len() {
+            return Err(saved);
+        }
+        for (source, saved) in self.sources.iter_mut().zip(saved.sources) {
+            source.resume(saved);
+        }
+        self.released = saved.released;
+        Ok(())
     }
 
     /// Takes in the next event of a source.

@@ -3,13 +3,15 @@
 use hotbay_market::{Quote, Trade};
 use hotbay_plugin_api::{Context, Port, Publisher, SchedulerError};
 
-use crate::{Bars, Fair, config::Config, report::Totals};
+use serde::{Deserialize, Serialize};
+
+use crate::{Bars, Fair, bars, config::Config, fair, raw, report::Totals};
 
 /// A market event on its way through the merge.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Market {
-    Quote(Quote),
-    Trade(Trade),
+    Quote(#[serde(with = "raw")] Quote),
+    Trade(#[serde(with = "raw")] Trade),
 }
 
 #[derive(Debug)]
@@ -18,6 +20,15 @@ pub(crate) struct Outputs {
     trades: Option<Publisher>,
     bars: Option<(Publisher, Bars)>,
     fair: Option<(Publisher, Fair)>,
+    totals: Totals,
+    last_ns: i64,
+}
+
+/// What the outputs depend on besides the events to come.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    bars: Option<Vec<bars::Saved>>,
+    fair: Option<fair::Saved>,
     totals: Totals,
     last_ns: i64,
 }
@@ -48,6 +59,26 @@ impl Outputs {
             )));
         }
         Ok(Self { quotes, trades, bars, fair, totals: Totals::default(), last_ns: 0 })
+    }
+
+    pub(crate) fn save(&self) -> Saved {
+        Saved {
+            bars: self.bars.as_ref().map(|(_, bars)| bars.save()),
+            fair: self.fair.as_ref().map(|(_, fair)| fair.save()),
+            totals: self.totals,
+            last_ns: self.last_ns,
+        }
+    }
+
+    /// Goes on where saved outputs were.
+    pub(crate) fn resume(&mut self, saved: Saved) {
+        if let (Some((_, bars)), Some(saved)) = (&mut self.bars, saved.bars) {
+            bars.resume(saved);
+        }
+        if let (Some((_, fair)), Some(saved)) = (&mut self.fair, saved.fair) {
+            fair.resume(&saved);
+        }
+        (self.totals, self.last_ns) = (saved.totals, saved.last_ns);
     }
 
     /// Passes an event on, in the merged order, with what follows from it.

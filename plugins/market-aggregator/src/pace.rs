@@ -33,6 +33,21 @@ impl Pace {
         }
     }
 
+    /// Who waits since when; a replay has none to save.
+    pub(crate) fn save(&self) -> Option<&Patience> {
+        match self {
+            Self::Replay => None,
+            Self::Live(patience) => Some(patience),
+        }
+    }
+
+    /// Goes on where a saved pace was.
+    pub(crate) fn resume(&mut self, saved: Option<Patience>) {
+        if let (Self::Live(patience), Some(saved)) = (self, saved) {
+            patience.resume(saved);
+        }
+    }
+
     /// Events up to this one have arrived.
     pub(crate) fn note(&mut self, now_ns: i64, key: Key) {
         if let Self::Live(patience) = self {

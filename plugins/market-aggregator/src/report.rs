@@ -1,10 +1,10 @@
 //! What the aggregator says at the end.
 
 use hotbay_plugin_api::Context;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How many events left, by kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Totals {
     pub(crate) merged: u64,
     pub(crate) quotes: u64,

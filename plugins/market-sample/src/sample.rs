@@ -12,6 +12,8 @@ use crate::entry::{Entry, parse};
 
 /// How many entries a turn takes: under a millisecond of parsing.
 const ENTRIES_PER_TURN: usize = 256;
+/// The version of [`State`].
+const STATE_VERSION: u32 = 1;
 
 /// Where the recording is, and what its instruments are called.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -30,7 +32,18 @@ pub struct Sample {
     context: Context,
     events: Publisher,
     source: Source,
+    /// So many lines, or entries of an array, were published by an earlier build. They are
+    /// read once more and passed over: gzip has no other way to a place in the middle.
+    skip: u64,
     tally: Tally,
+}
+
+/// What the next build goes on with; `T` is the tally, lent or owned.
+#[derive(Debug, Serialize, Deserialize)]
+struct State<T> {
+    /// How many lines, or entries of an array, were taken in.
+    position: u64,
+    tally: T,
 }
 
 #[derive(Debug)]
@@ -44,7 +57,7 @@ enum Source {
     },
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Tally {
     entries: u64,
     quotes: u64,
@@ -53,6 +66,7 @@ struct Tally {
     reconnects: u64,
     damage: Damage,
     unknown: Unknown,
+    #[serde(skip)]
     reported: bool,
 }
 
@@ -86,17 +100,15 @@ impl Component for Sample {
 
     fn create(config: Config, context: Context) -> Result<Self, SchedulerError> {
         let events = context.publisher("events")?;
-        Ok(Self { config, context, events, source: Source::Unopened, tally: Tally::default() })
+        let (source, tally) = (Source::Unopened, Tally::default());
+        Ok(Self { config, context, events, source, skip: 0, tally })
     }
 }
 
 #[async_trait]
 impl BackgroundTask for Sample {
     async fn initialize(&mut self) -> Result<(), SchedulerError> {
-        let recording =
-            Recording::open(&self.config.path).map_err(SchedulerError::initialization)?;
-        self.source = Source::Lines(Box::new(LineReader::new(recording)));
-        Ok(())
+        self.open()
     }
 
     async fn execute(&mut self) -> Result<(), SchedulerError> {
@@ -109,6 +121,21 @@ impl BackgroundTask for Sample {
         turn
     }
 
+    async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
+        let state = State { position: self.position(), tally: &self.tally };
+        SavedState::json(STATE_VERSION, &state).map(Some)
+    }
+
+    async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
+        let State { position, tally } = state.read_json(STATE_VERSION)?;
+        // A build that is rolled back to stands behind its successor and reads on to there.
+        if self.position() > position {
+            self.open()?;
+        }
+        (self.skip, self.tally) = (position, tally);
+        Ok(())
+    }
+
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {
         self.report();
         Ok(())
@@ -118,6 +145,23 @@ impl BackgroundTask for Sample {
 impl Connector for Sample {}
 
 impl Sample {
+    fn open(&mut self) -> Result<(), SchedulerError> {
+        let recording =
+            Recording::open(&self.config.path).map_err(SchedulerError::initialization)?;
+        self.source = Source::Lines(Box::new(LineReader::new(recording)));
+        Ok(())
+    }
+
+    /// How many lines, or entries of an array, have been taken in or are to be passed over.
+    fn position(&self) -> u64 {
+        let passed = match &self.source {
+            Source::Unopened => 0,
+            Source::Lines(lines) => lines.passed(),
+            Source::Array { rest, total } => (total - rest.len()) as u64,
+        };
+        passed.max(self.skip)
+    }
+
     fn turn(&mut self) -> Result<(), SchedulerError> {
         for _ in 0..ENTRIES_PER_TURN {
             match &mut self.source {
@@ -133,13 +177,20 @@ impl Sample {
                         self.source = array(lines)?;
                         continue;
                     }
+                    if line.number <= self.skip {
+                        lines.advance();
+                        continue;
+                    }
                     let (number, text) = (line.number, String::from_utf8_lossy(line.bytes));
                     if !text.trim().is_empty() {
                         take(&text, number, &self.config, &mut self.events, &mut self.tally);
                     }
                     lines.advance();
                 }
-                Source::Array { rest, .. } => {
+                Source::Array { rest, total } => {
+                    let left = total.saturating_sub(usize::try_from(self.skip).unwrap_or(*total));
+                    // The last stands first: what is cut off was published.
+                    rest.truncate(left);
                     let Some(entry) = rest.pop() else { return Err(SchedulerError::Finished) };
                     let number = self.tally.entries + 1;
                     take(entry.get(), number, &self.config, &mut self.events, &mut self.tally);

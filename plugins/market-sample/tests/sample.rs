@@ -9,6 +9,7 @@ use std::{
 
 use hotbay_market::{Quote, Trade};
 use hotbay_plugin_api::{
+    EventRef,
     prelude::*,
     testing::{TestHost, block_on},
 };
@@ -106,6 +107,123 @@ fn a_truncated_recording_fails_after_publishing_what_it_held() {
     assert!(message.contains(&format!("after line {lines};")), "{message}");
     let published: usize = host.published("out").iter().map(|batch| batch.len()).sum();
     assert_eq!(published as u64, lines);
+}
+
+/// Everything that was published: time, kind and payload.
+fn published(hosts: &[&TestHost]) -> Vec<(i64, u32, Vec<u8>)> {
+    let batches = hosts.iter().flat_map(|host| host.published("out"));
+    let events = |batch: Batch| {
+        let event = |it: EventRef<'_>| (it.time_ns(), it.kind().code(), it.payload().to_vec());
+        batch.iter().map(event).collect::<Vec<_>>()
+    };
+    batches.flat_map(events).collect()
+}
+
+fn configured(path: &Path) -> TestHost {
+    let config = json!({ "path": path, "instruments": ["BTCUSDT", "ETHUSDT"] });
+    TestHost::new().with_config(config).with_output("events", "out")
+}
+
+/// The shipped sample's first entries with some that are not usable, as lines and as an array.
+fn recordings() -> [tempfile::NamedTempFile; 2] {
+    let recording = hotbay_line_source::Recording::open(&sample()).unwrap();
+    let mut lines = hotbay_line_source::LineReader::new(recording);
+    let mut entries = Vec::new();
+    while entries.len() < 1000 {
+        let line = lines.peek().unwrap().unwrap();
+        entries.push(String::from_utf8(line.bytes.to_vec()).unwrap());
+        lines.advance();
+    }
+    entries[100] = r#"{"Reconnecting":"binance_spot"}"#.to_owned();
+    entries[700] = r#"{"Item":{"Ok":7}}"#.to_owned();
+    let texts = [entries.join("\n\n"), format!("[{}]", entries.join(",\n"))];
+    texts.map(|text| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    })
+}
+
+fn finish(sample: &mut Sample) {
+    let end = block_on(async {
+        loop {
+            if let Err(end) = sample.execute().await {
+                break end;
+            }
+        }
+    });
+    assert_eq!(end, SchedulerError::Finished);
+}
+
+#[test]
+fn a_build_that_takes_over_publishes_what_the_old_one_had_not() {
+    for file in recordings() {
+        let whole = configured(file.path());
+        let mut one: Sample = whole.create().unwrap();
+        block_on(one.initialize()).unwrap();
+        finish(&mut one);
+
+        let (first, second) = (configured(file.path()), configured(file.path()));
+        let (mut old, mut new): (Sample, Sample) =
+            (first.create().unwrap(), second.create().unwrap());
+        let state = block_on(async {
+            old.initialize().await.unwrap();
+            old.execute().await.unwrap();
+            old.execute().await.unwrap();
+            old.save_state().await.unwrap().unwrap()
+        });
+        block_on(async {
+            new.restore(state.clone()).await.unwrap();
+            assert_eq!(new.save_state().await.unwrap().unwrap(), state, "before it has read on");
+            new.initialize().await.unwrap();
+        });
+        finish(&mut new);
+        assert_eq!(published(&[&first, &second]), published(&[&whole]));
+        assert_eq!(row(&second), row(&whole));
+    }
+}
+
+#[test]
+fn a_build_that_is_rolled_back_to_goes_on_behind_its_successor() {
+    for file in recordings() {
+        let whole = configured(file.path());
+        let mut one: Sample = whole.create().unwrap();
+        block_on(one.initialize()).unwrap();
+        finish(&mut one);
+
+        let (first, second) = (configured(file.path()), configured(file.path()));
+        let (mut old, mut new): (Sample, Sample) =
+            (first.create().unwrap(), second.create().unwrap());
+        let before = block_on(async {
+            old.initialize().await.unwrap();
+            old.execute().await.unwrap();
+            let state = old.save_state().await.unwrap().unwrap();
+            let before = published(&[&first]).len();
+            new.restore(state).await.unwrap();
+            new.initialize().await.unwrap();
+            for _ in 0..2 {
+                new.execute().await.unwrap();
+            }
+            old.restore(new.save_state().await.unwrap().unwrap()).await.unwrap();
+            before
+        });
+        finish(&mut old);
+        let mut events = published(&[&first]);
+        let rest = events.split_off(before);
+        events.extend(published(&[&second]));
+        events.extend(rest);
+        assert_eq!(events, published(&[&whole]));
+        assert_eq!(row(&first), row(&whole));
+    }
+}
+
+#[test]
+fn a_state_of_another_version_is_refused() {
+    let mut sample: Sample = configured(&sample()).create().unwrap();
+    let state = block_on(sample.save_state()).unwrap().unwrap();
+    let newer = SavedState { version: 2, ..state };
+    let error = block_on(sample.restore(newer)).unwrap_err();
+    assert!(matches!(error, SchedulerError::State(_)), "{error}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::samples::*;
 type Client = WebSocketStream<TcpStream>;
 
 /// Runs a server in a thread of its own; it ends with `serve`, and its port with it.
-fn server<F: Future<Output = ()>>(
+pub(crate) fn server<F: Future<Output = ()>>(
     serve: impl FnOnce(TcpListener) -> F + Send + 'static,
 ) -> (SocketAddr, thread::JoinHandle<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -34,12 +34,12 @@ fn server<F: Future<Output = ()>>(
     (address, server)
 }
 
-async fn accept(listener: &TcpListener) -> Client {
+pub(crate) async fn accept(listener: &TcpListener) -> Client {
     let (socket, _) = listener.accept().await.unwrap();
     tokio_tungstenite::accept_async(socket).await.unwrap()
 }
 
-async fn play(client: &mut Client, messages: &[String]) {
+pub(crate) async fn play(client: &mut Client, messages: &[String]) {
     for message in messages {
         client.send(Message::text(message.as_str())).await.unwrap();
     }
@@ -54,7 +54,7 @@ fn connected(address: SocketAddr, connection: Value) -> (TestHost, Feed) {
 }
 
 /// One turn; as soon as it waits, the host's clock moves on.
-fn turn(host: &TestHost, feed: &mut Feed, step: Duration) -> Result<(), SchedulerError> {
+pub(crate) fn turn(host: &TestHost, feed: &mut Feed, step: Duration) -> Result<(), SchedulerError> {
     block_on(async {
         let turn = async { tokio::join!(feed.execute(), async { host.advance(step) }).0 };
         tokio::time::timeout(Duration::from_secs(20), turn).await.expect("a bounded test")
@@ -62,7 +62,7 @@ fn turn(host: &TestHost, feed: &mut Feed, step: Duration) -> Result<(), Schedule
 }
 
 /// 600 quotes and trades with different prices.
-fn capture() -> Vec<String> {
+pub(crate) fn capture() -> Vec<String> {
     let message = |index: usize| {
         let (line, price) = if index.is_multiple_of(3) {
             (USDM_TRADE, "61800.30")

@@ -4,6 +4,7 @@
 
 mod capture;
 mod config;
+mod handover;
 mod live;
 mod needs_captures;
 mod parser;

@@ -170,3 +170,116 @@ fn being_stopped_ends_a_wait() {
     host.cancel();
     assert_eq!(turn(&mut merge), Some(Ok(())));
 }
+
+/// The events of a channel: time, kind and payload.
+fn bytes(hosts: &[&TestHost], channel: &str) -> Vec<(i64, u32, Vec<u8>)> {
+    let batches = hosts.iter().flat_map(|host| host.published(channel));
+    let events = |batch: Batch| {
+        let event = |it: EventRef<'_>| (it.time_ns(), it.kind().code(), it.payload().to_vec());
+        batch.iter().map(event).collect::<Vec<_>>()
+    };
+    batches.flat_map(events).collect()
+}
+
+/// A merge with all its outputs.
+fn whole(mode: Mode) -> TestHost {
+    let config = json!({
+        "lateness": "3ns",
+        "bars": {"trades": 3},
+        "fair": {"instruments": ["A", "B"], "trade": "B"},
+    });
+    let host = quotes_only().with_mode(mode).with_config(config);
+    host.with_output("trades", "trades").with_output("bars", "bars").with_output("fair", "fair")
+}
+
+/// What the two sources bring, in turn: quotes and trades, some of them late, and depth.
+fn inputs() -> Vec<(&'static str, Batch)> {
+    let feed = |at: i64| match at % 3 {
+        0 => ("a", batch(&[(at, quote("A", 100 + at)), (at - 2, quote("A", 7))])),
+        1 => ("b", batch(&[(at, quote("B", 200 - at)), (at - 5, quote("C", at))])),
+        _ => ("b", batch(&[(at, trade("A", at)), (at - 1, trade("B", at))])),
+    };
+    let mut inputs: Vec<_> = (10..40).map(feed).collect();
+    inputs.insert(9, ("a", batch_of_bytes(&[(20, b"?")])));
+    inputs
+}
+
+fn feed(host: &TestHost, merge: &mut MarketAggregator, inputs: &[(&'static str, Batch)]) {
+    for (channel, batch) in inputs {
+        host.feed(channel, batch.clone());
+        while turn(merge).is_some() {}
+    }
+}
+
+fn finish(host: &TestHost, merge: &mut MarketAggregator) {
+    host.end("a");
+    host.end("b");
+    run(merge);
+}
+
+#[test]
+fn a_build_that_takes_over_anywhere_goes_on_as_if_there_had_been_one() {
+    for mode in [Mode::Replay, Mode::Live] {
+        let inputs = inputs();
+        let expected = whole(mode);
+        let mut merge: MarketAggregator = expected.create().unwrap();
+        feed(&expected, &mut merge, &inputs);
+        finish(&expected, &mut merge);
+        for cut in 0..=inputs.len() {
+            let first = whole(mode);
+            let mut old: MarketAggregator = first.create().unwrap();
+            feed(&first, &mut old, &inputs[..cut]);
+            let state = block_on(old.save_state()).unwrap().unwrap();
+
+            let second = whole(mode);
+            let mut new: MarketAggregator = second.create().unwrap();
+            block_on(new.restore(state)).unwrap();
+            // What the old build left in its channels is the new one's.
+            for channel in ["a", "b"] {
+                let of = |it: &&(&str, Batch)| it.0 == channel;
+                let fed: Vec<_> = inputs[..cut].iter().filter(of).collect();
+                for (channel, batch) in &fed[fed.len() - first.queued(channel)..] {
+                    second.feed(channel, batch.clone());
+                }
+            }
+            feed(&second, &mut new, &inputs[cut..]);
+            finish(&second, &mut new);
+            for channel in ["quotes", "trades", "bars", "fair"] {
+                let (one, two) = (bytes(&[&expected], channel), bytes(&[&first, &second], channel));
+                assert!(!one.is_empty() && one == two, "{mode:?} {channel} {cut}");
+            }
+            for section in ["merge", "aggregator"] {
+                assert_eq!(second.reports(section), expected.reports(section), "{mode:?} {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn live_what_waits_for_a_silent_source_waits_on_in_the_next_build() {
+    let host = quotes_only().with_mode(Mode::Live).with_config(json!({"lateness": "1s"}));
+    let mut old: MarketAggregator = host.create().unwrap();
+    host.feed("a", batch(&[(10, quote("A", 1))]));
+    while turn(&mut old).is_some() {}
+    host.advance(Duration::from_millis(600));
+    let state = block_on(old.save_state()).unwrap().unwrap();
+    let mut new: MarketAggregator = host.create().unwrap();
+    block_on(new.restore(state)).unwrap();
+    while turn(&mut new).is_some() {}
+    assert_eq!(published(&host), []);
+    host.advance(Duration::from_millis(400));
+    while turn(&mut new).is_some() {}
+    assert_eq!(published(&host), [(10, "A".to_owned())], "its second counts from its arrival");
+}
+
+#[test]
+fn a_state_of_another_version_or_of_other_sources_is_refused() {
+    let mut merge: MarketAggregator = quotes_only().create().unwrap();
+    let state = block_on(merge.save_state()).unwrap().unwrap();
+    let newer = SavedState { version: 2, ..state.clone() };
+    let error = block_on(merge.restore(newer)).unwrap_err().to_string();
+    assert!(error.contains("version 2"), "{error}");
+    let mut other: MarketAggregator = quotes_only().with_input("sources", "c").create().unwrap();
+    let error = block_on(other.restore(state)).unwrap_err().to_string();
+    assert!(error.contains("other sources"), "{error}");
+}

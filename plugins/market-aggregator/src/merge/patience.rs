@@ -2,13 +2,17 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::Key;
 
 /// Remembers when events arrived, and says which of them have waited long enough.
 ///
 /// Pure: the time is passed in.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Patience {
+    /// No part of a saved state: it is the configuration's.
+    #[serde(skip)]
     limit_ns: i64,
     /// Until when, and up to which event; both grow from front to back.
     waiting: VecDeque<(i64, Key)>,
@@ -18,6 +22,11 @@ impl Patience {
     /// Events wait this long at most.
     pub fn new(limit_ns: i64) -> Self {
         Self { limit_ns, waiting: VecDeque::new() }
+    }
+
+    /// Goes on where another one was, with the limit of this one.
+    pub fn resume(&mut self, saved: Self) {
+        self.waiting = saved.waiting;
     }
 
     /// An event has arrived.

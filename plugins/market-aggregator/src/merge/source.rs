@@ -2,24 +2,28 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::Key;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Entry<T> {
     pub(super) time_ns: i64,
     pub(super) arrival: u64,
     pub(super) item: T,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Progress {
     Silent,
     Reached { newest_ns: i64 },
     Ended,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Source<T> {
+    /// No part of a saved state: it is the configuration's.
+    #[serde(skip)]
     lateness_ns: i64,
     progress: Progress,
     /// In the order of leaving.
@@ -37,6 +41,11 @@ impl<T> Source<T> {
             arrived: 0,
             late: 0,
         }
+    }
+
+    /// Goes on where another one was, with the lateness of this one.
+    pub(super) fn resume(&mut self, saved: Self) {
+        *self = Self { lateness_ns: self.lateness_ns, ..saved };
     }
 
     /// The time before which nothing of this source is accepted any more.
