@@ -53,6 +53,24 @@ pub fn mappings(process: impl std::fmt::Display) -> Vec<String> {
     maps.lines().filter_map(|line| Some(line.get(line.find('/')?..)?.to_owned())).collect()
 }
 
+/// The processes that a process started and that still run.
+///
+/// # Panics
+/// Without `/proc`.
+pub fn children(process: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("/proc shows processes");
+    let numbers = processes.flatten().filter_map(|it| it.file_name().to_str()?.parse().ok());
+    // The fields behind the name, which stands in brackets: state, parent and others.
+    let is_child = |number: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+        let mut fields = fields.split(' ');
+        let (state, parent) = (fields.next(), fields.next());
+        state != Some("Z") && parent == Some(process.to_string().as_str())
+    };
+    numbers.filter(is_child).collect()
+}
+
 /// The names of a process's threads.
 ///
 /// # Panics

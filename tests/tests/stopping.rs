@@ -2,10 +2,11 @@
 
 use std::{
     fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
-use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, proc, until};
+use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, library, proc, until};
 
 const ENDLESS: &str = "\
 channels:
@@ -156,4 +157,21 @@ fn the_copies_of_a_host_that_was_killed_are_removed_by_the_next_one() {
     next.signal(Signal::Terminate);
     assert!(next.wait().expect_code(0).report().problems().is_empty());
     assert_eq!(copies(), 0);
+}
+
+#[test]
+fn a_host_that_is_killed_takes_its_probe_along() {
+    let library = library("hangs").to_str().unwrap();
+    let host = Run::new(["plugin", "inspect", library]).start();
+    let probe = until("the probe", || {
+        let is_probe = |child: &u32| {
+            let line = fs::read_to_string(format!("/proc/{child}/cmdline"));
+            line.is_ok_and(|line| line.contains("__probe"))
+        };
+        proc::children(host.id()).into_iter().find(is_probe)
+    });
+    drop(host);
+    until("the probe to end", || {
+        (!Path::new("/proc").join(probe.to_string()).exists()).then_some(())
+    });
 }

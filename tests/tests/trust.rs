@@ -243,6 +243,18 @@ fn a_host_that_runs_loads_what_is_pinned_meanwhile() {
 }
 
 #[test]
+fn a_host_that_runs_loads_what_is_signed_meanwhile() {
+    let keys = keys();
+    let scene = Scene::new(&format!("{{ mode: enforce, keys: [{}] }}", keys.pk.to_base64()));
+    let running = scene.start(&[]);
+    running.wait_for_log("[untrusted]");
+    scene.sign(&keys);
+    running.wait_for_log("primes below");
+    running.signal(Signal::Terminate);
+    assert!(running.wait().expect_code(0).stdout.contains("hello/primes"));
+}
+
+#[test]
 fn a_host_that_runs_takes_over_another_trust_mode() {
     let scene = Scene::new("enforce");
     let running = scene.start(&[]);

@@ -8,7 +8,7 @@ use crate::plugin::Quarantine;
 #[derive(Debug, Clone)]
 pub struct LoaderConfig {
     /// The program that probes: a `hotbay` binary. By default this very program,
-    /// which then calls [`serve_probe`](super::serve_probe) first thing in `main`.
+    /// which then calls [`serve_probe`](crate::plugin::serve_probe) first thing in `main`.
     pub probe_program: Option<PathBuf>,
     /// How long a library may take to load in the probe.
     pub probe_limit: Duration,
