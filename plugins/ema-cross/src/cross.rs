@@ -1,6 +1,7 @@
 //! When two moving averages cross.
 
 use hotbay_market::{Bar, Ema, Fixed, Side, Stance};
+use serde::{Deserialize, Serialize};
 
 /// Follows the fast and the slow average of one instrument's closes. Pure.
 #[derive(Debug)]
@@ -8,6 +9,14 @@ pub struct Cross {
     fast: Ema,
     slow: Ema,
     warmup: u64,
+    bars: u64,
+}
+
+/// What a [`Cross`] has come to; the averages as [`Ema::bits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrossState {
+    fast: Option<u64>,
+    slow: Option<u64>,
     bars: u64,
 }
 
@@ -40,15 +49,16 @@ impl Cross {
         Some(if fast >= slow { Trend::Up } else { Trend::Down })
     }
 
-    /// What its averages have come to, bit for bit, and after how many bars.
-    pub fn progress(&self) -> (Option<u64>, Option<u64>, u64) {
-        (self.fast.bits(), self.slow.bits(), self.bars)
+    /// What it has come to, for a state to be saved.
+    pub fn state(&self) -> CrossState {
+        CrossState { fast: self.fast.bits(), slow: self.slow.bits(), bars: self.bars }
     }
 
-    /// Goes on where another one was.
-    pub fn resume(&mut self, (fast, slow, bars): (Option<u64>, Option<u64>, u64)) {
-        (self.fast, self.slow) = (self.fast.resumed(fast), self.slow.resumed(slow));
-        self.bars = bars;
+    /// Goes on from there, with its own spans and warmup.
+    pub fn go_on_from(&mut self, state: CrossState) {
+        self.fast.go_on_from(state.fast);
+        self.slow.go_on_from(state.slow);
+        self.bars = state.bars;
     }
 
     /// How many bars it has taken in.

@@ -7,7 +7,7 @@ mod cross;
 mod strategy;
 
 pub use config::Config;
-pub use cross::{Cross, Trend};
+pub use cross::{Cross, CrossState, Trend};
 pub use strategy::EmaCross;
 
 use hotbay_plugin_api::{export_plugin, strategy};

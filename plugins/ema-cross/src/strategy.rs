@@ -10,7 +10,6 @@ use hotbay_plugin_api::{
     Batch, ChannelName, Component, Context, EventTask, Port, SavedState, SchedulerError, Strategy,
     async_trait,
 };
-use state::STATE_VERSION;
 
 /// Trades the crossing of two moving averages of bars, each instrument by itself.
 #[derive(Debug)]
@@ -94,12 +93,11 @@ impl EventTask<ChannelName, Batch> for EmaCross {
     }
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
-        SavedState::json(STATE_VERSION, &self.state()).map(Some)
+        self.saved().map(Some)
     }
 
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
-        self.resume(state.read_json(STATE_VERSION)?);
-        Ok(())
+        self.go_on_from(&state)
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {

@@ -44,13 +44,13 @@ impl Desk {
         Ok(Self { context, orders, reports, last_id: 0 })
     }
 
-    /// The number of the last order.
+    /// The number of the last order, for a state to be saved; 0 before the first.
     pub fn last_id(&self) -> u64 {
         self.last_id
     }
 
-    /// Numbers orders on from this one, which the build before gave last.
-    pub fn resume(&mut self, last_id: u64) {
+    /// Numbers the next order after this one.
+    pub fn go_on_after(&mut self, last_id: u64) {
         self.last_id = last_id;
     }
 

@@ -23,15 +23,17 @@ impl Ema {
         average
     }
 
-    /// What it has come to, bit for bit; `None` if it has seen nothing.
+    /// What it has come to, for a state to be saved; `None` if it has seen nothing.
+    ///
+    /// Bits, because a state goes on exactly where it was: a number that is written as text
+    /// may come back a little off, and one that is none does not come back.
     pub fn bits(&self) -> Option<u64> {
         self.value.map(f64::to_bits)
     }
 
-    /// The same average, with what another one has come to.
-    #[must_use]
-    pub fn resumed(self, bits: Option<u64>) -> Self {
-        Self { value: bits.map(f64::from_bits), ..self }
+    /// Goes on from what [`bits`](Self::bits) gave, with its own span.
+    pub fn go_on_from(&mut self, bits: Option<u64>) {
+        self.value = bits.map(f64::from_bits);
     }
 }
 
@@ -45,5 +47,15 @@ mod tests {
         assert_eq!(ema.update(10.0), 10.0);
         assert_eq!(ema.update(20.0), 15.0);
         assert_eq!(ema.update(15.0), 15.0);
+    }
+
+    #[test]
+    fn one_that_goes_on_gives_the_same_bits_as_one_that_went_through() {
+        let mut through = Ema::new(7);
+        for next in [0.1, 1e300, 5e-324, -0.3, f64::INFINITY, f64::NAN] {
+            let mut on = Ema::new(7);
+            on.go_on_from(through.bits());
+            assert_eq!(on.update(next).to_bits(), through.update(next).to_bits());
+        }
     }
 }

@@ -5,7 +5,7 @@
 mod reversion;
 mod strategy;
 
-pub use reversion::Reversion;
+pub use reversion::{Reversion, ReversionState};
 pub use strategy::{Config, MeanReversion};
 
 use hotbay_plugin_api::{export_plugin, strategy};

@@ -1,6 +1,7 @@
 //! When to sell what is dear and buy what is cheap.
 
 use hotbay_market::{Ema, Side, Stance};
+use serde::{Deserialize, Serialize};
 
 /// Trades the distance of a mid from its fair value against that distance's own average.
 ///
@@ -11,6 +12,13 @@ pub struct Reversion {
     theta: f64,
     warmup: u64,
     average: Ema,
+    updates: u64,
+}
+
+/// What a [`Reversion`] has come to; the average as [`Ema::bits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReversionState {
+    average: Option<u64>,
     updates: u64,
 }
 
@@ -37,15 +45,15 @@ impl Reversion {
         }
     }
 
-    /// What its average has come to, bit for bit, and after how many fair values.
-    pub fn progress(&self) -> (Option<u64>, u64) {
-        (self.average.bits(), self.updates)
+    /// What it has come to, for a state to be saved.
+    pub fn state(&self) -> ReversionState {
+        ReversionState { average: self.average.bits(), updates: self.updates }
     }
 
-    /// Goes on where another one was.
-    pub fn resume(&mut self, (average, updates): (Option<u64>, u64)) {
-        self.average = self.average.resumed(average);
-        self.updates = updates;
+    /// Goes on from there, with its own threshold, span and warmup.
+    pub fn go_on_from(&mut self, state: ReversionState) {
+        self.average.go_on_from(state.average);
+        self.updates = state.updates;
     }
 
     /// How many fair values it has taken in.

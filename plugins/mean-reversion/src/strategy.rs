@@ -1,11 +1,13 @@
 //! The component `mean-reversion`.
 
+mod state;
+
 use hotbay_market::{Desk, FairValue, Fixed, Holding, Instrument, Intent, Ticket};
 use hotbay_plugin_api::{
     Batch, ChannelName, Component, Context, EventTask, JsonSchema, Port, SavedState,
     SchedulerError, Strategy, async_trait,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::Reversion;
 
@@ -32,31 +34,18 @@ fn thousand<T: From<u16>>() -> T {
     T::from(1_000)
 }
 
-/// Raise it when [`State`] changes.
-const STATE_VERSION: u32 = 1;
-
-/// What the next build goes on with.
-#[derive(Debug, Serialize, Deserialize)]
-struct State {
-    /// The average as bits, which a decimal text would round, and its updates.
-    reversion: (Option<u64>, u64),
-    holding: Option<Holding>,
-    last: Option<(i64, Fixed, Fixed)>,
-    last_order: u64,
-    ignored: u64,
-}
-
 /// Trades the distance of one venue from the fair value of several.
 #[derive(Debug)]
 pub struct MeanReversion {
     context: Context,
     input: ChannelName,
     desk: Desk,
+    /// The one that is configured.
+    instrument: Option<Instrument>,
     quantity: Fixed,
     reversion: Reversion,
     holding: Option<Holding>,
-    /// Time, bid and ask of the last fair value.
-    last: Option<(i64, Fixed, Fixed)>,
+    last: Option<(i64, FairValue)>,
     ignored: u64,
     reported: bool,
 }
@@ -86,6 +75,7 @@ impl Component for MeanReversion {
         Ok(Self {
             input: context.input("fair")?,
             desk: Desk::new(context.clone())?,
+            instrument: config.instrument,
             quantity: config.quantity,
             reversion: Reversion::new(config.theta, config.span, config.warmup),
             holding: config.instrument.map(Holding::new),
@@ -118,8 +108,8 @@ impl EventTask<ChannelName, Batch> for MeanReversion {
     }
 
     async fn end_of_input(&mut self) -> Result<(), SchedulerError> {
-        if let (Some((time_ns, bid, ask)), Some(holding)) = (self.last, &mut self.holding)
-            && let Some(ticket) = holding.close_at_end(bid, ask)
+        if let (Some((time_ns, value)), Some(holding)) = (self.last, &mut self.holding)
+            && let Some(ticket) = holding.close_at_end(value.bid, value.ask)
         {
             self.desk.place(time_ns, ticket, holding).await?;
             self.desk.flush().await?;
@@ -129,29 +119,11 @@ impl EventTask<ChannelName, Batch> for MeanReversion {
     }
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
-        let state = State {
-            reversion: self.reversion.progress(),
-            holding: self.holding,
-            last: self.last,
-            last_order: self.desk.last_id(),
-            ignored: self.ignored,
-        };
-        SavedState::json(STATE_VERSION, &state).map(Some)
+        self.saved().map(Some)
     }
 
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
-        let state: State = state.read_json(STATE_VERSION)?;
-        self.reversion.resume(state.reversion);
-        // Another instrument in the configuration: what was held of the old one stays there.
-        let same = |held: &Holding| {
-            self.holding.is_none_or(|configured| configured.instrument == held.instrument)
-        };
-        if let Some(held) = state.holding.filter(same) {
-            (self.holding, self.last) = (Some(held), state.last);
-        }
-        self.desk.resume(state.last_order);
-        self.ignored = state.ignored;
-        Ok(())
+        self.go_on_from(&state)
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {
@@ -170,7 +142,7 @@ impl MeanReversion {
             self.ignored += 1;
             return None;
         }
-        self.last = Some((time_ns, value.bid, value.ask));
+        self.last = Some((time_ns, value));
         let side = self.reversion.update(value.mid, value.fair, holding.stance())?;
         let FairValue { bid, ask, .. } = value;
         Some(Ticket { side, intent: Intent::Signal, quantity: self.quantity, bid, ask })

@@ -24,7 +24,8 @@ pub struct Config {
     pub max_notional_per_order: Option<Fixed>,
     /// How many orders a strategy may send within a window of event time.
     pub max_orders: Option<MaxOrders>,
-    /// A CSV file for the fills; one that exists is replaced.
+    /// A CSV file for the fills; one that exists is replaced, unless an earlier build
+    /// began it and this one goes on from its state.
     pub fills: Option<PathBuf>,
 }
 

@@ -1,14 +1,20 @@
 //! The component `paper`.
 
+mod state;
+
+use std::path::PathBuf;
+
 use hotbay_market::Order;
 use hotbay_plugin_api::{
     Batch, ChannelName, Component, Context, EventTask, Executor, Port, Publisher, SavedState,
     SchedulerError, async_trait,
 };
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Paper, PaperState, config::Config, fills::FillsFile};
+use crate::{
+    Paper,
+    config::Config,
+    fills::{Fill, FillsFile},
+};
 
 /// Fills orders on paper.
 #[derive(Debug)]
@@ -19,20 +25,22 @@ pub struct PaperExecutor {
     reports: Option<Publisher>,
     paper: Paper,
     fills: Option<FillsFile>,
+    /// The fills of the turn under way: they come into the file when it is done.
+    filled: Vec<Fill>,
+    turn: Turn,
+    /// The fills file that an earlier build began, until this one is initialized.
+    begun: Option<PathBuf>,
     ignored: u64,
     reported: bool,
-    /// Whether it goes on where another build was.
-    resumed: bool,
 }
 
-/// Raise it when [`State`] changes.
-const STATE_VERSION: u32 = 1;
-
-/// What the next build goes on with.
-#[derive(Debug, Serialize, Deserialize)]
-struct State {
-    paper: PaperState,
-    ignored: u64,
+/// What is to become of a turn that was begun and is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It stands: nothing was saved since the turn before.
+    Counts,
+    /// The state before it is out: if the turn fails, another build repeats its events.
+    Repeatable,
 }
 
 impl Component for PaperExecutor {
@@ -53,9 +61,11 @@ impl Component for PaperExecutor {
             reports: context.optional_publisher("reports"),
             paper: config.paper(),
             fills: None,
+            filled: Vec::new(),
+            turn: Turn::Counts,
+            begun: None,
             ignored: 0,
             reported: false,
-            resumed: false,
             config,
             context,
         })
@@ -69,8 +79,12 @@ impl EventTask<ChannelName, Batch> for PaperExecutor {
     }
 
     async fn initialize(&mut self) -> Result<(), SchedulerError> {
-        let open = if self.resumed { FillsFile::resume } else { FillsFile::create };
-        self.fills = self.config.fills.as_deref().map(open).transpose()?;
+        let begun = self.begun.take();
+        let open = |path: &PathBuf| match &begun {
+            Some(begun) if begun == path => FillsFile::go_on(path),
+            Some(_) | None => FillsFile::create(path),
+        };
+        self.fills = self.config.fills.as_ref().map(open).transpose()?;
         Ok(())
     }
 
@@ -82,17 +96,19 @@ impl EventTask<ChannelName, Batch> for PaperExecutor {
             };
             let strategy = u64::from(event.header().source);
             let decision = self.paper.order(event.time_ns(), strategy, &order);
-            if let (Some(file), Some(fill)) = (&mut self.fills, &decision.fill) {
-                file.add(fill)?;
+            if self.fills.is_some() {
+                self.filled.extend(decision.fill);
             }
             if let Some(reports) = &mut self.reports {
                 reports.push(event.time_ns(), &decision.report);
             }
         }
-        match &mut self.reports {
-            Some(reports) => reports.flush().await,
-            None => Ok(()),
+        if let Some(reports) = &mut self.reports {
+            reports.flush().await?;
         }
+        self.write_fills()?;
+        self.turn = Turn::Counts;
+        Ok(())
     }
 
     async fn end_of_input(&mut self) -> Result<(), SchedulerError> {
@@ -100,21 +116,11 @@ impl EventTask<ChannelName, Batch> for PaperExecutor {
     }
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
-        // What stands in the file belongs to the state: the next build writes behind it.
-        self.fills.as_mut().map_or(Ok(()), FillsFile::flush)?;
-        let state = State { paper: self.paper.state(), ignored: self.ignored };
-        SavedState::json(STATE_VERSION, &state).map(Some)
+        self.saved().map(Some)
     }
 
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
-        let State { paper, ignored } = state.read_json(STATE_VERSION)?;
-        if !self.paper.resume(paper) {
-            let text = "its `accounts` were shared in another way; change that back, or say \
-                        `state: discard`";
-            return Err(SchedulerError::State(text.to_owned()));
-        }
-        (self.ignored, self.resumed) = (ignored, true);
-        Ok(())
+        self.go_on_from(&state)
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {
@@ -125,6 +131,12 @@ impl EventTask<ChannelName, Batch> for PaperExecutor {
 impl Executor<ChannelName, Batch> for PaperExecutor {}
 
 impl PaperExecutor {
+    /// Adds the fills of the turn to the file.
+    fn write_fills(&mut self) -> Result<(), SchedulerError> {
+        let Some(file) = &mut self.fills else { return Ok(()) };
+        self.filled.drain(..).try_for_each(|fill| file.add(&fill))
+    }
+
     /// Reports, once, and completes the fills file.
     fn finish(&mut self) -> Result<(), SchedulerError> {
         if !std::mem::replace(&mut self.reported, true) {
@@ -135,6 +147,11 @@ impl PaperExecutor {
                 tracing::warn!(events = self.ignored, "ignored what is no order");
             }
         }
+        if self.turn == Turn::Repeatable {
+            // Whoever repeats the turn writes them.
+            self.filled.clear();
+        }
+        self.write_fills()?;
         self.fills.as_mut().map_or(Ok(()), FillsFile::flush)
     }
 }

@@ -41,10 +41,20 @@ pub struct Fill {
 }
 
 /// A CSV file with a line for each fill, in the order of filling.
+///
+/// Two builds have it open while the newer one is on probation. Both append, so that the
+/// older one, if it goes on after all, writes behind what the newer one wrote.
 #[derive(Debug)]
 pub struct FillsFile {
     path: PathBuf,
     writer: csv::Writer<File>,
+}
+
+/// What becomes of what stands in the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Emptied,
+    Kept,
 }
 
 #[derive(Serialize)]
@@ -68,6 +78,23 @@ impl FillsFile {
     /// # Errors
     /// If it can't be written.
     pub fn create(path: &Path) -> Result<Self, SchedulerError> {
+        Self::open(path, Found::Emptied)
+    }
+
+    /// Goes on with the file that an earlier build began; begins it if it is gone.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn go_on(path: &Path) -> Result<Self, SchedulerError> {
+        Self::open(path, Found::Kept)
+    }
+
+    /// The path under which it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open(path: &Path, found: Found) -> Result<Self, SchedulerError> {
         let failed = |error: io::Error| {
             SchedulerError::TaskInitialization(format!(
                 "cannot create the fills file {}: {error}; create its folder and allow writing \
@@ -75,11 +102,17 @@ impl FillsFile {
                 path.display()
             ))
         };
-        File::create(path).map_err(failed)?;
-        // Appending, because the build that takes over writes to the same file, and this one
-        // may go on after it.
-        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+        let file = OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
+        let there = file.metadata().map_err(failed)?;
+        // A pipe or a terminal has no length to set.
+        if found == Found::Emptied && there.is_file() {
+            file.set_len(0).map_err(failed)?;
+        }
+        let begun = found == Found::Kept && there.len() > 0;
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(file);
+        if begun {
+            return Ok(Self { path: path.to_owned(), writer });
+        }
         writer
             .write_record([
                 "time_ns",
@@ -97,20 +130,6 @@ impl FillsFile {
             .map_err(|error| failed(error.into()))?;
         writer.flush().map_err(failed)?;
         Ok(Self { path: path.to_owned(), writer })
-    }
-
-    /// Goes on with the file of the build before, or begins it if it is gone.
-    ///
-    /// # Errors
-    /// If it can't be written.
-    pub fn resume(path: &Path) -> Result<Self, SchedulerError> {
-        match OpenOptions::new().append(true).open(path) {
-            Ok(file) => {
-                let writer = csv::WriterBuilder::new().has_headers(false).from_writer(file);
-                Ok(Self { path: path.to_owned(), writer })
-            }
-            Err(_) => Self::create(path),
-        }
     }
 
     /// Adds a fill.

@@ -15,7 +15,7 @@ pub use account::{AccountRow, Accounts};
 pub use config::Config;
 pub use executor::PaperExecutor;
 pub use limits::{Limits, MaxOrders};
-pub use paper::{Decision, Paper, PaperState};
+pub use paper::{Decision, Paper};
 
 use hotbay_plugin_api::{executor, export_plugin};
 

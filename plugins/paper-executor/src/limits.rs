@@ -22,15 +22,17 @@ pub struct MaxOrders {
     pub window: Duration,
 }
 
+/// The times of the orders sent within the window, for each strategy: so the
+/// result doesn't depend on how the orders of several strategies interleave.
+pub type Sent = HashMap<u64, VecDeque<i64>>;
+
 /// The limits that every signal must pass. Pure: time is that of the events.
 #[derive(Debug)]
 pub struct Limits {
     halt_at_ns: Option<i64>,
     max_notional: Option<Decimal>,
     max_orders: Option<(usize, i64)>,
-    /// The times of the orders sent within the window, for each strategy: so the
-    /// result doesn't depend on how the orders of several strategies interleave.
-    sent: HashMap<u64, VecDeque<i64>>,
+    sent: Sent,
 }
 
 impl Limits {
@@ -45,19 +47,18 @@ impl Limits {
             halt_at_ns,
             max_notional: max_notional.map(Fixed::to_decimal),
             max_orders: max_orders.map(|limit| (limit.count, window(limit.window))),
-            sent: HashMap::new(),
+            sent: Sent::new(),
         }
     }
 
-    /// The times of the orders sent within the window, by strategy.
-    pub(crate) fn sent(&self) -> Vec<(u64, Vec<i64>)> {
-        let sent = self.sent.iter();
-        sent.map(|(strategy, times)| (*strategy, times.iter().copied().collect())).collect()
+    /// What counts as sent, for a state to be saved.
+    pub fn sent(&self) -> &Sent {
+        &self.sent
     }
 
-    /// Counts orders as sent that the build before had sent.
-    pub(crate) fn resume(&mut self, sent: Vec<(u64, Vec<i64>)>) {
-        self.sent = sent.into_iter().map(|(strategy, times)| (strategy, times.into())).collect();
+    /// Goes on with what counts as sent, under its own limits.
+    pub fn go_on_from(&mut self, sent: Sent) {
+        self.sent = sent;
     }
 
     /// Whether trading is halted at this time.

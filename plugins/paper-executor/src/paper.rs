@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use hotbay_market::{DenyReason, Fixed, Instrument, Intent, Order, OrderReport, Side};
 use rust_decimal::Decimal;
-
-use deal::Deal;
+use serde::{Deserialize, Serialize};
 
 pub use state::PaperState;
+
+use deal::Deal;
 
 use crate::{
     account::{Account, AccountRow, Accounts},
@@ -34,7 +35,7 @@ pub struct Paper {
     positions: HashMap<(u64, Instrument), Position>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum Books {
     Shared(Account),
     PerInstrument(BTreeMap<Instrument, Account>),

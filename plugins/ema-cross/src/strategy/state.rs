@@ -1,57 +1,67 @@
-//! What the next build goes on with.
+//! What a build hands to the next one.
 
-use hotbay_market::{Fixed, Holding};
+use std::collections::BTreeMap;
+
+use hotbay_market::{Fixed, Holding, Instrument};
+use hotbay_plugin_api::{SavedState, SchedulerError};
 use serde::{Deserialize, Serialize};
 
 use super::EmaCross;
+use crate::CrossState;
 
-/// Raise it when [`State`] changes.
-pub(super) const STATE_VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct State {
-    lines: Vec<LineState>,
-    last_ns: i64,
+/// Everything that came of events; spans and quantities stay those of the configuration.
+#[derive(Serialize, Deserialize)]
+struct State {
+    lines: BTreeMap<Instrument, LineState>,
     last_order: u64,
+    last_ns: i64,
     ignored: u64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct LineState {
+    cross: CrossState,
     holding: Holding,
-    /// Fast, slow, bars; averages as bits, which a decimal text would round.
-    cross: (Option<u64>, Option<u64>, u64),
     bid: Fixed,
     ask: Fixed,
 }
 
 impl EmaCross {
-    pub(super) fn state(&self) -> State {
-        let lines = self.lines.values().map(|line| LineState {
-            holding: line.holding,
-            cross: line.cross.progress(),
-            bid: line.bid,
-            ask: line.ask,
+    pub(super) fn saved(&self) -> Result<SavedState, SchedulerError> {
+        let lines = self.lines.iter().map(|(instrument, line)| {
+            let (cross, holding) = (line.cross.state(), line.holding);
+            (*instrument, LineState { cross, holding, bid: line.bid, ask: line.ask })
         });
-        State {
+        let state = State {
             lines: lines.collect(),
-            last_ns: self.last_ns,
             last_order: self.desk.last_id(),
+            last_ns: self.last_ns,
             ignored: self.ignored,
-        }
+        };
+        SavedState::json(VERSION, &state)
     }
 
-    /// An instrument that is traded no more is left out, a new one begins anew.
-    pub(super) fn resume(&mut self, state: State) {
-        for saved in state.lines {
-            if let Some(line) = self.lines.get_mut(&saved.holding.instrument) {
-                line.holding = saved.holding;
-                line.cross.resume(saved.cross);
-                (line.bid, line.ask) = (saved.bid, saved.ask);
-            }
+    /// # Errors
+    /// If it can't be read, or holds an instrument that is not configured: nothing would
+    /// close that position any more. Then nothing has changed.
+    pub(super) fn go_on_from(&mut self, state: &SavedState) -> Result<(), SchedulerError> {
+        let State { lines, last_order, last_ns, ignored } = state.read_json(VERSION)?;
+        if let Some(unknown) = lines.keys().find(|name| !self.lines.contains_key(name)) {
+            let text = format!("it holds {unknown}, which is none of the configured instruments");
+            return Err(SchedulerError::State(text));
         }
-        self.last_ns = state.last_ns;
-        self.desk.resume(state.last_order);
-        self.ignored = state.ignored;
+        for (instrument, from) in lines {
+            let Some(line) = self.lines.get_mut(&instrument) else { continue };
+            line.cross.go_on_from(from.cross);
+            (line.holding, line.bid, line.ask) = (from.holding, from.bid, from.ask);
+        }
+        self.desk.go_on_after(last_order);
+        (self.last_ns, self.ignored) = (last_ns, ignored);
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

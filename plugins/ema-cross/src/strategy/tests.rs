@@ -125,25 +125,3 @@ fn a_configuration_out_of_range_is_refused_with_what_was_expected() {
         assert!(error.contains(expected), "{error}");
     }
 }
-
-#[test]
-fn a_build_that_takes_over_trades_as_if_nothing_had_happened() {
-    let events = [("A", 10), ("A", 20), ("B", 7), ("A", 5), ("B", 9), ("A", 4), ("A", 30)];
-    let run = |cut: bool| {
-        let host = host();
-        let mut strategy: EmaCross = host.create().unwrap();
-        for event in events {
-            if cut {
-                let state = block_on(strategy.save_state()).unwrap().unwrap();
-                strategy = host.create().unwrap();
-                block_on(strategy.restore(state)).unwrap();
-            }
-            block_on(strategy.handle_event(bars(&[event]))).unwrap();
-        }
-        block_on(strategy.end_of_input()).unwrap();
-        (host.events::<Order>("orders"), host.reports("strategies"))
-    };
-    let whole = run(false);
-    assert!(whole.0.len() > 4, "it trades: {whole:?}");
-    assert_eq!(run(true), whole);
-}

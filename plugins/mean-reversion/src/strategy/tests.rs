@@ -130,32 +130,3 @@ fn a_configuration_out_of_range_is_refused_with_what_was_expected() {
         assert!(error.contains(expected), "{error}");
     }
 }
-
-#[test]
-fn a_build_that_takes_over_trades_as_if_nothing_had_happened() {
-    let run = |cut: bool| {
-        let host = host();
-        let mut strategy: MeanReversion = host.create().unwrap();
-        for distance in [0.1, 3.3, 9.0, 0.05, -4.1, -1.7, 0.3, 3.7] {
-            if cut {
-                let state = block_on(strategy.save_state()).unwrap().unwrap();
-                strategy = host.create().unwrap();
-                block_on(strategy.restore(state)).unwrap();
-            }
-            block_on(strategy.handle_event(values(&[distance]))).unwrap();
-        }
-        block_on(strategy.end_of_input()).unwrap();
-        (host.events::<Order>("orders"), host.reports("strategies"))
-    };
-    let whole = run(false);
-    assert!(whole.0.len() > 4, "it trades: {whole:?}");
-    assert_eq!(run(true), whole);
-}
-
-#[test]
-fn a_state_of_another_version_is_refused() {
-    let mut strategy: MeanReversion = host().create().unwrap();
-    let state = block_on(strategy.save_state()).unwrap().unwrap();
-    let newer = SavedState { version: STATE_VERSION + 1, ..state };
-    assert!(matches!(block_on(strategy.restore(newer)), Err(SchedulerError::State(_))));
-}

@@ -1,55 +1,69 @@
-//! What the next build goes on with.
+//! What a build hands to the next one of the books.
 
 use hotbay_market::Instrument;
+use hotbay_plugin_api::SchedulerError;
 use serde::{Deserialize, Serialize};
 
 use super::{Books, Paper};
-use crate::{account::Account, position::Position};
+use crate::{limits::Sent, position::Position};
 
-/// Money, positions, and what was sent within the window of the limits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Everything that came of orders; fees and limits stay those of the configuration.
+///
+/// Decimals are written as text, with all their places.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PaperState {
-    accounts: BooksState,
-    positions: Vec<(u64, Instrument, Position)>,
-    sent: Vec<(u64, Vec<i64>)>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum BooksState {
-    Shared(Account),
-    PerInstrument(Vec<(Instrument, Account)>),
+    accounts: Books,
+    // Pairs: a JSON object has no such keys.
+    positions: Vec<((u64, Instrument), Position)>,
+    sent: Sent,
 }
 
 impl Paper {
-    /// What it has come to.
+    /// What it has come to, for a state to be saved.
     pub fn state(&self) -> PaperState {
-        let accounts = match &self.accounts {
-            Books::Shared(account) => BooksState::Shared(*account),
-            Books::PerInstrument(accounts) => {
-                BooksState::PerInstrument(accounts.iter().map(|(it, one)| (*it, *one)).collect())
-            }
-        };
-        let positions = self.positions.iter();
-        let positions = positions.map(|((strategy, of), position)| (*strategy, *of, *position));
-        PaperState { accounts, positions: positions.collect(), sent: self.limits.sent() }
+        PaperState {
+            accounts: self.accounts.clone(),
+            positions: self.positions.iter().map(|(place, held)| (*place, *held)).collect(),
+            sent: self.limits.sent().clone(),
+        }
     }
 
-    /// Goes on where the build before was; `false`, and nothing has changed, if its accounts
-    /// were shared in another way.
-    #[must_use]
-    pub fn resume(&mut self, state: PaperState) -> bool {
-        match (&mut self.accounts, state.accounts) {
-            (Books::Shared(account), BooksState::Shared(saved)) => *account = saved,
-            (Books::PerInstrument(accounts), BooksState::PerInstrument(saved)) => {
-                *accounts = saved.into_iter().collect();
-            }
-            (Books::Shared(_), BooksState::PerInstrument(_))
-            | (Books::PerInstrument(_), BooksState::Shared(_)) => return false,
+    /// Goes on from there.
+    ///
+    /// # Errors
+    /// [`SchedulerError::State`] if its fills share balances in another way than is
+    /// configured here: one can't be made of the other. Then nothing has changed.
+    pub fn go_on_from(&mut self, state: PaperState) -> Result<(), SchedulerError> {
+        let alike = matches!(
+            (&self.accounts, &state.accounts),
+            (Books::Shared(_), Books::Shared(_))
+                | (Books::PerInstrument(_), Books::PerInstrument(_))
+        );
+        if !alike {
+            let text = "its `accounts` are not shared as configured here";
+            return Err(SchedulerError::State(text.to_owned()));
         }
-        let positions = state.positions.into_iter();
-        self.positions = positions.map(|(strategy, of, it)| ((strategy, of), it)).collect();
-        self.limits.resume(state.sent);
-        true
+        self.accounts = state.accounts;
+        self.positions = state.positions.into_iter().collect();
+        self.limits.go_on_from(state.sent);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+
+    #[test]
+    fn a_decimal_keeps_every_digit_and_place_in_a_state() {
+        for text in
+            ["79228162514264337593543950335", "7.9228162514264337593543950335", "-0.30", "0"]
+        {
+            let exact = Decimal::from_str_exact(text).unwrap();
+            let json = serde_json::to_string(&exact).unwrap();
+            assert_eq!(json, format!("\"{text}\""));
+            let back: Decimal = serde_json::from_str(&json).unwrap();
+            assert_eq!((back.mantissa(), back.scale()), (exact.mantissa(), exact.scale()));
+        }
     }
 }
