@@ -63,6 +63,10 @@ fn replace(folder: &PluginsFolder, config: &ConfigFile, running: &Running, times
             let now = in_service(config, plugin)?;
             (now["hash"] != before).then_some(())
         });
+        if times >= 1_000 && number % 100 == 0 {
+            let resident = Holdings::of_process(running.id()).resident / 1024;
+            println!("{number} replacements: {resident} KiB resident");
+        }
         if number == (times / 10).max(8) {
             warm = Some(settled(config, running));
         }

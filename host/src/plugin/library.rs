@@ -113,6 +113,7 @@ impl Library {
         }
         if !Maps::of_now().hold(&self.path) {
             keys.delete();
+            give_memory_back();
             return Unmapped::Gone;
         }
         // Whoever pins it may let go of it at any moment, and the next `dlclose` of any library
@@ -168,6 +169,18 @@ fn turn() -> MutexGuard<'static, ()> {
 fn without(path: &Path, text: &str) -> String {
     let path = path.display().to_string();
     text.replace(&format!("{path}: "), "").replace(&path, "it")
+}
+
+/// Has the allocator give back what it holds in reserve.
+///
+/// Each build brings threads of its own, and with them pools of the allocator that stay as
+/// large as they ever were: a host would look as if it grew from one replacement to the next.
+fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes a number, and may be called on any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// abi_stable's reports span many lines; the first that says something is enough for people.
