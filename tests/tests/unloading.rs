@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay::plugin::{
-    Closed, ComponentSetup, Connections, Generation, Loader, LoaderConfig, Seat, Services,
+use hotbay::{
+    loader::{Loader, LoaderConfig},
+    runtime::{Closed, ComponentSetup, Connections, Generation, Seat, Services},
 };
 use hotbay_plugin_api::{Batch, ChannelName};
 use hotbay_tests::{
