@@ -16,7 +16,7 @@
 //! }
 //!
 //! const PLUGIN_TASKS: &[PluginTask] = &[PluginTask {
-//!     interval: Some(Duration::from_secs(60)),
+//!     schedule: Schedule::Every(Duration::from_secs(60)),
 //!     ..PluginTask::new("greet", run_async!(greet))
 //! }];
 //!
@@ -107,7 +107,10 @@ pub use error::{SchedulerError, TradingEngineError};
 pub use payload::Payload;
 pub use role::Role;
 #[cfg(feature = "spec")]
-pub use spec::{ComponentManifest, Manifest, PortManifest, TaskKind, TaskManifest, Unsupported};
+pub use spec::{
+    Backoff, ComponentManifest, FunctionKind, Manifest, Misfire, Overlap, PortManifest, Priority,
+    RunInfo, Schedule, TaskKindSpec, TaskSpec,
+};
 pub use state::SavedState;
 pub use task::{
     Aggregator, BackgroundTask, Connector, EventTask, EventType, Executor, Strategy, TaskId,
@@ -119,7 +122,7 @@ pub use {
     component::{Component, NoConfig, Port, aggregator, connector, executor, strategy},
     context::{Context, Counter, Gauge, Mode},
     export::{ComponentExport, Exports},
-    plugin_task::{PluginTask, Priority, TaskFn, TaskFuture},
+    plugin_task::{PluginTask, PluginTaskKind, RunResult, SchemaFn, TaskFn, TaskFuture, schema_of},
     publisher::Publisher,
     schemars::JsonSchema,
     subscription::{Subscription, TryRecvError},
@@ -129,10 +132,11 @@ pub use {
 #[cfg(feature = "abi")]
 pub mod prelude {
     pub use crate::{
-        Aggregator, BackgroundTask, Batch, ChannelName, Component, Connector, Context, Event,
-        EventTask, Executor, JsonSchema, Kind, Mode, NoConfig, PluginTask, Port, Priority,
-        Publisher, SavedState, SchedulerError, Strategy, Subscription, TaskId, aggregator,
-        async_trait, connector, executor, export_plugin, run_async, run_sync, strategy,
+        Aggregator, BackgroundTask, Backoff, Batch, ChannelName, Component, Connector, Context,
+        Event, EventTask, Executor, JsonSchema, Kind, Misfire, Mode, NoConfig, Overlap, PluginTask,
+        PluginTaskKind, Port, Priority, Publisher, SavedState, Schedule, SchedulerError, Strategy,
+        Subscription, TaskId, aggregator, async_trait, connector, executor, export_plugin,
+        run_async, run_sync, schema_of, strategy,
     };
 }
 
@@ -142,5 +146,8 @@ pub mod prelude {
 pub mod __private {
     pub use abi_stable;
 
-    pub use crate::export::{Exported, header, plugin};
+    pub use crate::{
+        export::{Exported, header, plugin},
+        plugin_task::run_result,
+    };
 }

@@ -106,7 +106,7 @@ impl Live {
             let name = berth.generation.name().to_owned();
             // What was wrong was found when the host was prepared.
             let meaning = meaning(&self.config, berth, &mut Diagnostics::new()).await;
-            let tasks = self.tasks.prepare(&berth.generation, meaning.tasks, &self.services).await;
+            let tasks = self.tasks.prepare(&berth.generation, meaning.tasks, &self.services);
             means.push((name, meaning.components, tasks.map_err(engine_error)?));
         }
         for (name, components, prepared) in means {
@@ -166,7 +166,7 @@ impl Live {
             return Err(refuse("configuration", &findings));
         }
         let tasks = std::mem::take(&mut meaning.tasks);
-        match self.tasks.prepare(&berth.generation, tasks, &self.services).await {
+        match self.tasks.prepare(&berth.generation, tasks, &self.services) {
             Ok(prepared) => Ok((berth, meaning, prepared)),
             Err(error) => {
                 self.closings.begin(Closing::of(berth));

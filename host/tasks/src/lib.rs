@@ -2,13 +2,14 @@
 
 mod build;
 mod driver;
+mod honour;
 mod report;
 mod schedule;
 mod scheduled;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Batch, ChannelName, SchedulerError};
+use hotbay_plugin_api::{Batch, ChannelName, SchedulerError, spec::RunTarget};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -60,7 +61,7 @@ impl Tasks {
     }
 
     /// Makes these tasks in a generation.
-    pub async fn prepare(
+    pub fn prepare(
         &self,
         plugin: &Generation,
         scheduled: Vec<Scheduled>,
@@ -75,8 +76,9 @@ impl Tasks {
                 connections: Connections::default(),
                 cancel: cancel.clone(),
             };
-            let run = plugin.create_run(&scheduled.task, setup, services).await?;
-            let build = TaskBuild::new(run, plugin.handle().clone(), cancel);
+            let target = RunTarget::Task(scheduled.task.clone());
+            let runs = plugin.runs(target, setup, services)?;
+            let build = TaskBuild::new(runs, plugin.handle().clone(), cancel);
             prepared.push((scheduled, Arc::new(build)));
         }
         Ok(prepared)
@@ -181,7 +183,7 @@ impl Tasks {
     pub fn reports(&self) -> Vec<TaskReport> {
         let of = |place: &Place| {
             let runs = place.tally.lock().clone();
-            let ran = runs.done + runs.failed;
+            let ran = runs.ended();
             TaskReport {
                 id: place.scheduled.id(),
                 schedule: match place.scheduled.interval {

@@ -192,7 +192,7 @@ impl Live {
         }
         changed += fresh.len() + now.len().saturating_sub(prepared.len());
         let services = &self.services;
-        prepared.extend(self.tasks.prepare(&berth.generation, fresh, services).await?);
+        prepared.extend(self.tasks.prepare(&berth.generation, fresh, services)?);
         Ok((prepared, changed))
     }
 
