@@ -95,7 +95,7 @@ fn a_library_cut_short_anywhere_is_refused_and_harms_nobody() {
 #[test]
 fn a_library_of_another_api_version_is_refused_without_running_it() {
     refused(library("wrong-api")).expect_stderr(&[
-        "plugin wrong-api was built for plugin API 99, this host speaks 2",
+        "plugin wrong-api was built for plugin API 99, this host speaks 3",
         "rebuild it with the hotbay-plugin-api of this host's version",
     ]);
 }
