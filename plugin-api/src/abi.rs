@@ -25,7 +25,8 @@
 //! * The package's version stays within one minor number of `0.x`, and `abi_stable` within
 //!   one of its own: the loader's layout check refuses others.
 //!
-//! `.ci/abi-window` builds a plugin with the oldest supported SDK and loads it.
+//! The loader compares the layouts both ways, since abi_stable lets only one of two be the
+//! longer. `.ci/abi-window` builds plugins with the oldest supported SDK and runs them.
 
 #![expect(unsafe_code, reason = "abi_stable's derives write the unsafe glue of the ABI")]
 #![expect(missing_docs, reason = "sabi_trait makes public items that can't carry docs")]
