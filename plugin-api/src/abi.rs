@@ -30,5 +30,5 @@ pub(crate) use module::library_header;
 pub use module::{ConfigProblem, LibraryHeader, PluginModule, PluginRef};
 pub use object::{
     BackgroundObject, BackgroundObject_TO, CallFuture, ComponentObject, EventObject,
-    EventObject_TO, FfiError, FfiState, RunObject, RunObject_TO, SaveFuture,
+    EventObject_TO, FfiError, FfiState, RunObject, RunObject_TO, SaveFuture, Started,
 };

@@ -30,7 +30,11 @@ impl<T: Send + 'static> Housed<T> {
 
     /// The object; `None` after its bay closed.
     pub(super) async fn lock(&self) -> MutexGuard<'_, Option<T>> {
-        self.lodger.0.lock().await
+        // Nearly always free: only a closing bay asks besides the holder.
+        match self.lodger.0.try_lock() {
+            Ok(object) => object,
+            Err(_) => self.lodger.0.lock().await,
+        }
     }
 
     /// Uses the object on a thread of the bay that may block.
