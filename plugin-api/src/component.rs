@@ -1,42 +1,12 @@
 //! How a plugin declares the components that a pipeline can name.
 
-use std::{fmt, sync::Arc};
-
 use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Aggregator, Batch, Connector, Context, Executor, Role, SchedulerError, Strategy,
+    Aggregator, Batch, ChannelName, Connector, Context, Executor, Role, SchedulerError, Strategy,
     export::ComponentExport,
 };
-
-/// The name of a channel, as the host's configuration declares it. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ChannelName(Arc<str>);
-
-impl ChannelName {
-    /// The channel of this name.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ChannelName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<&str> for ChannelName {
-    fn from(name: &str) -> Self {
-        Self::new(name)
-    }
-}
 
 /// An input or output of a component, which the configuration connects to channels.
 #[derive(Debug, Clone, Copy)]

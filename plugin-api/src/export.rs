@@ -11,13 +11,12 @@ use abi_stable::{
 };
 
 use crate::{
-    Batch, Component, ComponentManifest, Context, Manifest, PluginTask, Port, PortManifest,
-    Priority, Role, SchedulerError, TaskFn, TaskKind, TaskManifest, Unsupported,
+    Batch, ChannelName, Component, ComponentManifest, Context, Manifest, PluginTask, Port,
+    PortManifest, Priority, Role, SchedulerError, TaskFn, TaskKind, TaskManifest, Unsupported,
     abi::{
         BackgroundObject_TO, ComponentObject, ConfigProblem, EventObject_TO, FfiError, Host_TO,
         LibraryHeader, PluginModule, PluginRef, RunObject_TO, library_header,
     },
-    component::ChannelName,
     context::{option, parse_config},
     guard, log_bridge,
     object::{Background, Events, Run},

@@ -52,52 +52,81 @@
 //! `schemars::JsonSchema`; add both crates to the plugin's own dependencies. Its
 //! `#[derive]`s check what `hotbay validate` is told, and `hotbay plugin inspect` shows it.
 //!
+//! # Features
+//!
+//! * `abi` (on by default) is what a plugin needs: the types that cross, the export macro,
+//!   [`Context`] and [`testing`]. It includes `spec`.
+//! * `spec` has the plain serde data that a plugin and its host tell each other, in [`spec`].
+//! * `tokio` gives a plugin a tokio runtime of its own.
+//!
+//! Without any of them the crate has only the traits and plain types that a scheduler and
+//! an event bus are written against, for programs that load no plugins.
+//!
 //! [`testing::TestHost`] runs a component inside an ordinary unit test, without
 //! a host process. With the feature `tokio`, `tokio::time::sleep`, sockets and
 //! `tokio::spawn` work inside a plugin.
 
+#[cfg(feature = "abi")]
 pub mod abi;
+#[cfg(feature = "abi")]
 mod batch;
 mod channel;
+#[cfg(feature = "abi")]
 mod component;
+#[cfg(feature = "abi")]
 mod context;
 mod error;
+#[cfg(feature = "abi")]
 mod export;
+#[cfg(feature = "abi")]
 mod guard;
+#[cfg(feature = "abi")]
 mod log_bridge;
-mod manifest;
+#[cfg(feature = "abi")]
 mod object;
+mod payload;
+#[cfg(feature = "abi")]
 mod plugin_task;
+#[cfg(feature = "abi")]
 mod publisher;
+mod role;
 #[cfg(feature = "tokio")]
 mod runtime;
+#[cfg(feature = "spec")]
+pub mod spec;
 mod state;
+#[cfg(feature = "abi")]
 mod subscription;
 mod task;
+#[cfg(feature = "abi")]
 pub mod testing;
 
 pub use async_trait::async_trait;
-pub use batch::{Batch, Event, EventHeader, EventRef, Kind};
-pub use channel::{ChannelConfig, Overflow};
-pub use component::{
-    ChannelName, Component, NoConfig, Port, aggregator, connector, executor, strategy,
-};
-pub use context::{Context, Counter, Gauge, Mode};
+pub use channel::{ChannelConfig, ChannelName, Overflow};
 pub use error::{SchedulerError, TradingEngineError};
-pub use export::{ComponentExport, Exports};
-pub use manifest::{
-    ComponentManifest, Manifest, PortManifest, Role, TaskKind, TaskManifest, Unsupported,
-};
-pub use plugin_task::{PluginTask, Priority, TaskFn, TaskFuture};
-pub use publisher::Publisher;
-pub use schemars::JsonSchema;
+pub use payload::Payload;
+pub use role::Role;
+#[cfg(feature = "spec")]
+pub use spec::{ComponentManifest, Manifest, PortManifest, TaskKind, TaskManifest, Unsupported};
 pub use state::SavedState;
-pub use subscription::{Subscription, TryRecvError};
 pub use task::{
     Aggregator, BackgroundTask, Connector, EventTask, EventType, Executor, Strategy, TaskId,
 };
 
+#[cfg(feature = "abi")]
+pub use {
+    batch::{Batch, Event, EventHeader, EventRef, Kind},
+    component::{Component, NoConfig, Port, aggregator, connector, executor, strategy},
+    context::{Context, Counter, Gauge, Mode},
+    export::{ComponentExport, Exports},
+    plugin_task::{PluginTask, Priority, TaskFn, TaskFuture},
+    publisher::Publisher,
+    schemars::JsonSchema,
+    subscription::{Subscription, TryRecvError},
+};
+
 /// Everything that a plugin's source usually needs.
+#[cfg(feature = "abi")]
 pub mod prelude {
     pub use crate::{
         Aggregator, BackgroundTask, Batch, ChannelName, Component, Connector, Context, Event,
@@ -108,6 +137,7 @@ pub mod prelude {
 }
 
 /// What the export macro's expansion refers to; not for authors.
+#[cfg(feature = "abi")]
 #[doc(hidden)]
 pub mod __private {
     pub use abi_stable;

@@ -12,13 +12,7 @@ use std::{
 
 use hotbay_plugin_api::{Batch, ChannelName, Mode};
 
-use crate::bus::{EventBus, Payload};
-
-impl Payload for Batch {
-    fn events(&self) -> usize {
-        self.len()
-    }
-}
+use crate::bus::EventBus;
 
 /// The time that plugins see. The system's, unless a test or a simulation holds it.
 pub trait Clock: fmt::Debug + Send + Sync {
