@@ -21,11 +21,13 @@
 
 mod descriptor;
 mod host;
+mod meter;
 mod module;
 mod object;
 
 pub use descriptor::{API_VERSION, DESCRIPTOR_SECTION, Descriptor, DescriptorText, ENTRY_PREFIX};
 pub use host::{Host, Host_TO, HostLog, HostLog_TO, Inbox, Inbox_TO, Polled, PublishWait};
+pub use meter::{SharedCounter, SharedGauge};
 pub(crate) use module::library_header;
 pub use module::{ConfigProblem, LibraryHeader, PluginModule, PluginRef};
 pub use object::{

@@ -66,6 +66,10 @@
 //! a host process. With the feature `tokio`, `tokio::time::sleep`, sockets and
 //! `tokio::spawn` work inside a plugin.
 
+// The derive macros name this crate from outside, also where its own tests use them.
+#[cfg(all(test, feature = "abi"))]
+extern crate self as hotbay_plugin_api;
+
 #[cfg(feature = "abi")]
 pub mod abi;
 #[cfg(feature = "abi")]
@@ -76,6 +80,8 @@ mod component;
 #[cfg(feature = "abi")]
 mod context;
 mod error;
+#[cfg(feature = "abi")]
+mod event;
 #[cfg(feature = "abi")]
 mod export;
 #[cfg(feature = "abi")]
@@ -107,7 +113,9 @@ pub use error::{SchedulerError, TradingEngineError};
 pub use payload::Payload;
 pub use role::Role;
 #[cfg(feature = "spec")]
-pub use spec::{ComponentManifest, Manifest, PortManifest, TaskKind, TaskManifest, Unsupported};
+pub use spec::{
+    ComponentManifest, EventTypeSpec, Manifest, PortManifest, TaskKind, TaskManifest, Unsupported,
+};
 pub use state::SavedState;
 pub use task::{
     Aggregator, BackgroundTask, Connector, EventTask, EventType, Executor, Strategy, TaskId,
@@ -115,10 +123,12 @@ pub use task::{
 
 #[cfg(feature = "abi")]
 pub use {
-    batch::{Batch, Event, EventHeader, EventRef, Kind},
+    batch::{Batch, EventHeader, EventRef},
     component::{Component, NoConfig, Port, aggregator, connector, executor, strategy},
     context::{Context, Counter, Gauge, Mode},
+    event::{Event, EventDescription, EventTypes, Kind},
     export::{ComponentExport, Exports},
+    hotbay_plugin_api_macros::Event,
     plugin_task::{PluginTask, Priority, TaskFn, TaskFuture},
     publisher::Publisher,
     schemars::JsonSchema,
@@ -142,5 +152,6 @@ pub mod prelude {
 pub mod __private {
     pub use abi_stable;
 
+    pub use crate::event::{decode_fixed, decode_serde, encode_fixed, encode_serde};
     pub use crate::export::{Exported, header, plugin};
 }

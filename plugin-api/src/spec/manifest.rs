@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::EventTypeSpec;
+
 use crate::Role;
 
 /// The whole manifest of a plugin.
@@ -88,4 +90,7 @@ pub struct PortManifest {
     pub description: String,
     /// Whether it must be connected.
     pub required: bool,
+    /// The types of the events that it carries; empty if it does not tell them.
+    #[serde(default)]
+    pub events: Vec<EventTypeSpec>,
 }
