@@ -6,6 +6,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // A process that is to probe a library must do nothing else before.
-    hotbay::plugin::serve_probe();
+    hotbay_loader::serve_probe();
     cli::main()
 }

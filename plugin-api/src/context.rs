@@ -4,11 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use abi_stable::std_types::{RBox, ROption, RStr};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{
     ChannelName, Publisher, SchedulerError, Subscription,
     abi::{Host_TO, Inbox_TO, PublishWait, SharedCounter, SharedGauge},
     batch::EventHeader,
+    spec::{RunInfo, RunRequest},
 };
 
 /// How time passes for a pipeline.
@@ -27,11 +29,18 @@ pub enum Mode {
 #[derive(Clone)]
 pub struct Context {
     host: Arc<Host_TO<'static, RBox<()>>>,
+    /// `None` in a component.
+    run: Option<Arc<RunRequest>>,
 }
 
 impl Context {
     pub(crate) fn new(host: Host_TO<'static, RBox<()>>) -> Self {
-        Self { host: Arc::new(host) }
+        Self { host: Arc::new(host), run: None }
+    }
+
+    /// The same host, as a run sees it.
+    pub(crate) fn of_run(self, request: RunRequest) -> Self {
+        Self { run: Some(Arc::new(request)), ..self }
     }
 
     /// The id of this component in its pipeline, or the task's name.
@@ -52,6 +61,27 @@ impl Context {
         parse_config(self.host.config().as_str()).map_err(|(path, message)| {
             let at = if path.is_empty() { String::new() } else { format!("{path}: ") };
             SchedulerError::Configuration(format!("{}: {at}{message}", self.id()))
+        })
+    }
+
+    /// Which run of a task this is; `None` in a component.
+    ///
+    /// Two runs of one task may be under way at once. Each has a context of its own, and
+    /// [`is_cancelled`](Self::is_cancelled) is about that run alone.
+    pub fn run(&self) -> Option<&RunInfo> {
+        self.run.as_deref().map(|run| &run.info)
+    }
+
+    /// The arguments of this run, as the type that the author gave them.
+    ///
+    /// # Errors
+    /// [`SchedulerError::Configuration`] with the path of the value at fault; also in a
+    /// component, which has no arguments.
+    pub fn arguments<T: DeserializeOwned>(&self) -> Result<T, SchedulerError> {
+        let arguments = self.run.as_ref().map_or(&Value::Null, |run| &run.arguments);
+        parse_config(&arguments.to_string()).map_err(|(path, message)| {
+            let at = if path.is_empty() { String::new() } else { format!(".{path}") };
+            SchedulerError::Configuration(format!("{}: arguments{at}: {message}", self.id()))
         })
     }
 

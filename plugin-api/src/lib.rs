@@ -16,7 +16,7 @@
 //! }
 //!
 //! const PLUGIN_TASKS: &[PluginTask] = &[PluginTask {
-//!     interval: Some(Duration::from_secs(60)),
+//!     schedule: Schedule::Every(Duration::from_secs(60)),
 //!     ..PluginTask::new("greet", run_async!(greet))
 //! }];
 //!
@@ -114,7 +114,8 @@ pub use payload::Payload;
 pub use role::Role;
 #[cfg(feature = "spec")]
 pub use spec::{
-    ComponentManifest, EventTypeSpec, Manifest, PortManifest, TaskKind, TaskManifest, Unsupported,
+    Backoff, ComponentManifest, EventTypeSpec, FunctionKind, Manifest, Misfire, Overlap,
+    PortManifest, Priority, RunInfo, Schedule, TaskKindSpec, TaskSpec,
 };
 pub use state::SavedState;
 pub use task::{
@@ -129,7 +130,7 @@ pub use {
     event::{Event, EventDescription, EventTypes, Kind},
     export::{ComponentExport, Exports},
     hotbay_plugin_api_macros::Event,
-    plugin_task::{PluginTask, Priority, TaskFn, TaskFuture},
+    plugin_task::{PluginTask, PluginTaskKind, RunResult, SchemaFn, TaskFn, TaskFuture, schema_of},
     publisher::Publisher,
     schemars::JsonSchema,
     subscription::{Subscription, TryRecvError},
@@ -139,10 +140,11 @@ pub use {
 #[cfg(feature = "abi")]
 pub mod prelude {
     pub use crate::{
-        Aggregator, BackgroundTask, Batch, ChannelName, Component, Connector, Context, Event,
-        EventTask, Executor, JsonSchema, Kind, Mode, NoConfig, PluginTask, Port, Priority,
-        Publisher, SavedState, SchedulerError, Strategy, Subscription, TaskId, aggregator,
-        async_trait, connector, executor, export_plugin, run_async, run_sync, strategy,
+        Aggregator, BackgroundTask, Backoff, Batch, ChannelName, Component, Connector, Context,
+        Event, EventTask, Executor, JsonSchema, Kind, Misfire, Mode, NoConfig, Overlap, PluginTask,
+        PluginTaskKind, Port, Priority, Publisher, SavedState, Schedule, SchedulerError, Strategy,
+        Subscription, TaskId, aggregator, async_trait, connector, executor, export_plugin,
+        run_async, run_sync, schema_of, strategy,
     };
 }
 
@@ -152,6 +154,9 @@ pub mod prelude {
 pub mod __private {
     pub use abi_stable;
 
-    pub use crate::event::{decode_fixed, decode_serde, encode_fixed, encode_serde};
-    pub use crate::export::{Exported, header, plugin};
+    pub use crate::{
+        event::{decode_fixed, decode_serde, encode_fixed, encode_serde},
+        export::{Exported, header, plugin},
+        plugin_task::run_result,
+    };
 }

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use abi_stable::std_types::{ROption, RResult, RStr};
+use abi_stable::std_types::{ROption, RResult, RStr, RString};
 use async_ffi::FfiContext;
+use serde_json::Value;
 
 use crate::{
     Batch, ChannelName, Context, SavedState, SchedulerError, TaskFn,
-    abi::{BackgroundObject, CallFuture, EventObject, FfiError, FfiState, SaveFuture, Started},
+    abi::{
+        BackgroundObject, CallFuture, EventObject, FfiError, FfiState, RunFuture, RunObject,
+        SaveFuture, Started,
+    },
     guard::{self, Name},
     task::{BackgroundTask, EventTask},
 };
@@ -128,6 +132,7 @@ fn saved<'a>(saving: guard::Boxed<'a, Option<SavedState>>) -> guard::Boxed<'a, R
     Box::pin(async move { Ok(saving.await?.map(FfiState::from).into()) })
 }
 
+/// One run of a task or of a task kind.
 pub(crate) struct Run {
     id: Arc<str>,
     function: TaskFn,
@@ -144,20 +149,27 @@ impl Run {
     }
 }
 
-impl crate::abi::RunObject for Run {
-    fn run(&self) -> CallFuture<'_> {
-        guard::future(&mut Arc::clone(&self.id).into(), || match self.function {
-            TaskFn::Async(function) => function(self.context.clone()),
-            TaskFn::Sync(_) => Box::pin(async { Err(Self::wrong_kind("async")) }),
+impl RunObject for Run {
+    fn run(&self) -> RunFuture<'_> {
+        guard::future(&mut Arc::clone(&self.id).into(), || {
+            let result = match self.function {
+                TaskFn::Async(function) => function(self.context.clone()),
+                TaskFn::Sync(_) => Box::pin(async { Err(Self::wrong_kind("async")) }),
+            };
+            Box::pin(async move { result.await.map(json) })
         })
     }
 
-    fn run_blocking(&self) -> RResult<(), FfiError> {
+    fn run_blocking(&self) -> RResult<RString, FfiError> {
         guard::call(&self.id, || match self.function {
-            TaskFn::Sync(function) => function(self.context.clone()),
+            TaskFn::Sync(function) => function(self.context.clone()).map(json),
             TaskFn::Async(_) => Err(Self::wrong_kind("sync")),
         })
         .map_err(FfiError::from)
         .into()
     }
+}
+
+fn json(result: Value) -> RString {
+    result.to_string().into()
 }

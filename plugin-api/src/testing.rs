@@ -48,6 +48,7 @@ use crate::{
     Batch, Component, Context, Event, Kind, Mode, SchedulerError,
     abi::{Host_TO, SharedCounter, SharedGauge},
     batch::EventHeader,
+    spec::{RunInfo, RunRequest, RunTarget},
 };
 
 pub use run::block_on;
@@ -65,6 +66,7 @@ pub struct TestHost {
 struct Setup {
     id: Arc<str>,
     config: Arc<str>,
+    run: Option<RunRequest>,
     mode: Mode,
     inputs: BTreeMap<&'static str, Vec<&'static str>>,
     outputs: BTreeMap<&'static str, &'static str>,
@@ -132,6 +134,7 @@ impl TestHost {
         let setup = Setup {
             id: "test".into(),
             config: "{}".into(),
+            run: None,
             mode: Mode::Replay,
             inputs: BTreeMap::new(),
             outputs: BTreeMap::new(),
@@ -147,6 +150,19 @@ impl TestHost {
     pub fn with_config(mut self, config: impl Serialize) -> Self {
         let json = serde_json::to_string(&config).expect("a configuration is plain data");
         self.setup.config = json.into();
+        self
+    }
+
+    /// Makes the context that of a first attempt of a run with these arguments.
+    ///
+    /// # Panics
+    /// If they can't be written as JSON.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: impl Serialize) -> Self {
+        let arguments = serde_json::to_value(arguments).expect("arguments are plain data");
+        let target = RunTarget::Task(self.setup.id.to_string());
+        let info = RunInfo { id: "run".to_owned(), attempt: 1 };
+        self.setup.run = Some(RunRequest { target, info, arguments });
         self
     }
 
@@ -181,7 +197,11 @@ impl TestHost {
     /// The context that a component or task gets.
     pub fn context(&self) -> Context {
         let host = host::Lent { setup: self.setup.clone(), shared: self.shared.clone() };
-        Context::new(Host_TO::from_value(host, abi_stable::sabi_trait::TD_Opaque))
+        let context = Context::new(Host_TO::from_value(host, abi_stable::sabi_trait::TD_Opaque));
+        match &self.setup.run {
+            Some(run) => context.of_run(run.clone()),
+            None => context,
+        }
     }
 
     /// Makes a component as a host would, its configuration checked.

@@ -4,7 +4,7 @@
 
 use std::num::NonZeroUsize;
 
-use hotbay::plugin::{BayConfig, Generation};
+use hotbay::runtime::{BayConfig, Generation};
 use hotbay_market::{FairValue, Fixed, Instrument};
 use hotbay_plugin_api::{Event, Kind};
 use serde_json::{Value, json};

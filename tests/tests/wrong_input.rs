@@ -116,7 +116,7 @@ fn a_truncated_library_where_a_plugin_is_needed() {
 #[test]
 fn a_library_of_another_api_version_where_a_plugin_is_needed() {
     needs("libnumbers_pass.so", &std::fs::read(library("wrong-api")).unwrap())
-        .expect_stderr(&["was built for plugin API 99, this host speaks 2", "rebuild it"]);
+        .expect_stderr(&["was built for plugin API 99, this host speaks 3", "rebuild it"]);
 }
 
 #[test]

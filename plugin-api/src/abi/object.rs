@@ -121,12 +121,15 @@ pub trait EventObject: Send + Sync {
     fn shutdown(&mut self) -> CallFuture<'_>;
 }
 
-/// One run of a task of `PLUGIN_TASKS`. The manifest says which of the two to call.
+/// A run in progress inside a plugin. Its result is JSON, which the receiver copies at once.
+pub type RunFuture<'a> = BorrowingFfiFuture<'a, RResult<RString, FfiError>>;
+
+/// One run of a task or of a task kind. The manifest says which of the two to call.
 #[sabi_trait]
 pub trait RunObject: Send + Sync {
-    fn run(&self) -> CallFuture<'_>;
+    fn run(&self) -> RunFuture<'_>;
     #[sabi(last_prefix_field)]
-    fn run_blocking(&self) -> RResult<(), FfiError>;
+    fn run_blocking(&self) -> RResult<RString, FfiError>;
 }
 
 /// What `create_component` gives.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay::plugin::{BayConfig, Generation, PluginComponent, Services};
+use hotbay::runtime::{BayConfig, Generation, PluginComponent, Services};
 use hotbay_market::{FairValue, Fixed, Instrument};
 use hotbay_plugin_api::{
     Batch, ChannelName, EventTask,

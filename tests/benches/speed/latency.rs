@@ -5,7 +5,7 @@
 //! the connector publishes. What lies between two stamps is the publishing, the wake of
 //! the other thread, and the call into the other plugin.
 
-use hotbay::{app::Host, config::Config};
+use hotbay::{config::Config, daemon::Host};
 use hotbay_tests::{PluginsFolder, hotbay};
 
 use super::pipeline::{PLUGINS, yaml};
