@@ -18,7 +18,8 @@
 //!   that body for an object of an older plugin, so the body must do what hosts did before.
 //! * *Methods that a host lends*, in [`Host`], [`Inbox`] and [`HostLog`]: the same. An older
 //!   plugin does not call them. The default body runs for a newer plugin in an older host.
-//! * *Structs and enums by value*, such as [`FfiError`] and [`Polled`], are frozen.
+//! * *Structs and enums by value*, such as [`FfiError`], [`Polled`], [`Started`] and
+//!   [`SharedCounter`], are frozen.
 //! * *Data as JSON*, in [`spec`](crate::spec): a field may be added if its absence means what
 //!   hosts did before. What a host does not understand and would change what it ought to do
 //!   makes it refuse the task, and name the field; see [`TaskSpec`](crate::spec::TaskSpec).
@@ -45,14 +46,16 @@
 
 mod descriptor;
 mod host;
+mod meter;
 mod module;
 mod object;
 
 pub use descriptor::{API_VERSION, DESCRIPTOR_SECTION, Descriptor, DescriptorText, ENTRY_PREFIX};
 pub use host::{Host, Host_TO, HostLog, HostLog_TO, Inbox, Inbox_TO, Polled, PublishWait};
+pub use meter::{SharedCounter, SharedGauge};
 pub(crate) use module::library_header;
 pub use module::{ConfigProblem, LibraryHeader, PluginModule, PluginRef};
 pub use object::{
     BackgroundObject, BackgroundObject_TO, CallFuture, ComponentObject, EventObject,
-    EventObject_TO, FfiError, FfiState, RunFuture, RunObject, RunObject_TO, SaveFuture,
+    EventObject_TO, FfiError, FfiState, RunFuture, RunObject, RunObject_TO, SaveFuture, Started,
 };

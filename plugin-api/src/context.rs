@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     ChannelName, Publisher, SchedulerError, Subscription,
-    abi::{Host_TO, Inbox_TO, PublishWait},
+    abi::{Host_TO, Inbox_TO, PublishWait, SharedCounter, SharedGauge},
     batch::EventHeader,
     spec::{RunInfo, RunRequest},
 };
@@ -169,13 +169,17 @@ impl Context {
     }
 
     /// A counter of this component, shown in the host's status and report.
-    pub fn counter(&self, name: &'static str) -> Counter {
-        Counter { context: self.clone(), name }
+    ///
+    /// Ask for it once and keep it: adding to it costs next to nothing, finding it does not.
+    pub fn counter(&self, name: &str) -> Counter {
+        Counter(self.host.counter(RStr::from(name)))
     }
 
     /// A gauge of this component, shown in the host's status and report.
-    pub fn gauge(&self, name: &'static str) -> Gauge {
-        Gauge { context: self.clone(), name }
+    ///
+    /// Ask for it once and keep it, as with a [counter](Self::counter).
+    pub fn gauge(&self, name: &str) -> Gauge {
+        Gauge(self.host.gauge(RStr::from(name)))
     }
 
     /// Tells how far a long job is, in any unit: bytes read, lines done.
@@ -214,31 +218,25 @@ impl fmt::Debug for Context {
     }
 }
 
-/// A number that only grows.
+/// A number that only grows. Clones are the same counter.
 #[derive(Debug, Clone)]
-pub struct Counter {
-    context: Context,
-    name: &'static str,
-}
+pub struct Counter(SharedCounter);
 
 impl Counter {
-    /// Adds to it.
+    /// Adds to the counter, which stays at its largest value once it is reached.
     pub fn add(&self, by: u64) {
-        self.context.host.count(RStr::from(self.name), by);
+        self.0.add(by);
     }
 }
 
-/// A number that goes up and down.
+/// A number that goes up and down. Clones are the same gauge.
 #[derive(Debug, Clone)]
-pub struct Gauge {
-    context: Context,
-    name: &'static str,
-}
+pub struct Gauge(SharedGauge);
 
 impl Gauge {
-    /// Sets it.
+    /// Sets the gauge.
     pub fn set(&self, value: f64) {
-        self.context.host.gauge(RStr::from(self.name), value);
+        self.0.set(value);
     }
 }
 

@@ -7,12 +7,12 @@ use abi_stable::{
     prefix_type::WithMetadata,
     sabi_trait::TD_Opaque,
     staticref,
-    std_types::{RBox, ROption, RResult, RStr, RString},
+    std_types::{RBox, ROption, RResult, RSlice, RStr, RString},
 };
 
 use crate::{
-    Batch, ChannelName, Component, ComponentManifest, Context, Manifest, PluginTask,
-    PluginTaskKind, Port, PortManifest, Role, SchedulerError, TaskFn,
+    Batch, ChannelName, Component, ComponentManifest, Context, EventDescription, Manifest,
+    PluginTask, PluginTaskKind, Port, PortManifest, Role, SchedulerError, TaskFn,
     abi::{
         BackgroundObject_TO, ComponentObject, ConfigProblem, EventObject_TO, FfiError, Host_TO,
         LibraryHeader, PluginModule, PluginRef, RunObject_TO, library_header,
@@ -200,6 +200,7 @@ impl<X: Exported> Module<X> {
         check_config: check_config::<X>,
         create_component: create_component::<X>,
         create_run: create_run::<X>,
+        event_to_json: event_to_json::<X>,
         close,
     }));
 
@@ -270,6 +271,16 @@ extern "C" fn create_run<X: Exported>(
     .into()
 }
 
+extern "C" fn event_to_json<X: Exported>(kind: u32, payload: RSlice<'_, u8>) -> ROption<RString> {
+    let ports = X::EXPORTS.components.iter().flat_map(|it| it.inputs.iter().chain(it.outputs));
+    let mut known = ports.flat_map(|port| port.events);
+    let json = guard::call(&X::EXPORTS.name.into(), || {
+        let found = known.find(|event| event.kind().code() == kind);
+        Ok(found.and_then(|event| event.to_json(payload.as_slice())))
+    });
+    option(json.ok().flatten().map(RString::from))
+}
+
 extern "C" fn close() {
     #[cfg(feature = "tokio")]
     crate::runtime::close();
@@ -291,5 +302,6 @@ fn port(port: &Port) -> PortManifest {
         name: port.name.to_owned(),
         description: port.description.to_owned(),
         required: port.required,
+        events: port.events.iter().map(EventDescription::spec).collect(),
     }
 }

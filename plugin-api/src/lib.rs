@@ -66,6 +66,10 @@
 //! a host process. With the feature `tokio`, `tokio::time::sleep`, sockets and
 //! `tokio::spawn` work inside a plugin.
 
+// The derive macros name this crate from outside, also where its own tests use them.
+#[cfg(all(test, feature = "abi"))]
+extern crate self as hotbay_plugin_api;
+
 #[cfg(feature = "abi")]
 pub mod abi;
 #[cfg(feature = "abi")]
@@ -76,6 +80,8 @@ mod component;
 #[cfg(feature = "abi")]
 mod context;
 mod error;
+#[cfg(feature = "abi")]
+mod event;
 #[cfg(feature = "abi")]
 mod export;
 #[cfg(feature = "abi")]
@@ -108,8 +114,8 @@ pub use payload::Payload;
 pub use role::Role;
 #[cfg(feature = "spec")]
 pub use spec::{
-    Backoff, ComponentManifest, FunctionKind, Manifest, Misfire, Overlap, PortManifest, Priority,
-    RunInfo, Schedule, TaskKindSpec, TaskSpec,
+    Backoff, ComponentManifest, EventTypeSpec, FunctionKind, Manifest, Misfire, Overlap,
+    PortManifest, Priority, RunInfo, Schedule, TaskKindSpec, TaskSpec,
 };
 pub use state::SavedState;
 pub use task::{
@@ -118,10 +124,12 @@ pub use task::{
 
 #[cfg(feature = "abi")]
 pub use {
-    batch::{Batch, Event, EventHeader, EventRef, Kind},
+    batch::{Batch, EventHeader, EventRef},
     component::{Component, NoConfig, Port, aggregator, connector, executor, strategy},
     context::{Context, Counter, Gauge, Mode},
+    event::{Event, EventDescription, EventTypes, Kind},
     export::{ComponentExport, Exports},
+    hotbay_plugin_api_macros::Event,
     plugin_task::{PluginTask, PluginTaskKind, RunResult, SchemaFn, TaskFn, TaskFuture, schema_of},
     publisher::Publisher,
     schemars::JsonSchema,
@@ -147,6 +155,7 @@ pub mod __private {
     pub use abi_stable;
 
     pub use crate::{
+        event::{decode_fixed, decode_serde, encode_fixed, encode_serde},
         export::{Exported, header, plugin},
         plugin_task::run_result,
     };

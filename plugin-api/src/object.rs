@@ -3,33 +3,56 @@
 use std::sync::Arc;
 
 use abi_stable::std_types::{ROption, RResult, RStr, RString};
+use async_ffi::FfiContext;
 use serde_json::Value;
 
 use crate::{
     Batch, ChannelName, Context, SavedState, SchedulerError, TaskFn,
     abi::{
         BackgroundObject, CallFuture, EventObject, FfiError, FfiState, RunFuture, RunObject,
-        SaveFuture,
+        SaveFuture, Started,
     },
-    guard,
+    guard::{self, Name},
     task::{BackgroundTask, EventTask},
 };
 
 /// A value of the author's whose destructor may panic without harm.
 struct Owned<T> {
-    id: Arc<str>,
+    name: Name,
     value: Option<T>,
 }
 
 impl<T> Owned<T> {
-    fn get(&mut self) -> &mut T {
-        self.value.as_mut().expect("taken only in drop")
+    fn new(id: Arc<str>, value: T) -> Self {
+        Self { name: id.into(), value: Some(value) }
+    }
+
+    /// The name under which the value's code runs, and the value.
+    fn parts(&mut self) -> (&mut Name, &mut T) {
+        (&mut self.name, self.value.as_mut().expect("taken only in drop"))
+    }
+
+    fn call<'a, R: 'a>(
+        &'a mut self,
+        method: impl FnOnce(&'a mut T) -> guard::Boxed<'a, R>,
+    ) -> guard::Crossing<'a, R> {
+        let (name, value) = self.parts();
+        guard::future(name, || method(value))
+    }
+
+    fn start<'a>(
+        &'a mut self,
+        method: impl FnOnce(&'a mut T) -> guard::Boxed<'a, ()>,
+        cx: &mut FfiContext<'_>,
+    ) -> Started<'a> {
+        let (name, value) = self.parts();
+        guard::start(name, || method(value), cx)
     }
 }
 
 impl<T> Drop for Owned<T> {
     fn drop(&mut self) {
-        guard::drop_quietly(&self.id, self.value.take());
+        guard::drop_quietly(&mut self.name, self.value.take());
     }
 }
 
@@ -37,34 +60,29 @@ pub(crate) struct Background<T>(Owned<T>);
 
 impl<T> Background<T> {
     pub(crate) fn new(id: Arc<str>, task: T) -> Self {
-        Self(Owned { id, value: Some(task) })
+        Self(Owned::new(id, task))
     }
 }
 
 impl<T: BackgroundTask> BackgroundObject for Background<T> {
     fn initialize(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || self.0.get().initialize())
+        self.0.call(|task| task.initialize())
     }
 
-    fn execute(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || self.0.get().execute())
+    fn execute<'a>(&'a mut self, cx: &mut FfiContext<'_>) -> Started<'a> {
+        self.0.start(|task| task.execute(), cx)
     }
 
     fn save_state(&mut self) -> SaveFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || saved(self.0.get().save_state()))
+        self.0.call(|task| saved(task.save_state()))
     }
 
     fn restore(&mut self, state: FfiState) -> CallFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || self.0.get().restore(state.into()))
+        self.0.call(|task| task.restore(state.into()))
     }
 
     fn shutdown(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || self.0.get().shutdown())
+        self.0.call(|task| task.shutdown())
     }
 }
 
@@ -76,7 +94,7 @@ pub(crate) struct Events<T> {
 impl<T: EventTask<ChannelName, Batch>> Events<T> {
     pub(crate) fn new(id: Arc<str>, task: T) -> Self {
         let channel = task.subscribed_event().clone();
-        Self { channel, task: Owned { id, value: Some(task) } }
+        Self { channel, task: Owned::new(id, task) }
     }
 }
 
@@ -86,33 +104,27 @@ impl<T: EventTask<ChannelName, Batch>> EventObject for Events<T> {
     }
 
     fn initialize(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().initialize())
+        self.task.call(|task| task.initialize())
     }
 
-    fn handle_event(&mut self, batch: Batch) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().handle_event(batch))
+    fn handle_event<'a>(&'a mut self, batch: Batch, cx: &mut FfiContext<'_>) -> Started<'a> {
+        self.task.start(|task| task.handle_event(batch), cx)
     }
 
     fn end_of_input(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().end_of_input())
+        self.task.call(|task| task.end_of_input())
     }
 
     fn save_state(&mut self) -> SaveFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || saved(self.task.get().save_state()))
+        self.task.call(|task| saved(task.save_state()))
     }
 
     fn restore(&mut self, state: FfiState) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().restore(state.into()))
+        self.task.call(|task| task.restore(state.into()))
     }
 
     fn shutdown(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().shutdown())
+        self.task.call(|task| task.shutdown())
     }
 }
 
@@ -139,7 +151,7 @@ impl Run {
 
 impl RunObject for Run {
     fn run(&self) -> RunFuture<'_> {
-        guard::future(&self.id, || {
+        guard::future(&mut Arc::clone(&self.id).into(), || {
             let result = match self.function {
                 TaskFn::Async(function) => function(self.context.clone()),
                 TaskFn::Sync(_) => Box::pin(async { Err(Self::wrong_kind("async")) }),

@@ -4,6 +4,7 @@
 //! nothing here depends on `abi_stable`. The rules for growing are those of the window, which
 //! the documentation of the module `abi` describes.
 
+mod event_type;
 mod manifest;
 mod millis;
 mod port;
@@ -14,6 +15,7 @@ mod schedule;
 mod task;
 mod task_kind;
 
+pub use event_type::EventTypeSpec;
 pub use manifest::{ComponentManifest, Manifest};
 pub use port::PortManifest;
 pub use priority::Priority;

@@ -220,6 +220,46 @@ fn a_required_port_that_is_not_connected() {
 }
 
 #[test]
+fn an_input_of_another_event_type_than_the_output_on_its_channel() {
+    let folder = PluginsFolder::with(&[
+        "market-sample",
+        "market-aggregator",
+        "mean-reversion",
+        "numbers-pass",
+        "numbers-sink",
+    ]);
+    let pipeline = "\
+channels:
+  raw: { capacity: 64 }
+  quotes: { capacity: 64 }
+  orders: { capacity: 64 }
+  passed: { capacity: 64 }
+pipeline:
+  time: replay
+  connectors:
+    - { id: sample, plugin: market-sample, outputs: raw }
+  aggregator: { id: merge, plugin: market-aggregator, inputs: raw, outputs: { quotes: quotes } }
+  strategies:
+    - id: reversion
+      plugin: mean-reversion
+      inputs: { fair: [quotes] }
+      outputs: orders
+      config: { quantity: \"1\", theta: 1.0 }
+    - { id: pass, plugin: numbers-pass, inputs: quotes, outputs: passed }
+  executors:
+    - { id: sink, plugin: numbers-sink, inputs: orders }
+";
+    let ended = refused(&ConfigFile::new(&folder, pipeline));
+    ended.expect_stderr(&[
+        "hotbay.yaml:15:24: ",
+        "input `fair` of `reversion` takes `hotbay.market/fair-value/1`, but output `quotes` of \
+         `merge` publishes `hotbay.market/quote/1` on channel `quotes`",
+    ]);
+    // Ports that tell no type, as those of `pass` and `sink`, take any.
+    assert_eq!(ended.stderr.matches(" takes ").count(), 1, "{}", ended.stderr);
+}
+
+#[test]
 fn several_problems_are_told_at_once() {
     let text = SOUND.replace("to: 10", "to: ten").replace("plugin: numbers-sink", "plugin: sink");
     refused(&ConfigFile::new(&folder(), &text))

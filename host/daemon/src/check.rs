@@ -1,9 +1,11 @@
 //! Holding the configuration against what the plugins bring.
 
+mod event_types;
 mod ports;
 
-use hotbay_plugin_api::ComponentManifest;
+use hotbay_plugin_api::{ComponentManifest, Manifest};
 
+pub(super) use event_types::event_types;
 use ports::{Direction, connect};
 
 use super::{
@@ -40,7 +42,7 @@ pub(super) fn missing(
     findings.push(finding.with_help(plugins.names()));
 }
 
-/// Finds components whose plugins are not there.
+/// Finds components whose plugins are not there, and those that do not fit together.
 pub(super) fn components(
     config: &Config,
     plugins: &Plugins,
@@ -53,6 +55,8 @@ pub(super) fn components(
             self::missing(config, plugins, (&path, &entry.plugin), missing, findings);
         }
     }
+    let manifest = |plugin: &str| plugins.get(plugin).map(|plugin| &plugin.info().manifest);
+    event_types(config, manifest, findings);
 }
 
 /// Finds entries whose plugins are not there.
@@ -97,7 +101,7 @@ pub(super) async fn component(
     findings: &mut Diagnostics,
 ) -> Option<Wired> {
     let plugin = &berth.generation;
-    let found = match find(config, plugin, entry) {
+    let found = match find(config, &plugin.info().manifest, entry) {
         Ok(found) => found,
         Err(finding) => {
             findings.push(finding);
@@ -129,10 +133,9 @@ pub(super) async fn component(
 /// The component that an entry means.
 fn find<'p>(
     config: &Config,
-    plugin: &'p Generation,
+    manifest: &'p Manifest,
     entry: &ComponentEntry,
 ) -> Result<&'p ComponentManifest, Diagnostic> {
-    let manifest = &plugin.info().manifest;
     let of_role = || manifest.components.iter().filter(|known| known.role == entry.role);
     let names = |of: Vec<&ComponentManifest>| {
         let names: Vec<_> = of.iter().map(|it| format!("`{}` ({})", it.name, it.role)).collect();

@@ -161,6 +161,11 @@ impl Live {
         let loaded = self.plugins.load(&self.config, library, sidecar, &mut findings).await;
         let berth = loaded.map_err(|error| refuse("load", &error.refusal))?;
         let mut meaning = meaning(&self.config, &berth, &mut findings).await;
+        let manifest = |plugin: &str| match plugin == name {
+            true => Some(&berth.generation.info().manifest),
+            false => self.plugins.get(plugin).map(|plugin| &plugin.info().manifest),
+        };
+        check::event_types(&self.config, manifest, &mut findings);
         if findings.has_errors() {
             self.closings.begin(Closing::of(berth));
             return Err(refuse("configuration", &findings));

@@ -35,7 +35,11 @@ impl<T: Send + 'static> Housed<T> {
 
     /// The object; `None` after its bay closed.
     pub(crate) async fn lock(&self) -> MutexGuard<'_, Option<T>> {
-        self.lodger.0.lock().await
+        // Nearly always free: only a closing bay asks besides the holder.
+        match self.lodger.0.try_lock() {
+            Ok(object) => object,
+            Err(_) => self.lodger.0.lock().await,
+        }
     }
 
     /// Lets the object make another one, on a thread of the bay; `None` after the bay closed.

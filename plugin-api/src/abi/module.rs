@@ -5,7 +5,7 @@ use abi_stable::{
     library::{LibHeader, RootModule},
     package_version_strings,
     sabi_types::VersionStrings,
-    std_types::{RBox, ROption, RResult, RStr, RString},
+    std_types::{RBox, ROption, RResult, RSlice, RStr, RString},
 };
 
 use crate::abi::{ComponentObject, FfiError, Host_TO, HostLog_TO, RunObject_TO};
@@ -36,6 +36,9 @@ pub struct PluginModule {
         RStr<'_>,
         Host_TO<'static, RBox<()>>,
     ) -> RResult<RunObject_TO<'static, RBox<()>>, FfiError>,
+    /// A payload as JSON, by the code of its kind; `RNone` if no port of the plugin tells
+    /// that kind, or if the payload is damaged.
+    pub event_to_json: extern "C" fn(u32, RSlice<'_, u8>) -> ROption<RString>,
     /// Ends what the plugin runs by itself. Called once, after all objects are gone.
     #[sabi(last_prefix_field)]
     pub close: extern "C" fn(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::EventTypeSpec;
+
 /// One input or output of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortManifest {
@@ -12,4 +14,7 @@ pub struct PortManifest {
     pub description: String,
     /// Whether it must be connected.
     pub required: bool,
+    /// The types of the events that it carries; empty if it does not tell them.
+    #[serde(default)]
+    pub events: Vec<EventTypeSpec>,
 }
