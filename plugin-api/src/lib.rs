@@ -105,6 +105,8 @@ mod state;
 mod subscription;
 mod task;
 #[cfg(feature = "abi")]
+mod task_fn;
+#[cfg(feature = "abi")]
 pub mod testing;
 
 pub use async_trait::async_trait;
@@ -130,10 +132,11 @@ pub use {
     event::{Event, EventDescription, EventTypes, Kind},
     export::{ComponentExport, Exports},
     hotbay_plugin_api_macros::Event,
-    plugin_task::{PluginTask, PluginTaskKind, RunResult, SchemaFn, TaskFn, TaskFuture, schema_of},
+    plugin_task::{PluginTask, PluginTaskKind, SchemaFn, schema_of},
     publisher::Publisher,
     schemars::JsonSchema,
     subscription::{Subscription, TryRecvError},
+    task_fn::{RunResult, TaskFn, TaskFuture},
 };
 
 /// Everything that a plugin's source usually needs.
@@ -157,6 +160,6 @@ pub mod __private {
     pub use crate::{
         event::{decode_fixed, decode_serde, encode_fixed, encode_serde},
         export::{Exported, header, plugin},
-        plugin_task::run_result,
+        task_fn::run_result,
     };
 }

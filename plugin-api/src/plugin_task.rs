@@ -1,46 +1,14 @@
 //! `PLUGIN_TASKS` and `PLUGIN_TASK_KINDS`: what a plugin brings to run.
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    Context, SchedulerError,
-    spec::{Backoff, FunctionKind, Misfire, Overlap, Priority, Schedule, TaskKindSpec, TaskSpec},
+    TaskFn,
+    spec::{Backoff, Misfire, Overlap, Priority, Schedule, TaskKindSpec, TaskSpec},
 };
-
-/// What a task's function came to: its result as JSON, `null` for `()`.
-pub type RunResult = Result<Value, SchedulerError>;
-
-/// What an async task function returns, boxed.
-pub type TaskFuture = Pin<Box<dyn Future<Output = RunResult> + Send>>;
-
-/// The function behind a task; made by [`run_async!`](crate::run_async) and
-/// [`run_sync!`](crate::run_sync).
-#[derive(Clone, Copy)]
-pub enum TaskFn {
-    /// An async function.
-    Async(fn(Context) -> TaskFuture),
-    /// A function that computes or blocks; it gets a thread of the plugin's blocking pool.
-    Sync(fn(Context) -> RunResult),
-}
-
-impl TaskFn {
-    fn kind(self) -> FunctionKind {
-        match self {
-            Self::Async(_) => FunctionKind::Async,
-            Self::Sync(_) => FunctionKind::Sync,
-        }
-    }
-}
-
-impl fmt::Debug for TaskFn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind().fmt(f)
-    }
-}
 
 /// The JSON Schema of a type, as a function that a constant can hold.
 pub type SchemaFn = fn() -> Value;
@@ -84,7 +52,7 @@ pub struct PluginTask {
     pub jitter: Duration,
     /// After how many failed runs in a row somebody is alerted.
     pub alert_after: Option<u32>,
-    /// The schema of the arguments that [`Context::arguments`] reads, by [`schema_of`].
+    /// The schema of the arguments that [`Context::arguments`](crate::Context::arguments) reads, by [`schema_of`].
     pub arguments: Option<SchemaFn>,
     /// Whether it runs unless the host's configuration switches it on or off.
     pub enabled: bool,
@@ -137,7 +105,7 @@ impl PluginTask {
 /// A kind of task that a plugin offers for submission: an entry of its `PLUGIN_TASK_KINDS`.
 ///
 /// It has no schedule: a run begins when somebody submits one, with parameters that the
-/// function reads by [`Context::arguments`].
+/// function reads by [`Context::arguments`](crate::Context::arguments).
 ///
 /// ```
 /// use hotbay_plugin_api::prelude::*;
@@ -186,38 +154,7 @@ impl PluginTaskKind {
             description: self.description.to_owned(),
             function: self.run.kind(),
             parameters: (self.parameters)(),
+            not_understood: serde_json::Map::new(),
         }
     }
-}
-
-/// Turns what an author's function returned into a run's result.
-#[doc(hidden)]
-pub fn run_result<T: Serialize>(returned: Result<T, SchedulerError>) -> RunResult {
-    serde_json::to_value(returned?).map_err(|error| {
-        SchedulerError::TaskExecution(format!("the run's result is not plain data: {error}"))
-    })
-}
-
-/// Makes a [`TaskFn`] of an `async fn(Context) -> Result<T, SchedulerError>`.
-///
-/// `T` is the run's result: `()`, or any type that implements `serde::Serialize`.
-#[macro_export]
-macro_rules! run_async {
-    ($function:path) => {
-        $crate::TaskFn::Async(|context| {
-            ::std::boxed::Box::pin(async move {
-                $crate::__private::run_result($function(context).await)
-            })
-        })
-    };
-}
-
-/// Makes a [`TaskFn`] of a `fn(Context) -> Result<T, SchedulerError>` that computes or blocks.
-///
-/// `T` is the run's result: `()`, or any type that implements `serde::Serialize`.
-#[macro_export]
-macro_rules! run_sync {
-    ($function:path) => {
-        $crate::TaskFn::Sync(|context| $crate::__private::run_result($function(context)))
-    };
 }

@@ -5,6 +5,7 @@
 //! the documentation of the module `abi` describes.
 
 mod event_type;
+mod fields;
 mod manifest;
 mod millis;
 mod port;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, de::Error};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
     Backoff, Misfire, Overlap, Priority, Schedule,
+    fields::Fields,
     millis::{self, Millis},
 };
 
@@ -121,45 +122,6 @@ impl<'de> Deserialize<'de> for TaskSpec {
             not_understood: fields.with_effect(),
             ..plain
         })
-    }
-}
-
-/// The fields of a spec that nobody has read yet.
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn required<T: DeserializeOwned, E: Error>(&mut self, name: &'static str) -> Result<T, E> {
-        let value = self.0.remove(name).ok_or_else(|| E::missing_field(name))?;
-        T::deserialize(value).map_err(|error| E::custom(format!("{name}: {error}")))
-    }
-
-    /// Takes a field out if it can be read; what can't be read stays.
-    fn take<T: DeserializeOwned>(&mut self, name: &str, absent: T) -> T {
-        match self.0.get(name).map(T::deserialize) {
-            Some(Ok(value)) => {
-                self.0.remove(name);
-                value
-            }
-            Some(Err(_)) | None => absent,
-        }
-    }
-
-    /// What is left and may change what a host ought to do.
-    fn with_effect(self) -> Map<String, Value> {
-        let fields = self.0.into_iter();
-        fields.filter(|(name, value)| !name.starts_with("x-") && !is_nothing(value)).collect()
-    }
-}
-
-/// Whether a value is one of those that can have no effect.
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(value) => !value,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(values) => values.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
     }
 }
 

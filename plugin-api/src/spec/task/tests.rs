@@ -80,3 +80,10 @@ fn a_spec_without_a_name_or_of_an_unknown_function_is_no_spec() {
         assert!(serde_json::from_value::<TaskSpec>(json).is_err());
     }
 }
+
+#[test]
+fn a_task_kind_of_a_later_sdk_keeps_what_this_host_does_not_understand() {
+    let json = json!({ "name": "a", "function": "sync", "timeout_ms": 5, "x-icon": "moon" });
+    let kind: crate::spec::TaskKindSpec = serde_json::from_value(json).unwrap();
+    assert_eq!(kind.not_understood.keys().collect::<Vec<_>>(), ["timeout_ms"]);
+}
