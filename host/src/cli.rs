@@ -4,7 +4,9 @@
 
 mod crash;
 mod inspect;
+mod progress;
 mod quarantine;
+mod report;
 mod run;
 mod status;
 mod trust;
@@ -12,7 +14,7 @@ mod trust;
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use hotbay::plugin::TrustMode;
+use hotbay_loader::TrustMode;
 use tracing_subscriber::EnvFilter;
 
 /// What went wrong was found before anything ran.

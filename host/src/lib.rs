@@ -1,20 +1,20 @@
 //! Hotbay, the library: an event bus, a scheduler and trading engines for programs
 //! that bring their own tasks, load them as plugins, or both.
+//!
+//! Without the feature `plugins`, which is on by default, this is the bus, the scheduler
+//! and the engine alone: few dependencies, any operating system.
 
-pub mod app;
-pub mod bus;
-pub mod config;
-pub mod engine;
-pub mod plugin;
-pub mod reload;
-pub mod scheduler;
+#![forbid(unsafe_code)]
 
-pub use bus::{EventBus, EventReceiver, EventSender, Payload};
-pub use engine::{ComponentOptions, TradingEngine, TradingEngineBuilder};
-pub use hotbay_plugin_api::{
-    Aggregator, BackgroundTask, ChannelConfig, Connector, EventTask, EventType, Executor, Overflow,
-    SchedulerError, Strategy, TaskId, TradingEngineError,
-};
-pub use scheduler::{
-    ExecutionStatus, Scheduler, ShutdownLimits, ShutdownReport, TaskInfo, TaskOptions, TaskRegistry,
-};
+pub use hotbay_core::*;
+
+#[cfg(feature = "plugins")]
+pub use hotbay_config as config;
+#[cfg(feature = "plugins")]
+pub use hotbay_daemon as daemon;
+#[cfg(feature = "plugins")]
+pub use hotbay_loader as loader;
+#[cfg(feature = "plugins")]
+pub use hotbay_runtime as runtime;
+#[cfg(feature = "plugins")]
+pub use hotbay_store as store;

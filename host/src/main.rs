@@ -1,11 +1,13 @@
 //! The `hotbay` program.
 
+#![forbid(unsafe_code)]
+
 mod cli;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // A process that is to probe a library must do nothing else before.
-    hotbay::plugin::serve_probe();
+    hotbay_loader::serve_probe();
     cli::main()
 }

@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay::plugin::{
-    Closed, ComponentSetup, Connections, Generation, Loader, LoaderConfig, Seat, Services,
+use hotbay::{
+    loader::{Loader, LoaderConfig},
+    runtime::{Closed, ComponentSetup, Connections, Generation, Seat, Services},
 };
 use hotbay_plugin_api::{Batch, ChannelName};
 use hotbay_tests::{
@@ -37,7 +38,7 @@ fn loader() -> Loader {
 
 async fn load(loader: &Loader, package: &str) -> Generation {
     let inspected = loader.inspect(library(package), &Arc::default()).await.unwrap();
-    loader.load(inspected, NonZeroUsize::new(2).unwrap()).await.unwrap()
+    Generation::load(loader, inspected, NonZeroUsize::new(2).unwrap()).await.unwrap()
 }
 
 fn services() -> Services {

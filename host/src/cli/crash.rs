@@ -2,7 +2,8 @@
 
 use std::{io::ErrorKind, time::SystemTime};
 
-use hotbay::{config::Config, plugin::CrashLedger};
+use hotbay_config::Config;
+use hotbay_loader::CrashLedger;
 
 /// Notes crashes from now on; says which plugin ended the last run, and puts one that did so
 /// too often into quarantine.

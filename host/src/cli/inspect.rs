@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use hotbay::plugin::{Inspected, LoadError, Loader, LoaderConfig, scan};
+use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, scan};
 use hotbay_plugin_api::{ComponentManifest, PortManifest, TaskKind, TaskManifest};
 use serde_json::{Value, json};
 

@@ -6,10 +6,8 @@ use std::{
     process::ExitCode,
 };
 
-use hotbay::{
-    config::Config,
-    plugin::{Quarantine, ReleaseError},
-};
+use hotbay_config::Config;
+use hotbay_loader::{Quarantine, ReleaseError};
 use serde_json::json;
 
 use super::{Output, WRONG_CONFIGURATION, fail, inspect::table};

@@ -7,17 +7,18 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use hotbay::{
-    app::{Host, HostError, ProgressDisplay, Reloader},
-    config::{Config, Diagnostics},
-    plugin::TrustMode,
-};
+use hotbay_config::{Config, Diagnostics};
+use hotbay_daemon::{Host, HostError, Reloader};
+use hotbay_loader::TrustMode;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
-use super::{FAILED_RUN, Output, WRONG_CONFIGURATION, crash::open_ledger, fail};
+use super::{
+    FAILED_RUN, Output, WRONG_CONFIGURATION, crash::open_ledger, fail, progress::ProgressDisplay,
+    report,
+};
 
 pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -> ExitCode {
     // Before everything else: whoever tells it to stop while it loads means it.
@@ -53,7 +54,7 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     match ran {
         Ok(report) => {
             match output {
-                Output::Table => println!("{}", report.to_tables(width())),
+                Output::Table => println!("{}", report::render(&report, width())),
                 Output::Json => match serde_json::to_string_pretty(&report) {
                     Ok(json) => println!("{json}"),
                     Err(error) => return fail(&format!("the report can't be written: {error}")),

@@ -2,12 +2,10 @@
 
 use std::{path::Path, process::ExitCode};
 
-use hotbay::{
-    app::{BuildState, Status, TrustStatus, read_status},
-    config::Config,
-    plugin::{TrustMode, TrustedBy},
-    reload::record::{Outcome, Replacement},
-};
+use hotbay_config::Config;
+use hotbay_daemon::{BuildState, Status, TrustStatus, read_status};
+use hotbay_loader::{TrustMode, TrustedBy};
+use hotbay_store::record::{Outcome, Replacement};
 
 use super::{NOT_RUNNING, Output, fail, inspect::table};
 

@@ -6,11 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use hotbay::{
-    app::{pins_finding, read_keys},
-    config::Trust as Written,
-    plugin::{Added, Loader, LoaderConfig, Pin, Pins, Trust, TrustMode},
-};
+use hotbay_config::Trust as Written;
+use hotbay_daemon::{pins_finding, read_keys};
+use hotbay_loader::{Added, Loader, LoaderConfig, Pin, Pins, Trust, TrustMode};
 
 use super::{WRONG_CONFIGURATION, fail};
 

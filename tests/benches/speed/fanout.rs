@@ -8,7 +8,7 @@ use std::{
 
 use hotbay::{
     Scheduler, TaskOptions,
-    plugin::{Generation, PluginComponent},
+    runtime::{Generation, PluginComponent},
 };
 use hotbay_plugin_api::ChannelName;
 use hotbay_tests::library;
@@ -24,7 +24,10 @@ const ROOM: usize = 256 * 400;
 pub(crate) async fn run() {
     let loader = loader();
     let inspected = loader.inspect(library("numbers-sink"), &Arc::default()).await.unwrap();
-    let plugin = loader.load(inspected, NonZeroUsize::new(2).unwrap()).await.unwrap();
+    let plugin =
+        hotbay::runtime::Generation::load(&loader, inspected, NonZeroUsize::new(2).unwrap())
+            .await
+            .unwrap();
     let (plugins, tokio, ratio) = in_turns(
         async || to_plugins(&plugin).await,
         async || tokio::spawn(to_tasks()).await.unwrap(),

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use hotbay::{app::Host, config::Config};
+use hotbay::{config::Config, daemon::Host};
 use hotbay_tests::{PluginsFolder, hotbay};
 use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hotbay::{app::Host, config::Config};
+use hotbay::{config::Config, daemon::Host};
 use hotbay_tests::{PluginsFolder, hotbay, workspace};
 
 use super::sample::median;

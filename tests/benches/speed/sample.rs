@@ -2,8 +2,9 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use hotbay::plugin::{
-    ComponentSetup, Connections, Generation, Loader, LoaderConfig, PluginComponent, Seat, Services,
+use hotbay::{
+    loader::{Loader, LoaderConfig},
+    runtime::{ComponentSetup, Connections, Generation, PluginComponent, Seat, Services},
 };
 use hotbay_plugin_api::{Batch, ChannelName, EventHeader, Kind};
 use hotbay_tests::{hotbay, library};
@@ -78,7 +79,7 @@ pub(crate) fn loader() -> Loader {
 
 pub(crate) async fn load(loader: &Loader, package: &str) -> Generation {
     let inspected = loader.inspect(library(package), &Arc::default()).await.unwrap();
-    loader.load(inspected, NonZeroUsize::new(1).unwrap()).await.unwrap()
+    Generation::load(loader, inspected, NonZeroUsize::new(1).unwrap()).await.unwrap()
 }
 
 /// Ports with their channels.

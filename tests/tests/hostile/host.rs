@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay::plugin::{Closed, LoadError, Loader, LoaderConfig};
+use hotbay::{
+    loader::{LoadError, Loader, LoaderConfig},
+    runtime::{Closed, Generation},
+};
 use hotbay_tests::{PluginsFolder, hotbay, until};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -67,10 +70,12 @@ impl Host {
         // What is good in the probe may yet be found out when it comes to loading.
         let error = match looked {
             Err(error) => error,
-            Ok(inspected) => match self.loader.load(inspected, NonZeroUsize::MIN).await {
-                Err(error) => error,
-                Ok(_) => return Err(format!("{name}: it was let in")),
-            },
+            Ok(inspected) => {
+                match Generation::load(&self.loader, inspected, NonZeroUsize::MIN).await {
+                    Err(error) => error,
+                    Ok(_) => return Err(format!("{name}: it was let in")),
+                }
+            }
         };
         eprintln!("{name} ({took:.1?}): {error}");
         says_what_is_needed(&error, &file);
@@ -103,7 +108,7 @@ impl Host {
             }
         }
         let inspected = inspected.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let loaded = self.loader.load(inspected, NonZeroUsize::MIN).await;
+        let loaded = Generation::load(&self.loader, inspected, NonZeroUsize::MIN).await;
         let loaded = loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(loaded.close(LIMIT).await, Closed::Unmapped, "{name}");
     }

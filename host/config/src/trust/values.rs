@@ -1,0 +1,118 @@
+//! Keys and pins, as they are written.
+
+use std::fmt;
+
+use data_encoding::BASE64;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess};
+use serde::de::{Unexpected, Visitor};
+
+/// A pin, as the configuration has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinEntry {
+    /// The name of the pinned file, without folders; `None` if the pin names none.
+    pub file: Option<String>,
+    /// The SHA-256 of the file's content, 64 hexadecimal digits in lower case.
+    pub hash: String,
+}
+
+impl PinEntry {
+    fn new(file: Option<String>, hash: &str) -> Option<Self> {
+        let is_hash = hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit());
+        is_hash.then(|| Self { file, hash: hash.to_ascii_lowercase() })
+    }
+}
+
+/// Whether a text is a minisign public key: base64 of 42 bytes that begin with `Ed`
+/// (<https://jedisct1.github.io/minisign/#public-key-format>).
+fn is_key(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = match (lines.next(), lines.next(), lines.next()) {
+        (Some(line), None, None) => line,
+        (Some(comment), Some(line), None) if comment.starts_with("untrusted comment:") => line,
+        _ => return false,
+    };
+    BASE64.decode(line.as_bytes()).is_ok_and(|key| key.len() == 42 && key.starts_with(b"Ed"))
+}
+
+/// A key, or the name of a file with one.
+#[derive(Debug)]
+pub(super) enum WrittenKey {
+    Here(String),
+    File(String),
+}
+
+impl<'de> Deserialize<'de> for WrittenKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text {
+            key if is_key(&key) => Ok(Self::Here(key)),
+            // A key that lost a character is no name of a file.
+            text if text.trim().is_empty() || (text.starts_with("RW") && text.len() > 40) => {
+                let expected = "a minisign public key, or the path of a file with one";
+                Err(D::Error::invalid_value(Unexpected::Str(&text), &expected))
+            }
+            file => Ok(Self::File(file)),
+        }
+    }
+}
+
+/// `{ libhello.so: HASH }`, with a list of hashes where several builds are good, or `[HASH]`.
+#[derive(Debug, Default)]
+pub(super) struct Pins(pub(super) Vec<PinEntry>);
+
+impl<'de> Deserialize<'de> for Pins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PinsVisitor { file: None })
+    }
+}
+
+/// The pins of one file, or, without one, of all.
+struct PinsVisitor {
+    file: Option<String>,
+}
+
+impl<'de> Visitor<'de> for PinsVisitor {
+    type Value = Pins;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a SHA-256, 64 hexadecimal digits as `sha256sum FILE` prints them")
+    }
+
+    fn visit_unit<E>(self) -> Result<Pins, E> {
+        Ok(Pins::default())
+    }
+
+    fn visit_str<E: Error>(self, hash: &str) -> Result<Pins, E> {
+        match PinEntry::new(self.file.clone(), hash) {
+            Some(pin) => Ok(Pins(vec![pin])),
+            None => Err(E::invalid_value(Unexpected::Str(hash), &self)),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Pins, A::Error> {
+        let mut pins = Vec::new();
+        while let Some(more) = items.next_element_seed(PinsVisitor { file: self.file.clone() })? {
+            pins.extend(more.0);
+        }
+        Ok(Pins(pins))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pins, A::Error> {
+        if self.file.is_some() {
+            return Err(A::Error::invalid_type(Unexpected::Map, &self));
+        }
+        let mut pins = Vec::new();
+        while let Some(file) = map.next_key::<String>()? {
+            pins.extend(map.next_value_seed(PinsVisitor { file: Some(file) })?.0);
+        }
+        Ok(Pins(pins))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for PinsVisitor {
+    type Value = Pins;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Pins, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}

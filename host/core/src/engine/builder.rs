@@ -1,0 +1,258 @@
+//! Putting an engine together.
+
+use std::{fmt, sync::Arc};
+
+use hotbay_plugin_api::{
+    Aggregator, Connector, EventType, Executor, Role, Strategy, TaskId, TradingEngineError,
+};
+use tokio::{runtime::Handle, sync::Mutex};
+
+use super::TradingEngine;
+use crate::{
+    bus::{EventBus, Payload},
+    scheduler::{RegisteredTask, Scheduler, ShutdownLimits, TaskOptions, Turns},
+};
+
+/// Collects the components of a [`TradingEngine`].
+///
+/// Components get their ends of the bus before they are added: the builder wires nothing
+/// but the channels that strategies and executors are subscribed to.
+pub struct TradingEngineBuilder<E: EventType, P: Payload = String> {
+    bus: EventBus<E, P>,
+    connectors: Vec<Component<E, P>>,
+    aggregators: Vec<Component<E, P>>,
+    strategies: Vec<Component<E, P>>,
+    executors: Vec<Component<E, P>>,
+    limits: ShutdownLimits,
+}
+
+/// What is to be known about one component beside itself.
+#[derive(Clone)]
+pub struct ComponentOptions<E> {
+    /// Its name in statuses and errors; `connector-1`, `aggregator`, `strategy-1`,
+    /// `executor-1` and so on if absent.
+    pub id: Option<TaskId>,
+    /// The runtime on which all of its code runs; the caller's of `start` if absent.
+    pub runtime: Option<Handle>,
+    /// The channels that it publishes to. They are closed when all of their producers
+    /// have ended, so that [`TradingEngine::wait`] sees the end of the data come through.
+    pub outputs: Vec<E>,
+    pub turns: Option<Arc<dyn Turns>>,
+}
+
+struct Component<E: EventType, P: Payload> {
+    task: RegisteredTask<E, P>,
+    options: ComponentOptions<E>,
+}
+
+impl<E: EventType, P: Payload> TradingEngineBuilder<E, P> {
+    /// An engine without components, on this bus.
+    pub fn new(bus: EventBus<E, P>) -> Self {
+        Self {
+            bus,
+            connectors: Vec::new(),
+            aggregators: Vec::new(),
+            strategies: Vec::new(),
+            executors: Vec::new(),
+            limits: ShutdownLimits::default(),
+        }
+    }
+
+    /// Adds a connector.
+    #[must_use]
+    pub fn with_connector(self, connector: impl Connector + 'static) -> Self {
+        self.with_connector_as(ComponentOptions::default(), connector)
+    }
+
+    /// Adds a connector with options.
+    #[must_use]
+    pub fn with_connector_as(
+        mut self,
+        options: ComponentOptions<E>,
+        connector: impl Connector + 'static,
+    ) -> Self {
+        let task = RegisteredTask::Background(Arc::new(Mutex::new(connector)));
+        self.connectors.push(Component { task, options });
+        self
+    }
+
+    /// Adds the aggregator.
+    #[must_use]
+    pub fn with_aggregator(self, aggregator: impl Aggregator + 'static) -> Self {
+        self.with_aggregator_as(ComponentOptions::default(), aggregator)
+    }
+
+    /// Adds the aggregator with options.
+    #[must_use]
+    pub fn with_aggregator_as(
+        mut self,
+        options: ComponentOptions<E>,
+        aggregator: impl Aggregator + 'static,
+    ) -> Self {
+        let task = RegisteredTask::Background(Arc::new(Mutex::new(aggregator)));
+        self.aggregators.push(Component { task, options });
+        self
+    }
+
+    /// Adds a strategy.
+    #[must_use]
+    pub fn with_strategy(self, strategy: impl Strategy<E, P> + 'static) -> Self {
+        self.with_strategy_as(ComponentOptions::default(), strategy)
+    }
+
+    /// Adds a strategy with options.
+    #[must_use]
+    pub fn with_strategy_as(
+        mut self,
+        options: ComponentOptions<E>,
+        strategy: impl Strategy<E, P> + 'static,
+    ) -> Self {
+        let task = RegisteredTask::Event(Arc::new(Mutex::new(strategy)));
+        self.strategies.push(Component { task, options });
+        self
+    }
+
+    /// Adds an executor.
+    #[must_use]
+    pub fn with_executor(self, executor: impl Executor<E, P> + 'static) -> Self {
+        self.with_executor_as(ComponentOptions::default(), executor)
+    }
+
+    /// Adds an executor with options.
+    #[must_use]
+    pub fn with_executor_as(
+        mut self,
+        options: ComponentOptions<E>,
+        executor: impl Executor<E, P> + 'static,
+    ) -> Self {
+        let task = RegisteredTask::Event(Arc::new(Mutex::new(executor)));
+        self.executors.push(Component { task, options });
+        self
+    }
+
+    /// Adds a task in this role.
+    #[must_use]
+    pub fn with_task(
+        mut self,
+        role: Role,
+        options: ComponentOptions<E>,
+        task: RegisteredTask<E, P>,
+    ) -> Self {
+        let components = match role {
+            Role::Connector => &mut self.connectors,
+            Role::Aggregator => &mut self.aggregators,
+            Role::Strategy => &mut self.strategies,
+            Role::Executor => &mut self.executors,
+        };
+        components.push(Component { task, options });
+        self
+    }
+
+    /// How long the engine's shutdown may take.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ShutdownLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The engine, ready to start. Strategies and executors are subscribed from here on.
+    ///
+    /// # Errors
+    /// [`TradingEngineError::MissingComponent`] if a role is not filled,
+    /// [`TradingEngineError::DuplicateAggregator`] if there are several aggregators; what the
+    /// scheduler says about a name used twice or a channel that was never declared.
+    pub fn build(self) -> Result<TradingEngine<E, P>, TradingEngineError> {
+        let roles = [
+            ("connector", self.connectors),
+            ("aggregator", self.aggregators),
+            ("strategy", self.strategies),
+            ("executor", self.executors),
+        ];
+        if let Some((role, _)) = roles.iter().find(|(_, components)| components.is_empty()) {
+            return Err(TradingEngineError::MissingComponent(role));
+        }
+        let [_, (_, aggregators), _, _] = &roles;
+        if aggregators.len() > 1 {
+            return Err(TradingEngineError::DuplicateAggregator(aggregators.len()));
+        }
+        let scheduler = Scheduler::new(self.bus);
+        let mut ids = [const { Vec::new() }; 4];
+        for ((role, components), ids) in roles.into_iter().zip(&mut ids) {
+            for (place, Component { task, options }) in components.into_iter().enumerate() {
+                let id = options.id.clone().unwrap_or_else(|| default_id(role, place + 1));
+                ids.push(scheduler.core().register(id, task, options.into())?);
+            }
+        }
+        Ok(TradingEngine::new(scheduler, ids, self.limits))
+    }
+}
+
+fn default_id(role: &str, number: usize) -> TaskId {
+    match role {
+        // There is only one.
+        "aggregator" => TaskId::from(role),
+        _ => TaskId::new(format!("{role}-{number}")),
+    }
+}
+
+impl<E> ComponentOptions<E> {
+    pub fn of(id: impl Into<TaskId>, options: TaskOptions<E>) -> Self {
+        let TaskOptions { runtime, outputs, turns } = options;
+        Self { id: Some(id.into()), runtime, outputs, turns }
+    }
+
+    /// The same options with a name.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<TaskId>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// The same options with a runtime.
+    #[must_use]
+    pub fn with_runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// The same options with these outputs.
+    #[must_use]
+    pub fn with_outputs(mut self, outputs: impl IntoIterator<Item = E>) -> Self {
+        self.outputs = outputs.into_iter().collect();
+        self
+    }
+}
+
+impl<E> Default for ComponentOptions<E> {
+    /// The default name, the caller's runtime, no outputs.
+    fn default() -> Self {
+        Self { id: None, runtime: None, outputs: Vec::new(), turns: None }
+    }
+}
+
+impl<E> From<ComponentOptions<E>> for TaskOptions<E> {
+    fn from(options: ComponentOptions<E>) -> Self {
+        let ComponentOptions { runtime, outputs, turns, .. } = options;
+        Self { runtime, outputs, turns }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for ComponentOptions<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ComponentOptions");
+        shown.field("id", &self.id).field("outputs", &self.outputs).finish_non_exhaustive()
+    }
+}
+
+impl<E: EventType, P: Payload> fmt::Debug for TradingEngineBuilder<E, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TradingEngineBuilder")
+            .field("bus", &self.bus)
+            .field("connectors", &self.connectors.len())
+            .field("aggregators", &self.aggregators.len())
+            .field("strategies", &self.strategies.len())
+            .field("executors", &self.executors.len())
+            .field("limits", &self.limits)
+            .finish()
+    }
+}

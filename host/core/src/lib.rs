@@ -1,0 +1,21 @@
+//! The event bus, the task drivers and the engine of Hotbay, for programs that bring
+//! their own tasks.
+//!
+//! Nothing here knows about plugins: a task of a loaded plugin and one that is linked in
+//! are both a [`BackgroundTask`] or an [`EventTask`].
+
+#![forbid(unsafe_code)]
+
+pub mod bus;
+pub mod engine;
+pub mod scheduler;
+
+pub use bus::{EventBus, EventReceiver, EventSender, Payload};
+pub use engine::{ComponentOptions, TradingEngine, TradingEngineBuilder};
+pub use hotbay_plugin_api::{
+    Aggregator, BackgroundTask, ChannelConfig, Connector, EventTask, EventType, Executor, Overflow,
+    SchedulerError, Strategy, TaskId, TradingEngineError,
+};
+pub use scheduler::{
+    ExecutionStatus, Scheduler, ShutdownLimits, ShutdownReport, TaskInfo, TaskOptions, TaskRegistry,
+};

@@ -1,0 +1,79 @@
+//! How a task is to be run.
+
+use std::{fmt, sync::Arc};
+
+use hotbay_plugin_api::EventType;
+use tokio::runtime::Handle;
+
+use super::command::Hold;
+use crate::bus::WaitsFor;
+
+/// Where a task runs and what it publishes.
+#[derive(Clone)]
+pub struct TaskOptions<E> {
+    /// The runtime of the task's driver, and so of all of its code: a plugin's own
+    /// threads. The one that called `start` if absent.
+    pub runtime: Option<Handle>,
+    /// The channels that the task publishes to. When all registered producers of a
+    /// channel have ended, the scheduler closes it, so the end of the data flows on.
+    pub outputs: Vec<E>,
+    /// Who knows about the task's turns, if somebody does.
+    pub turns: Option<Arc<dyn Turns>>,
+}
+
+/// What stands behind a task and sees its turns from the side of the host.
+pub trait Turns: Send + Sync {
+    /// What the turn under way is waiting for.
+    fn waits_for(&self) -> WaitsFor;
+
+    /// On probation: a turn or an event is done, and the task's state after it is kept.
+    fn turned(&self);
+}
+
+impl<E: EventType> TaskOptions<E> {
+    /// The same options with a runtime.
+    #[must_use]
+    pub fn with_runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// The same options with these outputs.
+    #[must_use]
+    pub fn with_outputs(mut self, outputs: impl IntoIterator<Item = E>) -> Self {
+        self.outputs = outputs.into_iter().collect();
+        self
+    }
+
+    /// Whether a turn that waits may be dropped, so that its task steps aside.
+    pub(super) fn may_drop(&self, hold: Hold) -> bool {
+        let waits_for =
+            self.turns.as_ref().map_or(WaitsFor::SomethingElse, |turns| turns.waits_for());
+        match waits_for {
+            WaitsFor::Events => true,
+            WaitsFor::Room => false,
+            WaitsFor::SomethingElse => hold == Hold::AtAwait,
+        }
+    }
+
+    pub(super) fn turned(&self) {
+        if let Some(turns) = &self.turns {
+            turns.turned();
+        }
+    }
+}
+
+impl<E> Default for TaskOptions<E> {
+    /// The runtime of the scheduler, no outputs.
+    fn default() -> Self {
+        Self { runtime: None, outputs: Vec::new(), turns: None }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for TaskOptions<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runtime = self.runtime.as_ref().map(Handle::id);
+        let mut shown = f.debug_struct("TaskOptions");
+        shown.field("runtime", &runtime).field("outputs", &self.outputs).finish_non_exhaustive()
+    }
+}

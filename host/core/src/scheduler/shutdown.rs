@@ -1,0 +1,155 @@
+//! Stopping: in the direction of the data, within limits, naming what is left.
+
+mod drain;
+mod hooks;
+
+use std::{sync::Arc, time::Duration};
+
+use hotbay_plugin_api::{EventType, SchedulerError, TaskId};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    command::Command,
+    core::{Core, Entries},
+    entry::Entry,
+};
+use crate::bus::Payload;
+use drain::Flow;
+
+/// How long a shutdown may take, all in all and for each of its steps.
+///
+/// The whole may exceed `total` only by the graces of the steps that come after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShutdownLimits {
+    /// When tasks that have not stopped are given up and named.
+    pub total: Duration,
+    /// For what is queued to flow on to who is to handle it.
+    pub drain: Duration,
+    /// For a turn in progress to end, before it is dropped at its await point; and again
+    /// for it to let itself be dropped, before the others are seen to.
+    pub turn_grace: Duration,
+    /// How long nothing may move on the bus before receivers of which the scheduler
+    /// doesn't know whether they will come back are waited for no longer. A receiver
+    /// that is waiting in `recv` is known to be done, and costs no time.
+    pub settle: Duration,
+    /// For one `shutdown` hook.
+    pub hook: Duration,
+}
+
+impl ShutdownLimits {
+    /// Limits for a shutdown that is to be over within `limit`.
+    pub fn within(limit: Duration) -> Self {
+        let usual = Self::default();
+        Self {
+            total: limit,
+            drain: usual.drain.min(limit / 2),
+            turn_grace: usual.turn_grace.min(limit / 8),
+            settle: usual.settle.min(limit / 4),
+            hook: usual.hook.min(limit / 4),
+        }
+    }
+}
+
+impl Default for ShutdownLimits {
+    /// 10 s in all; 5 s to drain, 250 ms for a turn, 500 ms to settle, 2 s for a hook.
+    fn default() -> Self {
+        Self {
+            total: Duration::from_secs(10),
+            drain: Duration::from_secs(5),
+            turn_grace: Duration::from_millis(250),
+            settle: Duration::from_millis(500),
+            hook: Duration::from_secs(2),
+        }
+    }
+}
+
+/// How a shutdown went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "says which tasks did not stop"]
+pub struct ShutdownReport {
+    /// Tasks that still run, or whose `shutdown` hook does.
+    pub did_not_stop: Vec<TaskId>,
+    /// Tasks whose `shutdown` hook failed. They have stopped all the same.
+    pub failed_hooks: Vec<(TaskId, SchedulerError)>,
+    /// Whether everything queued was handled.
+    pub drain: Drain,
+}
+
+/// How far what was queued got in a shutdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    /// The tasks have handled everything.
+    Complete,
+    /// The limit came first. What was left is counted as dropped by its channel.
+    CutOff,
+}
+
+impl ShutdownReport {
+    /// Whether everything stopped, in good order.
+    pub fn is_clean(&self) -> bool {
+        self.did_not_stop.is_empty()
+            && self.failed_hooks.is_empty()
+            && self.drain == Drain::Complete
+    }
+}
+
+/// Stops the stages in the direction of the data, and calls their hooks against it.
+pub async fn shut_down<E: EventType, P: Payload>(
+    core: &Core<E, P>,
+    stages: &[Entries<E>],
+    limits: ShutdownLimits,
+) -> ShutdownReport {
+    let _only = core.stopping.lock().await;
+    core.no_more_starts();
+    let now = Instant::now();
+    let end = now + limits.total;
+    let mut flow = Flow::new(core, now + limits.drain.min(limits.total), limits.settle);
+
+    for (place, stage) in stages.iter().enumerate() {
+        // Whoever fed this stage has stopped; what it left behind is still to be handled.
+        if place > 0 {
+            flow.drain(&stages[place..]).await;
+        }
+        stop(core, stage, limits).await;
+    }
+    let drain = flow.outcome();
+
+    let mut report = ShutdownReport { did_not_stop: vec![], failed_hooks: vec![], drain };
+    let against_the_flow = || stages.iter().rev().flat_map(|stage| stage.iter().rev());
+    let hooks = hooks::Hooks { core, limits, end };
+    for entry in against_the_flow().filter(|entry| entry.is_over()) {
+        hooks.call(entry, &mut report).await;
+    }
+    for entry in against_the_flow().filter(|entry| !entry.is_over()) {
+        if timeout_at(end, entry.over_at_last()).await.is_ok() {
+            hooks.call(entry, &mut report).await;
+        } else {
+            tracing::error!(task = %entry.id(), "the task did not stop within the limit");
+            entry.give_up();
+            report.did_not_stop.push(entry.id().clone());
+        }
+    }
+    report
+}
+
+/// Stops one stage: politely, then at the next await point, then not waiting any longer.
+async fn stop<E: EventType, P: Payload>(
+    core: &Core<E, P>,
+    stage: &[Arc<Entry<E>>],
+    limits: ShutdownLimits,
+) {
+    for command in [Command::Stop, Command::Abort] {
+        let running: Vec<_> = stage.iter().filter(|entry| !entry.is_over()).collect();
+        if running.is_empty() {
+            return;
+        }
+        core.cut_data();
+        running.iter().for_each(|entry| entry.tell(command));
+        let grace = Instant::now() + limits.turn_grace;
+        for entry in running {
+            if timeout_at(grace, entry.over_at_last()).await.is_err() {
+                tracing::debug!(task = %entry.id(), ?command, "the task has not stopped yet");
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Holding the configuration against what the plugins bring.
+
+mod ports;
+
+use hotbay_plugin_api::ComponentManifest;
+
+use ports::{Direction, connect};
+
+use super::{
+    plugins::{Berth, Plugins, beside},
+    wiring::Wired,
+};
+use hotbay_config::{
+    ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, merged,
+};
+use hotbay_runtime::{Connections, Generation};
+
+/// What a component's plugin not being there means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The configuration can't be run.
+    Refused,
+    /// What needs it waits for it.
+    Waits,
+}
+
+/// Notes that an entry's plugin is not there.
+pub(super) fn missing(
+    config: &Config,
+    plugins: &Plugins,
+    (path, plugin): (&ConfigPath, &str),
+    missing: Missing,
+    findings: &mut Diagnostics,
+) {
+    let message = format!("plugin `{plugin}` is not loaded");
+    let finding = match missing {
+        Missing::Waits => config.warning_at(path, format!("{message} yet; this waits for it")),
+        Missing::Refused => config.error_at(path, message),
+    };
+    findings.push(finding.with_help(plugins.names()));
+}
+
+/// Finds components whose plugins are not there.
+pub(super) fn components(
+    config: &Config,
+    plugins: &Plugins,
+    missing: Missing,
+    findings: &mut Diagnostics,
+) {
+    for entry in config.pipeline.iter().flat_map(|pipeline| pipeline.components()) {
+        if plugins.get(&entry.plugin).is_none() {
+            let path = entry.location.key("plugin");
+            self::missing(config, plugins, (&path, &entry.plugin), missing, findings);
+        }
+    }
+}
+
+/// Finds entries whose plugins are not there.
+pub(super) fn tasks(
+    config: &Config,
+    plugins: &Plugins,
+    missing: Missing,
+    findings: &mut Diagnostics,
+) {
+    for entry in config.tasks.iter().filter(|entry| plugins.berth(&entry.plugin).is_none()) {
+        let path = entry.location.key("plugin");
+        self::missing(config, plugins, (&path, &entry.plugin), missing, findings);
+    }
+}
+
+/// Holds the file beside a plugin's library against the plugin.
+pub(super) fn sidecar(berth: &Berth, findings: &mut Diagnostics) {
+    let manifest = &berth.generation.info().manifest;
+    let file = beside(berth.path(), &manifest.name).into_iter().find(|file| file.is_file());
+    let mut unknown = |kind: &str, name: &String, known: Vec<&str>| {
+        let message = format!("plugin `{}` has no {kind} `{name}`", manifest.name);
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let finding = Diagnostic::new(&file.clone().unwrap_or_default(), Severity::Error, message);
+        findings.push(finding.with_help(format!("it has {known}")));
+    };
+    let components: Vec<_> = manifest.components.iter().map(|it| it.name.as_str()).collect();
+    for name in berth.sidecar.components.keys().filter(|it| !components.contains(&it.as_str())) {
+        unknown("component", name, components.clone());
+    }
+    let tasks: Vec<_> = manifest.tasks.iter().map(|it| it.name.as_str()).collect();
+    for name in berth.sidecar.tasks.keys().filter(|it| !tasks.contains(&it.as_str())) {
+        unknown("task", name, tasks.clone());
+    }
+}
+
+/// What an entry of the pipeline comes to with this build of its plugin; every problem
+/// goes into the findings.
+pub(super) async fn component(
+    config: &Config,
+    berth: &Berth,
+    entry: &ComponentEntry,
+    findings: &mut Diagnostics,
+) -> Option<Wired> {
+    let plugin = &berth.generation;
+    let found = match find(config, plugin, entry) {
+        Ok(found) => found,
+        Err(finding) => {
+            findings.push(finding);
+            return None;
+        }
+    };
+    let inputs = connect(config, entry, &found.inputs, Direction::Inputs, findings);
+    let outputs = connect(config, entry, &found.outputs, Direction::Outputs, findings);
+    let settings = merged(berth.sidecar.components.get(&found.name), Some(&entry.config));
+    if let Err((path, message)) = plugin.check_config(&found.name, &settings).await {
+        let base = entry.location.key("config");
+        let at = base.join(&ConfigPath::from(path.as_str()));
+        findings.push(config.error_at(&at, message).with_help(format!(
+            "`hotbay plugin inspect` shows what `{}` of plugin `{}` takes",
+            found.name, entry.plugin
+        )));
+    }
+    Some(Wired {
+        role: entry.role,
+        id: entry.id.clone(),
+        plugin: entry.plugin.clone(),
+        component: found.name.clone(),
+        connections: Connections { inputs, outputs },
+        config: settings,
+        state: entry.state,
+    })
+}
+
+/// The component that an entry means.
+fn find<'p>(
+    config: &Config,
+    plugin: &'p Generation,
+    entry: &ComponentEntry,
+) -> Result<&'p ComponentManifest, Diagnostic> {
+    let manifest = &plugin.info().manifest;
+    let of_role = || manifest.components.iter().filter(|known| known.role == entry.role);
+    let names = |of: Vec<&ComponentManifest>| {
+        let names: Vec<_> = of.iter().map(|it| format!("`{}` ({})", it.name, it.role)).collect();
+        if names.is_empty() { "no component".to_owned() } else { names.join(", ") }
+    };
+    let has = || format!("it has {}", names(manifest.components.iter().collect()));
+    let Some(name) = &entry.component else {
+        let mut candidates = of_role();
+        return match (candidates.next(), candidates.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => {
+                let message = format!("plugin `{}` has no {}", entry.plugin, entry.role);
+                Err(config.error_at(&entry.location.key("plugin"), message).with_help(has()))
+            }
+            (Some(_), Some(_)) => {
+                let message = format!(
+                    "plugin `{}` has several components of the role {}: {}",
+                    entry.plugin,
+                    entry.role,
+                    names(of_role().collect())
+                );
+                let finding = config.error_at(&entry.location.key("plugin"), message);
+                Err(finding.with_help("name one under `component:`"))
+            }
+        };
+    };
+    let path = entry.location.key("component");
+    let known = manifest.components.iter().find(|known| known.name == *name).ok_or_else(|| {
+        let message = format!("plugin `{}` has no component `{name}`", entry.plugin);
+        config.error_at(&path, message).with_help(has())
+    })?;
+    if known.role == entry.role {
+        return Ok(known);
+    }
+    let message = format!("`{name}` has the role {}, not {}", known.role, entry.role);
+    Err(config.error_at(&path, message).with_help(format!("move it to `{}:`", known.role.key())))
+}

@@ -1,0 +1,111 @@
+//! From what the configuration says about trust to whom the host trusts.
+
+use std::{path::Path, sync::Arc};
+
+use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, KeyEntry, Position, Severity};
+use hotbay_loader::{Key, Pin, Pins, PinsError, Refusal, Trust, TrustMode, read_safe_text};
+
+const KEY_HELP: &str = "write a minisign public key (`RW…`), or the path of a file with one";
+
+/// More than any key or configuration has.
+const CAP: u64 = 16 << 20;
+
+/// Reads the files that the configuration names.
+///
+/// # Errors
+/// Everything that is wrong with them, and, where trust is enforced, a configuration that
+/// others could change: it says who is trusted.
+pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
+    let written = &config.plugins.trust;
+    let mut found = Diagnostics::new();
+    let keys = keys(written, &mut found, &|path, message| config.error_at(&path, message));
+    let mut pins: Pins = written.pins.iter().filter_map(Pin::of).collect();
+    // Where nobody asks for pins, a broken file of them is nobody's problem.
+    if written.mode != TrustMode::Off {
+        match Pins::load(&written.pins_file) {
+            Ok(Some(more)) => pins.extend(more),
+            Ok(None) if !written.pins_file_is_named => {}
+            Ok(None) => {
+                let message = format!("there is no file {}", written.pins_file.display());
+                let finding = config.error_at(&path().key("pins_file"), message);
+                found
+                    .push(finding.with_help("`hotbay plugin trust FILE --config CONFIG` makes it"));
+            }
+            Err(error) => found.push(pins_finding(&written.pins_file, &error)),
+        }
+    }
+    if written.mode == TrustMode::Enforce
+        && let Err(refusal) = read_safe_text(&written.said_in, CAP)
+    {
+        let message = format!("{refusal}, so it can't say whom to trust");
+        let finding = Diagnostic::new(config.file(), Severity::Error, message);
+        found.push(finding.with_help(refusal.remedy()));
+    }
+    if found.has_errors() {
+        return Err(found);
+    }
+    Ok(Arc::new(Trust { mode: written.mode, pins, keys }))
+}
+
+/// Reads the keys of a configuration whose other parts are not known.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn read_keys(written: &hotbay_config::Trust) -> Result<Vec<Key>, Diagnostics> {
+    let mut found = Diagnostics::new();
+    let finding = |_, message| Diagnostic::new(&written.said_in, Severity::Error, message);
+    let keys = keys(written, &mut found, &finding);
+    if found.has_errors() { Err(found) } else { Ok(keys) }
+}
+
+/// A finding about a file of pins.
+pub fn pins_finding(file: &Path, error: &PinsError) -> Diagnostic {
+    let finding = Diagnostic::new(file, Severity::Error, error.problem.clone());
+    let finding = match error.line {
+        Some(line) => finding.at(Position { line, column: 1 }),
+        None => finding,
+    };
+    finding.with_help(error.remedy)
+}
+
+fn path() -> ConfigPath {
+    ConfigPath::root().key("plugins").key("trust")
+}
+
+fn keys(
+    written: &hotbay_config::Trust,
+    found: &mut Diagnostics,
+    finding: &dyn Fn(ConfigPath, String) -> Diagnostic,
+) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for (index, entry) in written.keys.iter().enumerate() {
+        match entry {
+            KeyEntry::Here(text) => match Key::parse(text) {
+                Ok(key) => keys.push(key),
+                Err(error) => {
+                    let at = path().key("keys").index(index);
+                    found.push(finding(at, format!("the key {text} {error}")).with_help(KEY_HELP));
+                }
+            },
+            KeyEntry::File(file) => match read_key(file) {
+                Ok(key) => keys.push(key),
+                Err((problem, help)) => {
+                    let message = format!("the key {}: {problem}", file.display());
+                    let at = path().key("keys").index(index);
+                    found.push(finding(at, message).with_help(help));
+                }
+            },
+        }
+    }
+    keys
+}
+
+fn read_key(file: &Path) -> Result<Key, (String, &'static str)> {
+    let text = read_safe_text(file, CAP).map_err(|refusal| {
+        let is_missing = matches!(refusal, Refusal::Missing);
+        let help = if is_missing { KEY_HELP } else { refusal.remedy() };
+        (refusal.to_string(), help)
+    })?;
+    let help = "take the file that `minisign -G` wrote, `minisign.pub`";
+    Key::parse(&text).map_err(|error| (error.to_string(), help))
+}

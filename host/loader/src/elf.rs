@@ -1,0 +1,121 @@
+//! Reading a library's descriptor without running its code.
+
+mod links;
+mod tables;
+
+use std::fs::File;
+
+use hotbay_plugin_api::abi::{API_VERSION, DESCRIPTOR_SECTION, DescriptorText, ENTRY_PREFIX};
+use object::{
+    Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache,
+    ReadRef,
+};
+
+use super::{
+    Refusal,
+    texts::{is_name, is_plain},
+};
+
+pub(crate) use links::links_of;
+
+/// What this host runs on.
+const HERE: Architecture =
+    if cfg!(target_arch = "aarch64") { Architecture::Aarch64 } else { Architecture::X86_64 };
+
+/// Reads the descriptor of a plugin from the bytes of its file.
+///
+/// # Errors
+/// If the bytes are not a shared library of this machine with a descriptor and
+/// entry symbol of this host's API version.
+pub fn read_descriptor(bytes: &[u8]) -> Result<DescriptorText, Refusal> {
+    read(bytes)
+}
+
+/// Reads the descriptor from the file itself, and of it only what that takes.
+pub(crate) fn read_descriptor_of(file: File) -> Result<DescriptorText, Refusal> {
+    read(&ReadCache::new(file))
+}
+
+fn read<'d>(bytes: impl ReadRef<'d>) -> Result<DescriptorText, Refusal> {
+    if bytes.len() == Ok(0) {
+        return Err(Refusal::NotALibrary("the file is empty".to_owned()));
+    }
+    if bytes.read_bytes_at(0, 4) != Ok(b"\x7fELF") {
+        return Err(Refusal::NotALibrary("the file does not begin as ELF does".to_owned()));
+    }
+    let damaged = |error: object::Error| Refusal::NotALibrary(error.to_string());
+    let file = object::File::parse(bytes).map_err(damaged)?;
+    if file.architecture() != HERE || !file.is_64() || !file.is_little_endian() {
+        return Err(Refusal::OtherMachine(format!("{:?}", file.architecture())));
+    }
+    if file.kind() != ObjectKind::Dynamic {
+        return Err(Refusal::NotALibrary(format!("it is of kind {:?}", file.kind())));
+    }
+    let end = bytes.len().unwrap_or_default();
+    let is_whole =
+        |(offset, size): (u64, u64)| offset.checked_add(size).is_some_and(|it| it <= end);
+    if !file.segments().all(|segment| is_whole(segment.file_range())) {
+        // Touching what is missing would be the death of the probe.
+        return Err(Refusal::Damaged("its end is missing".to_owned()));
+    }
+    let section = file.section_by_name(DESCRIPTOR_SECTION).ok_or(Refusal::NotAPlugin)?;
+    let descriptor =
+        DescriptorText::parse(section.data().map_err(damaged)?).ok_or(Refusal::NotAPlugin)?;
+    check_texts(&descriptor)?;
+    if descriptor.api_version != API_VERSION {
+        let plugin = descriptor.name;
+        return Err(Refusal::ApiVersion { plugin, found: descriptor.api_version });
+    }
+    let entry = entry_symbol(&descriptor);
+    let exports = |symbol: object::Symbol<'d, '_, _>| {
+        symbol.name().is_ok_and(|name| name == entry) && symbol.is_definition()
+    };
+    if !file.dynamic_symbols().any(exports) {
+        return Err(Refusal::Descriptor(format!("it names `{entry}`, which is not exported")));
+    }
+    if let object::File::Elf64(file) = &file {
+        tables::check(file).map_err(Refusal::Damaged)?;
+    }
+    Ok(descriptor)
+}
+
+/// Refuses texts that could do something where they are shown or used.
+fn check_texts(descriptor: &DescriptorText) -> Result<(), Refusal> {
+    let DescriptorText { package, name, version, rustc, target, .. } = descriptor;
+    for (what, text) in [("package", package), ("name", name)] {
+        if !is_name(text) {
+            return Err(Refusal::Descriptor(format!("its {what} is {text:?}")));
+        }
+    }
+    for (what, text) in [("version", version), ("compiler", rustc), ("target", target)] {
+        if !is_plain(text) {
+            return Err(Refusal::Descriptor(format!("its {what} is {text:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// The name of the symbol behind which the plugin's module is found.
+pub(crate) fn entry_symbol(descriptor: &DescriptorText) -> String {
+    format!("{ENTRY_PREFIX}{}", descriptor.package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_library_is_refused_with_its_reason() {
+        let code = |bytes: &[u8]| read_descriptor(bytes).unwrap_err().code();
+        assert_eq!(code(b""), "not-a-library");
+        assert_eq!(code(b"hello"), "not-a-library");
+        assert_eq!(code(b"\x7fELF and then nothing that makes sense"), "not-a-library");
+    }
+
+    #[test]
+    fn a_program_is_not_a_plugin() {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        // A position-independent program is of the same ELF kind as a library.
+        assert_eq!(read_descriptor(&program).unwrap_err().code(), "not-a-plugin");
+    }
+}

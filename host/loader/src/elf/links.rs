@@ -1,0 +1,55 @@
+//! Which libraries a library asks the dynamic linker for.
+
+use std::{fs::File, path::Path};
+
+use object::{
+    Endianness, ReadCache, elf,
+    read::elf::{Dyn, ElfFile64},
+};
+
+/// The names by which libraries find each other.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// Its own, if it has one beside that of its file.
+    pub(crate) name: Option<String>,
+    pub(crate) needed: Vec<String>,
+}
+
+/// Reads them from a file; none if it is no library or can't be read.
+pub(crate) fn links_of(path: &Path) -> Links {
+    try_links_of(path).unwrap_or_default()
+}
+
+fn try_links_of(path: &Path) -> Option<Links> {
+    let cache = ReadCache::new(File::open(path).ok()?);
+    let file = ElfFile64::<Endianness, _>::parse(&cache).ok()?;
+    let (endian, data, sections) = (file.endian(), file.data(), file.elf_section_table());
+    let (entries, names) = sections.dynamic(endian, data).ok()??;
+    let names = sections.strings(endian, data, names).ok()?;
+    let mut links = Links::default();
+    for entry in entries {
+        let text = || {
+            let text = names.get(entry.val32(endian)?).ok()?;
+            Some(String::from_utf8_lossy(text).into_owned())
+        };
+        match entry.tag32(endian) {
+            Some(elf::DT_NEEDED) => links.needed.extend(text()),
+            Some(elf::DT_SONAME) => links.name = text(),
+            Some(elf::DT_NULL) => break,
+            _ => {}
+        }
+    }
+    Some(links)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_needs_the_c_library() {
+        let links = links_of(&std::env::current_exe().unwrap());
+        assert!(links.needed.iter().any(|name| name == "libc.so.6"), "{links:?}");
+        assert_eq!(links_of(Path::new("/dev/null")), Links::default());
+    }
+}

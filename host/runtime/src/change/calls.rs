@@ -1,0 +1,97 @@
+//! Calls into components outside of their drivers: on their own threads, within limits,
+//! with their panics caught.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use hotbay_plugin_api::{SavedState, SchedulerError};
+use tokio::{runtime::Handle, time::timeout};
+
+use super::PluginTask;
+use hotbay_core::scheduler::{RegisteredTask, guarded};
+
+/// Calls a method of a task, whichever kind it is.
+macro_rules! call {
+    ($task:expr, $runtime:expr, $limit:expr, |$locked:ident| $call:expr) => {{
+        match $task {
+            RegisteredTask::Background(task) => {
+                let task = Arc::clone(task);
+                on($runtime, $limit, async move {
+                    let mut $locked = task.lock().await;
+                    guarded(|| $call).await
+                })
+                .await
+            }
+            RegisteredTask::Event(task) => {
+                let task = Arc::clone(task);
+                on($runtime, $limit, async move {
+                    let mut $locked = task.lock().await;
+                    guarded(|| $call).await
+                })
+                .await
+            }
+        }
+    }};
+}
+
+pub(super) async fn save(
+    task: &PluginTask,
+    runtime: &Handle,
+    limit: Duration,
+) -> Result<Option<SavedState>, SchedulerError> {
+    call!(task, runtime, limit, |locked| locked.save_state())
+}
+
+/// Has a component take over a state.
+pub async fn restore(
+    task: &PluginTask,
+    runtime: &Handle,
+    state: SavedState,
+    limit: Duration,
+) -> Result<(), SchedulerError> {
+    call!(task, runtime, limit, |locked| locked.restore(state))
+}
+
+pub(super) async fn initialize(
+    task: &PluginTask,
+    runtime: &Handle,
+    limit: Duration,
+) -> Result<(), SchedulerError> {
+    call!(task, runtime, limit, |locked| locked.initialize())
+}
+
+/// Calls the `shutdown` hook of a component that is out of service. A failure is logged.
+pub async fn call_hook(task: &PluginTask, runtime: &Handle, limit: Duration) {
+    let ended: Result<(), SchedulerError> = call!(task, runtime, limit, |locked| locked.shutdown());
+    if let Err(error) = ended {
+        tracing::warn!(%error, "the shutdown hook of a build out of service failed");
+    }
+}
+
+/// The result, or that it took too long.
+pub(super) async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, SchedulerError>>,
+) -> Result<T, SchedulerError> {
+    timeout(limit, call).await.unwrap_or_else(|_| Err(late(limit)))
+}
+
+async fn on<T: Send + 'static>(
+    runtime: &Handle,
+    limit: Duration,
+    call: impl Future<Output = Result<T, SchedulerError>> + Send + 'static,
+) -> Result<T, SchedulerError> {
+    let mut running = runtime.spawn(call);
+    match timeout(limit, &mut running).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(SchedulerError::InvalidState("its threads are gone".to_owned())),
+        Err(_) => {
+            // It ends at its next await point; one that has none keeps its thread.
+            running.abort();
+            Err(late(limit))
+        }
+    }
+}
+
+fn late(limit: Duration) -> SchedulerError {
+    SchedulerError::TaskExecution(format!("not over within {limit:?}"))
+}

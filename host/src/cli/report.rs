@@ -1,0 +1,85 @@
+//! A report for people.
+
+use std::fmt::Write;
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use hotbay_daemon::{Outcome, Report};
+
+/// All tables that have rows, each below its title.
+pub(super) fn render(report: &Report, width: Option<u16>) -> String {
+    let mut text = String::new();
+    let mut add = |title: &str, rows: &[Value]| {
+        if let Some(table) = table(rows, width) {
+            // Writing to a string can't fail.
+            let _infallible = writeln!(text, "{title}\n{table}\n");
+        }
+    };
+    let plain = |rows: Vec<Value>| rows.into_iter().map(without_nulls).collect::<Vec<_>>();
+    add("components", &plain(values(&report.components)));
+    add("channels", &plain(values(&report.channels)));
+    add("tasks", &plain(values(&report.tasks)));
+    for (title, rows) in &report.sections {
+        add(title, rows);
+    }
+    for problem in &report.problems {
+        let _infallible = writeln!(text, "problem: {problem}");
+    }
+    let outcome = match report.outcome {
+        Outcome::Finished => "finished: the sources ended and everything was handled",
+        Outcome::Stopped => "stopped, as asked",
+        Outcome::Failed => "failed: see the errors above",
+    };
+    let _infallible = write!(text, "{outcome} ({:.2?})", report.elapsed);
+    text
+}
+
+fn values<T: serde::Serialize>(rows: &[T]) -> Vec<Value> {
+    rows.iter().filter_map(|row| serde_json::to_value(row).ok()).collect()
+}
+
+fn without_nulls(row: Value) -> Value {
+    let Value::Object(fields) = row else { return row };
+    Value::Object(fields.into_iter().filter(|(_, value)| !value.is_null()).collect())
+}
+
+/// A table of rows; its columns are the fields in the order in which they first come.
+fn table(rows: &[Value], width: Option<u16>) -> Option<Table> {
+    let mut columns: Vec<&str> = Vec::new();
+    for name in rows.iter().filter_map(Value::as_object).flat_map(|fields| fields.keys()) {
+        if !columns.contains(&name.as_str()) {
+            columns.push(name);
+        }
+    }
+    if columns.is_empty() {
+        return None;
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(&columns);
+    match width {
+        Some(width) => {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        None => {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
+    }
+    for row in rows {
+        table.add_row(columns.iter().map(|column| cell(row.get(column).unwrap_or(&Value::Null))));
+    }
+    Some(table)
+}
+
+fn cell(value: &Value) -> Cell {
+    match value {
+        Value::Null => Cell::new(""),
+        Value::Number(number) => Cell::new(number).set_alignment(CellAlignment::Right),
+        // Decimals come as text, so that no digit is lost: they are numbers to the eye.
+        Value::String(text) if text.parse::<f64>().is_ok() => {
+            Cell::new(text).set_alignment(CellAlignment::Right)
+        }
+        Value::String(text) => Cell::new(text),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Cell::new(value),
+    }
+}

@@ -1,9 +1,0 @@
-//! The watch on a real file system.
-
-mod beginnings;
-mod folders;
-mod odd_files;
-mod scene;
-mod ways;
-
-pub(in crate::reload::watch) use scene::elf;

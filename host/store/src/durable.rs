@@ -1,0 +1,83 @@
+//! The one writer of files that are there as a whole or not at all, also after a power cut.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+/// Makes a folder, and those above it, that only this user can look into. An existing folder
+/// stays as it is.
+///
+/// # Errors
+/// If the folder cannot be made.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Replaces a file by these bytes. A reader sees the old content or the new content, and
+/// the new content is on the disk when this function returns.
+///
+/// An existing file keeps its mode; a new one gets `mode`.
+///
+/// # Errors
+/// If the folder of the file does not exist or cannot be written. The file is unchanged then.
+pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mode = fs::metadata(path).map_or(mode, |it| it.permissions().mode() & 0o7777);
+    let mut new = tempfile::Builder::new().prefix(&format!(".{name}.")).tempfile_in(&folder)?;
+    new.write_all(content)?;
+    new.as_file().set_permissions(Permissions::from_mode(mode))?;
+    new.as_file().sync_all()?;
+    new.persist(path)?;
+    // The name is as durable as the content only then.
+    File::open(folder)?.sync_all()
+}
+
+/// Replaces a file that only this user can read by a value, as JSON for people.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut content = serde_json::to_vec_pretty(value)?;
+    content.push(b'\n');
+    replace(path, 0o600, &content)
+}
+
+/// Appends one line to a file. A file of more than `most` bytes is set aside first, under
+/// its name with `.old` behind it.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn append_line(path: &Path, line: &[u8], most: u64) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|file| file.len() > most) {
+        let mut old = path.as_os_str().to_owned();
+        old.push(".old");
+        fs::rename(path, old)?;
+    }
+    let mut file = OpenOptions::new().append(true).read(true).create(true).open(path)?;
+    let mut whole = Vec::with_capacity(line.len() + 2);
+    // A host that was killed may have left half a line.
+    let length = file.metadata()?.len();
+    if length > 0 {
+        let mut last = [0];
+        file.read_exact_at(&mut last, length - 1)?;
+        if last != *b"\n" {
+            whole.push(b'\n');
+        }
+    }
+    whole.extend_from_slice(line);
+    whole.push(b'\n');
+    file.write_all(&whole)
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

@@ -1,0 +1,95 @@
+//! Which tasks of a plugin are to run, and when.
+
+use std::time::Duration;
+
+use hotbay_config::{
+    Config, Diagnostic, Diagnostics, Severity, Sidecar, SidecarTask, TaskEntry, merged,
+};
+use hotbay_plugin_api::TaskManifest;
+use hotbay_runtime::Generation;
+
+use crate::Scheduled;
+
+/// Whether the plugin has the task that an entry names.
+fn check_entry(
+    config: &Config,
+    plugin: &Generation,
+    entry: &TaskEntry,
+    findings: &mut Diagnostics,
+) {
+    let tasks = &plugin.info().manifest.tasks;
+    if !tasks.iter().any(|task| task.name == entry.task) {
+        let names: Vec<_> = tasks.iter().map(|task| format!("`{}`", task.name)).collect();
+        let has = if names.is_empty() { "no tasks".to_owned() } else { names.join(", ") };
+        let message = format!("plugin `{}` has no task `{}`", entry.plugin, entry.task);
+        let finding = config.error_at(&entry.location.key("task"), message);
+        findings.push(finding.with_help(format!("it has {has}")));
+    }
+}
+
+/// Which tasks of one plugin are to run; problems go into the findings.
+pub fn schedules(
+    config: &Config,
+    plugin: &Generation,
+    sidecar: &Sidecar,
+    findings: &mut Diagnostics,
+) -> Vec<Scheduled> {
+    let mut scheduled = Vec::new();
+    for entry in config.tasks.iter().filter(|entry| entry.plugin == plugin.name()) {
+        check_entry(config, plugin, entry, findings);
+    }
+    for task in &plugin.info().manifest.tasks {
+        let mut entries = config.tasks.iter();
+        let entry = entries.find(|it| it.plugin == plugin.name() && it.task == task.name);
+        let beside = sidecar.tasks.get(&task.name);
+        let enabled = entry.and_then(|it| it.enabled).or(beside.and_then(|it| it.enabled));
+        if enabled == Some(false) {
+            continue;
+        }
+        match schedule(plugin, task, entry, beside) {
+            Ok(task) => scheduled.push(task),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    scheduled
+}
+
+/// A task with its schedule, or why it is not run.
+fn schedule(
+    plugin: &Generation,
+    task: &TaskManifest,
+    entry: Option<&TaskEntry>,
+    beside: Option<&SidecarTask>,
+) -> Result<Scheduled, Diagnostic> {
+    let refuse = |reason: String| {
+        let file = plugin.info().file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
+        let message = format!("task `{}` of plugin `{}` {reason}", task.name, plugin.name());
+        Diagnostic::new(&file, Severity::Error, message).with_help(format!(
+            "change its entry of PLUGIN_TASKS, or switch it off under `tasks:` with `enabled: \
+             false` (plugin: {}, task: {})",
+            plugin.name(),
+            task.name
+        ))
+    };
+    if !task.asks.is_empty() {
+        let wishes: Vec<_> = task.asks.iter().map(|wish| wish.0.as_str()).collect();
+        let wishes = wishes.join(", ");
+        return Err(refuse(format!("asks for {wishes}, which this host does not honour yet")));
+    }
+    let interval = entry
+        .and_then(|entry| entry.interval)
+        .or_else(|| beside.and_then(|beside| beside.interval))
+        .or_else(|| task.interval_ms.map(Duration::from_millis));
+    if interval.is_some_and(|interval| interval.is_zero()) {
+        return Err(refuse("has an interval of zero".to_owned()));
+    }
+    let beside = beside.map(|beside| &beside.config);
+    let config = entry.map(|entry| &entry.config);
+    Ok(Scheduled {
+        plugin: plugin.name().to_owned(),
+        task: task.name.clone(),
+        kind: task.kind,
+        interval,
+        config: merged(beside, config),
+    })
+}
