@@ -101,6 +101,7 @@ fn a_copied_checkout_builds_the_program_of_the_copy() {
     fs::write(main, changed).unwrap();
 
     let mut inner = Command::new("cargo");
+    inner.env_remove("CARGO_TARGET_DIR");
     inner.args(["test", "--quiet", "--package", "hotbay-tests", "--test", "building", "--"]);
     inner.args(["--exact", "tells_what_its_program_says", "--ignored", "--nocapture"]);
     let told = run(inner.current_dir(copy.path()));
