@@ -1,5 +1,7 @@
 //! The tasks that plugins bring, with what the configuration changes about them.
 
+#![forbid(unsafe_code)]
+
 mod build;
 mod driver;
 mod honour;
