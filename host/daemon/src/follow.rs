@@ -13,7 +13,7 @@ use super::{
 };
 use crate::watch::{Backend, Snapshot, Watch, WatchConfig};
 use hotbay_config::{Config, Diagnostics};
-use hotbay_loader::Quarantine;
+use hotbay_store::quarantine::Quarantine;
 
 use folder::Seen;
 

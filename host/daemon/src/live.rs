@@ -15,7 +15,7 @@ use super::{
     wiring::Wired,
 };
 use hotbay_config::{Config, Diagnostics};
-use hotbay_loader::{Inspected, LoadError, TRUST_REFUSALS};
+use hotbay_loader::{Inspected, LoadError, RefusalCode};
 use hotbay_runtime::Services;
 use hotbay_store::record::Journal;
 
@@ -77,7 +77,7 @@ impl RefusedFile {
         let code = self.code.as_str();
         ["configuration", "create", "hold", "save_state", "restore", "initialize", "probation"]
             .contains(&code)
-            || TRUST_REFUSALS.contains(&code)
+            || code.parse().is_ok_and(RefusalCode::is_trust)
     }
 }
 
@@ -228,7 +228,7 @@ impl Live {
         tracing::error!("{error}");
         let refused = RefusedFile {
             plugin,
-            code: error.refusal.code().to_owned(),
+            code: error.refusal.code().to_string(),
             reason: error.refusal.to_string(),
             remedy: error.refusal.remedy().to_owned(),
         };

@@ -16,11 +16,12 @@ use tokio::task::JoinSet;
 
 use super::{HostError, trust};
 use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar};
-use hotbay_loader::{
-    Inspected, LoadError, Loader, LoaderConfig, Quarantine, Refusal, Trust, TrustedBy, scan,
-};
+use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, Refusal, Trust, TrustedBy, scan};
 use hotbay_runtime::Generation;
-use hotbay_store::record::{Build, now};
+use hotbay_store::{
+    quarantine::Quarantine,
+    record::{Build, now},
+};
 
 pub(super) use closing::{Closing, Closings};
 pub(super) use sidecar::{beside, read_sidecar};
@@ -87,9 +88,8 @@ impl Plugins {
             quarantine: Some(Quarantine::open(&config.state_folder)),
             ..LoaderConfig::default()
         };
-        let loader = Loader::new(loader).map(Arc::new).map_err(|error| {
-            HostError::System(format!("cannot make a staging folder for plugins: {error}"))
-        })?;
+        let loader = Loader::new(loader).map_err(|error| HostError::System(error.to_string()))?;
+        let loader = Arc::new(loader);
         let folder = config.plugins.folder.clone();
         Ok(Self { loaded: BTreeMap::new(), folder, next: 1, trust, trust_changed: false, loader })
     }
@@ -112,7 +112,7 @@ impl Plugins {
         let mut inspections = JoinSet::new();
         for file in files {
             let (loader, trust) = (Arc::clone(&self.loader), Arc::clone(&self.trust));
-            inspections.spawn(async move { loader.inspect(&file.path, &trust).await });
+            inspections.spawn(async move { loader.inspect(&file, &trust).await });
         }
         let mut inspected = Vec::new();
         while let Some(joined) = inspections.join_next().await {

@@ -14,7 +14,8 @@ use crate::{
     watch::{Fingerprint, FolderState, Snapshot},
 };
 use hotbay_config::Diagnostics;
-use hotbay_loader::{LoadError, Quarantine, Refusal};
+use hotbay_loader::{LoadError, Refusal, RefusalCode};
+use hotbay_store::quarantine::Quarantine;
 
 /// How long a file that the watch has never shown may be gone before it counts as gone.
 const UNSEEN: Duration = Duration::from_secs(1);
@@ -63,7 +64,10 @@ impl Seen {
         let mut changed = self.changed(last.as_ref(), &now);
         let quarantine = Quarantine::open(&live.config.state_folder).file();
         if differs(&quarantine, last.as_ref(), &now) {
-            let held = live.refused.iter().filter(|(_, refused)| refused.code == "quarantined");
+            let held = live
+                .refused
+                .iter()
+                .filter(|(_, refused)| refused.code == RefusalCode::Quarantined.as_str());
             changed.extend(held.map(|(path, _)| path.clone()));
         }
         let said = |of: &Snapshot, file| of.files.get(file).cloned().flatten();
@@ -219,7 +223,9 @@ async fn depart(live: &mut Live, now: &Snapshot, which: impl Fn(&Path) -> bool) 
     let names: Vec<_> = names.map(|berth| berth.generation.name().to_owned()).collect();
     for name in names {
         let waiting = live.refused.iter().find(|(path, refused)| {
-            refused.code == "duplicate" && refused.plugin.as_ref() == Some(&name) && !gone(path)
+            refused.code == RefusalCode::Duplicate.as_str()
+                && refused.plugin.as_ref() == Some(&name)
+                && !gone(path)
         });
         match waiting.map(|(path, _)| path.clone()) {
             Some(path) => {

@@ -16,7 +16,7 @@ impl Plugins {
         self.trust_changed = true;
         tracing::info!(mode = %self.trust.mode, "whom the host trusts has changed");
         for berth in self.loaded.values_mut() {
-            let is_pinned = self.trust.pins.hold(&berth.build().hash);
+            let is_pinned = self.trust.pins.contains(&berth.build().hash);
             match berth.trusted_by {
                 TrustedBy::Nobody if is_pinned => berth.trusted_by = TrustedBy::Pin,
                 TrustedBy::Pin if !is_pinned => berth.trusted_by = TrustedBy::Nobody,
