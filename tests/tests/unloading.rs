@@ -38,7 +38,7 @@ fn loader() -> Loader {
 
 async fn load(loader: &Loader, package: &str) -> Generation {
     let inspected = loader.inspect(library(package), &Arc::default()).await.unwrap();
-    loader.load(inspected, NonZeroUsize::new(2).unwrap()).await.unwrap()
+    Generation::load(loader, inspected, NonZeroUsize::new(2).unwrap()).await.unwrap()
 }
 
 fn services() -> Services {
