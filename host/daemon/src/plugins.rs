@@ -86,7 +86,7 @@ impl LoadedPlugin {
     /// Holds the build against other pins than those under which it was loaded. It stays
     /// loaded, whatever they say.
     pub(crate) fn judge_again(&mut self, trust: &Trust) {
-        let is_pinned = trust.pins.hold(self.hash());
+        let is_pinned = trust.pins.contains(self.hash());
         match self.trusted_by {
             TrustedBy::Nobody if is_pinned => self.trusted_by = TrustedBy::Pin,
             TrustedBy::Pin if !is_pinned => self.trusted_by = TrustedBy::Nobody,
