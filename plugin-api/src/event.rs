@@ -106,7 +106,7 @@ pub struct EventDescription {
     version: u32,
     kind: Kind,
     schema: fn() -> serde_json::Value,
-    to_json: fn(&[u8]) -> Option<String>,
+    render: fn(&[u8]) -> Option<String>,
 }
 
 impl EventDescription {
@@ -116,7 +116,7 @@ impl EventDescription {
             version: E::VERSION,
             kind: E::KIND,
             schema: || schemars::schema_for!(E).to_value(),
-            to_json: |payload| serde_json::to_string(&E::decode(payload)?).ok(),
+            render: |payload| serde_json::to_string(&E::decode(payload)?).ok(),
         }
     }
 
@@ -128,9 +128,9 @@ impl EventDescription {
         EventTypeSpec { name: self.name.to_owned(), version: self.version, schema: (self.schema)() }
     }
 
-    /// A payload of this type as JSON; `None` if it is damaged.
-    pub(crate) fn to_json(&self, payload: &[u8]) -> Option<String> {
-        (self.to_json)(payload)
+    /// Renders a payload of this type as JSON; `None` if it is damaged.
+    pub(crate) fn render(&self, payload: &[u8]) -> Option<String> {
+        (self.render)(payload)
     }
 }
 

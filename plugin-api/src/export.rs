@@ -276,7 +276,7 @@ extern "C" fn event_to_json<X: Exported>(kind: u32, payload: RSlice<'_, u8>) -> 
     let mut known = ports.flat_map(|port| port.events);
     let json = guard::call(&X::EXPORTS.name.into(), || {
         let found = known.find(|event| event.kind().code() == kind);
-        Ok(found.and_then(|event| event.to_json(payload.as_slice())))
+        Ok(found.and_then(|event| event.render(payload.as_slice())))
     });
     option(json.ok().flatten().map(RString::from))
 }

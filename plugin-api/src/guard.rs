@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context as TaskContext, Poll},
+    task::{Context as TaskContext, Poll, Waker},
 };
 
 use abi_stable::std_types::{RErr, ROk, RResult};
@@ -21,6 +21,9 @@ use crate::{
 
 thread_local! {
     static CURRENT: Cell<Option<Arc<str>>> = const { Cell::new(None) };
+    /// The two pointers of the waker with which the host polls on this thread, to compare
+    /// others with.
+    static WAKER: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
 /// The component or task whose code runs on this thread, if any.
@@ -92,7 +95,7 @@ pub(crate) fn start<'a>(
     let mut future = None;
     let polled = within(name, || {
         let future: &mut Option<Boxed<'a, ()>> = &mut future;
-        let poll = cx.with_context(|cx| future.insert(make()).as_mut().poll(cx));
+        let poll = cx.with_context(|cx| poll_in_call(future.insert(make()).as_mut(), cx));
         if poll.is_ready() {
             drop_caught(future.take());
         }
@@ -111,6 +114,30 @@ pub(crate) fn start<'a>(
     }
 }
 
+/// Polls with the waker that the host gave, and lets it be [recognized](is_of_call) meanwhile.
+fn poll_in_call<F: Future + ?Sized>(
+    future: Pin<&mut F>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<F::Output> {
+    struct Reset((usize, usize));
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            WAKER.set(self.0);
+        }
+    }
+    let _reset = Reset(WAKER.replace(pointers(cx.waker())));
+    future.poll(cx)
+}
+
+/// Whether this is the waker with which the host polls on this thread right now.
+pub(crate) fn is_of_call(waker: &Waker) -> bool {
+    WAKER.get() == pointers(waker)
+}
+
+fn pointers(waker: &Waker) -> (usize, usize) {
+    (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr())
+}
+
 struct Guarded<'a, T> {
     name: Name,
     inner: Result<Option<Boxed<'a, T>>, SchedulerError>,
@@ -122,7 +149,7 @@ impl<T> Future for Guarded<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let Self { name, inner } = &mut *self;
         let polled = match inner {
-            Ok(Some(future)) => match within(name, || future.as_mut().poll(cx)) {
+            Ok(Some(future)) => match within(name, || poll_in_call(future.as_mut(), cx)) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(result)) => result,
                 Err(panic) => Err(panic),

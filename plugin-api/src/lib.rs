@@ -62,6 +62,10 @@
 //! Without any of them the crate has only the traits and plain types that a scheduler and
 //! an event bus are written against, for programs that load no plugins.
 //!
+//! What travels between components are [`Event`]s: any serde type with one derive, or the bytes
+//! of a type whose layout is fixed. A port that names its types, as in
+//! `Port::required("quotes", "…").of::<Quote>()`, is connected to ports with one of them only.
+//!
 //! [`testing::TestHost`] runs a component inside an ordinary unit test, without
 //! a host process. With the feature `tokio`, `tokio::time::sleep`, sockets and
 //! `tokio::spawn` work inside a plugin.

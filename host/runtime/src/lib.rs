@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod bay;
+mod caller;
 pub mod change;
 mod component;
 mod generation;

@@ -141,7 +141,10 @@ fn describe(plugin: &Inspected) {
 fn ports(title: &str, ports: &[PortManifest]) {
     for port in ports {
         let need = if port.required { "" } else { " (optional)" };
-        println!("  {title}: {}{need}  {}", port.name, port.description);
+        let types: Vec<_> = port.events.iter().map(ToString::to_string).collect();
+        let types =
+            if types.is_empty() { String::new() } else { format!(" [{}]", types.join(", ")) };
+        println!("  {title}: {}{need}{types}  {}", port.name, port.description);
     }
 }
 

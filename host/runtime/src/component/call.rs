@@ -1,7 +1,7 @@
 //! Calls into an object of a plugin.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -13,7 +13,7 @@ use hotbay_plugin_api::{
     abi::{CallFuture, FfiError, Started},
 };
 
-use crate::lodger::Housed;
+use crate::{caller, lodger::Housed};
 
 /// Calls a method of an object if it is still there.
 pub(super) async fn call<T: Send, R>(
@@ -22,7 +22,9 @@ pub(super) async fn call<T: Send, R>(
 ) -> Result<R, SchedulerError> {
     let mut object = housed.lock().await;
     let object = object.as_mut().ok_or_else(unloaded)?;
-    Ok(method(object).await.into_result()?)
+    let mut future = method(object);
+    let result = poll_fn(|cx| caller::calling(cx, |cx| Pin::new(&mut future).poll(cx))).await;
+    Ok(result.into_result()?)
 }
 
 /// As [`call`], for a method that is polled within the call and often over then.
@@ -57,7 +59,7 @@ impl<'a, F: FnOnce(&mut FfiContext<'_>) -> Started<'a>> Future for Call<'a, F> {
         match &mut *self {
             Self::New(method) => {
                 let Some(method) = method.take() else { return Poll::Pending };
-                match cx.with_ffi_context(method) {
+                match caller::calling(cx, |cx| cx.with_ffi_context(method)) {
                     Started::Done(result) => Poll::Ready(result),
                     Started::Pending(future) => {
                         // It has this task's waker: to poll it again now would be for nothing.
@@ -66,7 +68,7 @@ impl<'a, F: FnOnce(&mut FfiContext<'_>) -> Started<'a>> Future for Call<'a, F> {
                     }
                 }
             }
-            Self::Going(future) => Pin::new(future).poll(cx),
+            Self::Going(future) => caller::calling(cx, |cx| Pin::new(future).poll(cx)),
         }
     }
 }
