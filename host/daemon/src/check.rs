@@ -15,7 +15,7 @@ use super::{
 use hotbay_config::{
     ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, merged,
 };
-use hotbay_runtime::{Connections, Generation};
+use hotbay_runtime::Connections;
 
 /// What a component's plugin not being there means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
