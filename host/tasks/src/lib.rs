@@ -52,15 +52,18 @@ impl Place {
 /// Tasks made in a generation, each with its schedule.
 pub type Prepared = Vec<(Scheduled, Arc<TaskBuild>)>;
 
-impl Tasks {
-    /// No tasks yet. Those that are added start at once.
-    pub async fn start(services: &Services) -> Result<Self, SchedulerError> {
-        let scheduler = Scheduler::new(services.bus.clone());
-        scheduler.start().await?;
-        Ok(Self { scheduler, cancel: CancellationToken::new(), places: BTreeMap::new() })
-    }
+/// Makes tasks in generations. Clones make tasks of the same scheduler.
+#[derive(Debug, Clone)]
+pub struct TaskFactory {
+    /// Asks all tasks to stop.
+    cancel: CancellationToken,
+}
 
-    /// Makes these tasks in a generation.
+impl TaskFactory {
+    /// Makes these tasks in a generation. None of them runs yet, and no code of the plugin.
+    ///
+    /// # Errors
+    /// If the plugin has no such task.
     pub fn prepare(
         &self,
         plugin: &Generation,
@@ -82,6 +85,20 @@ impl Tasks {
             prepared.push((scheduled, Arc::new(build)));
         }
         Ok(prepared)
+    }
+}
+
+impl Tasks {
+    /// No tasks yet. Those that are added start at once.
+    pub async fn start(services: &Services) -> Result<Self, SchedulerError> {
+        let scheduler = Scheduler::new(services.bus.clone());
+        scheduler.start().await?;
+        Ok(Self { scheduler, cancel: CancellationToken::new(), places: BTreeMap::new() })
+    }
+
+    /// What makes tasks, on its own.
+    pub fn factory(&self) -> TaskFactory {
+        TaskFactory { cancel: self.cancel.clone() }
     }
 
     /// Puts a plugin's tasks in their places; gives those that were there before and are
