@@ -83,6 +83,7 @@ impl Loader {
     /// # Errors
     /// If the file is refused. The error names the file, the reason and the remedy.
     pub async fn check(&self, path: &Path, trust: &Arc<Trust>) -> Result<Checked, LoadError> {
+        tracing::debug!(file = %path.display(), "checking a library");
         let number = self.next_copy.fetch_add(1, Ordering::Relaxed);
         let (staging, cap) = (Arc::clone(&self.staging), self.size_cap);
         let (from, trust) = (path.to_owned(), Arc::clone(trust));

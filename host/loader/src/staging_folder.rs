@@ -74,7 +74,7 @@ fn remove_left_behind(parent: &Path) {
         let Some(_lock) = is_one.then(|| lock(&path)).flatten() else { continue };
         let folder = path.display();
         match fs::remove_dir_all(&path) {
-            Ok(()) => tracing::info!(%folder, "removed the private copies of a killed host"),
+            Ok(()) => tracing::info!(%folder, "removed what a killed host left"),
             Err(error) => {
                 tracing::warn!(%error, %folder, "can't remove the private copies of a killed host");
             }

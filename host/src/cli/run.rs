@@ -33,9 +33,18 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     };
     // Dropped last: whatever ends this process before is noted.
     let _ledger = open_ledger(&prepared.config);
-    let host = match prepare(prepared).await {
-        Ok(host) => host,
-        Err(code) => return code,
+    let mut stop = std::pin::pin!(stop);
+    // Loading runs code of plugins: one that hangs must not keep the host from stopping.
+    let host = tokio::select! {
+        biased;
+        () = stop.as_mut() => {
+            eprintln!("hotbay: {}: stopped before everything was loaded", path.display());
+            return ExitCode::SUCCESS;
+        }
+        host = prepare(prepared) => match host {
+            Ok(host) => host,
+            Err(code) => return code,
+        },
     };
     if !host.has_work() && host.follows_changes() {
         eprintln!("hotbay: {}: nothing to run yet; waiting for plugins", path.display());
