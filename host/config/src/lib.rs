@@ -69,13 +69,12 @@ mod yaml;
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
-use hotbay_plugin_api::ChannelConfig;
-
 use document::Document;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 pub use entries::{
-    ComponentEntry, Pipeline, Plugins, Reload, Shutdown, StatePolicy, TaskEntry, TimeMode,
+    ChannelEntry, ComponentEntry, Pipeline, Plugins, Reload, Shutdown, StatePolicy, TaskEntry,
+    TimeMode,
 };
 pub use hotbay_plugin_api::Role;
 pub use overlay::merged;
@@ -93,7 +92,7 @@ pub struct Config {
     /// Where the plugins are and what they are given.
     pub plugins: Plugins,
     /// The declared channels, in the order of the file.
-    pub channels: Vec<(String, ChannelConfig)>,
+    pub channels: Vec<(String, ChannelEntry)>,
     /// The pipeline, if this host runs one.
     pub pipeline: Option<Pipeline>,
     /// What differs from the manifests of the plugins' tasks.

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use hotbay_plugin_api::{ChannelConfig, EventType, SchedulerError};
+use hotbay_plugin_api::{ChannelConfig, EventType, Overflow, SchedulerError};
 use tokio::task::coop;
 
 use super::{
@@ -75,8 +75,13 @@ impl<E: EventType, P: Payload> EventSender<E, P> {
         self.publisher.channel().config()
     }
 
+    /// What the channel does with an event for which it has no room.
+    pub fn overflow(&self) -> Overflow {
+        self.publisher.channel().overflow()
+    }
+
     fn waits(&self) -> bool {
-        self.config().overflow == super::Overflow::Block
+        self.overflow() == Overflow::Block
     }
 }
 

@@ -17,8 +17,10 @@ enum Event {
 use Event::{Signal, Tick};
 
 fn bus(capacity: usize, overflow: Overflow) -> EventBus<Event, u32> {
-    let config = ChannelConfig::new(capacity, "").with_overflow(overflow);
-    EventBus::with_payload(vec![(Tick, config), (Signal, ChannelConfig::default())])
+    let bus = EventBus::with_payload(Vec::new());
+    bus.declare_with(Tick, ChannelConfig::new(capacity, ""), overflow).unwrap();
+    bus.declare(Signal, ChannelConfig::default()).unwrap();
+    bus
 }
 
 /// What a subscriber can receive now.
@@ -287,8 +289,8 @@ fn a_payload_may_use_the_bus_when_it_is_dropped() {
             }
         }
     }
-    let config = ChannelConfig::new(1, "").with_overflow(Overflow::DropOldest);
-    let bus = EventBus::<Event, Watchful>::with_payload(vec![(Tick, config)]);
+    let bus = EventBus::<Event, Watchful>::with_payload(Vec::new());
+    bus.declare_with(Tick, ChannelConfig::new(1, ""), Overflow::DropOldest).unwrap();
     let sender = bus.clone_sender(&Tick).unwrap();
     let receiver = bus.subscribe(&Tick).unwrap();
     for _ in 0..2 {

@@ -18,7 +18,7 @@ use crate::{
 };
 use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, Sidecar};
 use hotbay_loader::Trust;
-use hotbay_runtime::change::{After, Limits, Step, call_hook, change_over};
+use hotbay_runtime::change::{After, Limits, Swap, call_hook, change_over};
 
 use fixed::{fixed, needs_restart};
 
@@ -109,7 +109,11 @@ impl Live {
         };
         for (name, channel) in &config.channels {
             if self.services.bus.stats(&name.as_str().into()).is_err() {
-                let declared = self.services.bus.declare(name.as_str().into(), channel.clone());
+                let declared = self.services.bus.declare_with(
+                    name.as_str().into(),
+                    channel.config(),
+                    channel.overflow,
+                );
                 declared.map_err(|error| refuse(error.to_string()))?;
             }
         }
@@ -163,7 +167,9 @@ impl Live {
     fn check_channels(&self, config: &Config, findings: &mut Diagnostics) {
         for (name, channel) in &config.channels {
             let known = self.services.bus.clone_sender(&name.as_str().into());
-            if known.is_ok_and(|known| known.config() != channel) {
+            if known.is_ok_and(|known| {
+                *known.config() != channel.config() || known.overflow() != channel.overflow
+            }) {
                 let path = ConfigPath::root().key("channels").key(name);
                 fixed(config, &path, &format!("channel `{name}`"), findings);
             }
@@ -203,7 +209,7 @@ impl Live {
     ) -> Result<usize, String> {
         let Some(pipeline) = &mut self.pipeline else { return Ok(0) };
         let to: Vec<_> = meanings.values().flat_map(|meaning| &meaning.components).collect();
-        let mut steps = Vec::new();
+        let mut swaps = Vec::new();
         for member in pipeline.members() {
             let new = to.iter().find(|it| it.id == member.id && it.is_same_place(member));
             let (Some(new), Some(old)) = (new, &member.wired) else { continue };
@@ -211,12 +217,12 @@ impl Live {
             if let (true, Stand::Runs, Some(seated), Some(plugin)) =
                 (new.differs(old), pipeline.stand(member), &member.seated, plugin)
             {
-                steps.push(Step { plan: member.plan(new), old: seated.clone(), to: plugin });
+                swaps.push(Swap { plan: member.plan(new), old: seated.clone(), to: plugin });
             }
         }
         let Some(core) = pipeline.core().cloned() else { return Ok(0) };
         let limits = Limits::of(&self.config.reload, After::Service);
-        let (changed, held) = change_over(&core, &steps, &self.services, limits).await;
+        let (changed, held) = change_over(&core, &swaps, &self.services, limits).await;
         let changed =
             changed.map_err(|failed| format!("{failed}; all components go on as they were"))?;
         tracing::info!(components = changed.len(), ?held, "reconfigured");

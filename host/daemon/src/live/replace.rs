@@ -11,7 +11,7 @@ use crate::{
     wiring::Wired,
 };
 use hotbay_loader::{Inspected, LoadError};
-use hotbay_runtime::change::{After, Changed, Limits, Step, change_over};
+use hotbay_runtime::change::{After, Changed, Limits, Swap, change_over};
 use hotbay_store::record::{Build, Handed, Outcome, Replacement, micros, now};
 
 impl Live {
@@ -127,14 +127,14 @@ impl Live {
         let Some(pipeline) = &self.pipeline else { return Ok(Vec::new()) };
         let Some(core) = pipeline.core() else { return Ok(Vec::new()) };
         let plans = pipeline.plans(wired).into_iter();
-        let steps: Vec<_> =
-            plans.map(|(plan, old)| Step { plan, old, to: &to.generation }).collect();
+        let swaps: Vec<_> =
+            plans.map(|(plan, old)| Swap { plan, old, to: &to.generation }).collect();
         let limits = Limits::of(&self.config.reload, After::Probation);
-        let (changed, held) = change_over(core, &steps, &self.services, limits).await;
+        let (changed, held) = change_over(core, &swaps, &self.services, limits).await;
         record.held_us = micros(held);
         let changed = changed.map_err(|failed| Refused {
-            step: failed.step,
-            reason: format!("{}: {}", failed.component, failed.error),
+            step: failed.step.as_str(),
+            reason: format!("{}: {}", failed.component, failed.cause),
         })?;
         let handed = |one: &Changed| Handed {
             component: one.id.to_string(),
