@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Aggregator, Batch, ChannelName, Connector, Context, Executor, Role, SchedulerError, Strategy,
-    export::ComponentExport,
+    Aggregator, Batch, ChannelName, Connector, Context, EventDescription, EventTypes, Executor,
+    Role, SchedulerError, Strategy, export::ComponentExport,
 };
 
 /// An input or output of a component, which the configuration connects to channels.
@@ -14,17 +14,28 @@ pub struct Port {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) required: bool,
+    pub(crate) events: &'static [EventDescription],
 }
 
 impl Port {
     /// A port that must be connected.
     pub const fn required(name: &'static str, description: &'static str) -> Self {
-        Self { name, description, required: true }
+        Self { name, description, required: true, events: &[] }
     }
 
     /// A port that may stay unconnected.
     pub const fn optional(name: &'static str, description: &'static str) -> Self {
-        Self { name, description, required: false }
+        Self { name, description, required: false, events: &[] }
+    }
+
+    /// The same port, which carries events of the type `E`, or of several: `of::<(A, B)>()`.
+    ///
+    /// The host refuses to connect an output and an input that tell their types and have
+    /// none in common. A port that tells none connects to any.
+    #[must_use]
+    pub const fn of<E: EventTypes>(mut self) -> Self {
+        self.events = E::TYPES;
+        self
     }
 }
 

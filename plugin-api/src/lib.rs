@@ -16,7 +16,7 @@
 //! }
 //!
 //! const PLUGIN_TASKS: &[PluginTask] = &[PluginTask {
-//!     interval: Some(Duration::from_secs(60)),
+//!     schedule: Schedule::Every(Duration::from_secs(60)),
 //!     ..PluginTask::new("greet", run_async!(greet))
 //! }];
 //!
@@ -62,9 +62,17 @@
 //! Without any of them the crate has only the traits and plain types that a scheduler and
 //! an event bus are written against, for programs that load no plugins.
 //!
+//! What travels between components are [`Event`]s: any serde type with one derive, or the bytes
+//! of a type whose layout is fixed. A port that names its types, as in
+//! `Port::required("quotes", "…").of::<Quote>()`, is connected to ports with one of them only.
+//!
 //! [`testing::TestHost`] runs a component inside an ordinary unit test, without
 //! a host process. With the feature `tokio`, `tokio::time::sleep`, sockets and
 //! `tokio::spawn` work inside a plugin.
+
+// The derive macros name this crate from outside, also where its own tests use them.
+#[cfg(all(test, feature = "abi"))]
+extern crate self as hotbay_plugin_api;
 
 #[cfg(feature = "abi")]
 pub mod abi;
@@ -76,6 +84,8 @@ mod component;
 #[cfg(feature = "abi")]
 mod context;
 mod error;
+#[cfg(feature = "abi")]
+mod event;
 #[cfg(feature = "abi")]
 mod export;
 #[cfg(feature = "abi")]
@@ -99,6 +109,8 @@ mod state;
 mod subscription;
 mod task;
 #[cfg(feature = "abi")]
+mod task_fn;
+#[cfg(feature = "abi")]
 pub mod testing;
 
 pub use async_trait::async_trait;
@@ -107,7 +119,10 @@ pub use error::{SchedulerError, TradingEngineError};
 pub use payload::Payload;
 pub use role::Role;
 #[cfg(feature = "spec")]
-pub use spec::{ComponentManifest, Manifest, PortManifest, TaskKind, TaskManifest, Unsupported};
+pub use spec::{
+    Backoff, ComponentManifest, EventTypeSpec, FunctionKind, Manifest, Misfire, Overlap,
+    PortManifest, Priority, RunInfo, Schedule, TaskKindSpec, TaskSpec,
+};
 pub use state::SavedState;
 pub use task::{
     Aggregator, BackgroundTask, Connector, EventTask, EventType, Executor, Strategy, TaskId,
@@ -115,24 +130,28 @@ pub use task::{
 
 #[cfg(feature = "abi")]
 pub use {
-    batch::{Batch, Event, EventHeader, EventRef, Kind},
+    batch::{Batch, EventHeader, EventRef},
     component::{Component, NoConfig, Port, aggregator, connector, executor, strategy},
     context::{Context, Counter, Gauge, Mode},
+    event::{Event, EventDescription, EventTypes, Kind},
     export::{ComponentExport, Exports},
-    plugin_task::{PluginTask, Priority, TaskFn, TaskFuture},
+    hotbay_plugin_api_macros::Event,
+    plugin_task::{PluginTask, PluginTaskKind, SchemaFn, schema_of},
     publisher::Publisher,
     schemars::JsonSchema,
     subscription::{Subscription, TryRecvError},
+    task_fn::{RunResult, TaskFn, TaskFuture},
 };
 
 /// Everything that a plugin's source usually needs.
 #[cfg(feature = "abi")]
 pub mod prelude {
     pub use crate::{
-        Aggregator, BackgroundTask, Batch, ChannelName, Component, Connector, Context, Event,
-        EventTask, Executor, JsonSchema, Kind, Mode, NoConfig, PluginTask, Port, Priority,
-        Publisher, SavedState, SchedulerError, Strategy, Subscription, TaskId, aggregator,
-        async_trait, connector, executor, export_plugin, run_async, run_sync, strategy,
+        Aggregator, BackgroundTask, Backoff, Batch, ChannelName, Component, Connector, Context,
+        Event, EventTask, Executor, JsonSchema, Kind, Misfire, Mode, NoConfig, Overlap, PluginTask,
+        PluginTaskKind, Port, Priority, Publisher, SavedState, Schedule, SchedulerError, Strategy,
+        Subscription, TaskId, aggregator, async_trait, connector, executor, export_plugin,
+        run_async, run_sync, schema_of, strategy,
     };
 }
 
@@ -142,5 +161,9 @@ pub mod prelude {
 pub mod __private {
     pub use abi_stable;
 
-    pub use crate::export::{Exported, header, plugin};
+    pub use crate::{
+        event::{decode_fixed, decode_serde, encode_fixed, encode_serde},
+        export::{Exported, header, plugin},
+        task_fn::run_result,
+    };
 }

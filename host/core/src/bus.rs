@@ -141,6 +141,21 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(())
     }
 
+    /// Takes a declaration back that nobody has used yet: the event is unknown again.
+    /// Receivers and senders that exist all the same come to the channel's end.
+    ///
+    /// # Errors
+    /// [`SchedulerError::InvalidChannel`] if the event is not declared.
+    pub fn withdraw(&self, event: &E) -> Result<(), SchedulerError> {
+        self.close(event)?;
+        let mut channels = self.channels.write();
+        if let Some(place) = channels.index.remove(event) {
+            drop(channels.declared.remove(place));
+            channels.index.values_mut().filter(|at| **at > place).for_each(|at| *at -= 1);
+        }
+        Ok(())
+    }
+
     /// A sender to the channel. Any number may exist.
     ///
     /// # Errors

@@ -1,19 +1,20 @@
 //! Holding the configuration against what the plugins bring.
 
+mod event_types;
 mod ports;
 
-use hotbay_plugin_api::ComponentManifest;
+use std::path::Path;
 
+use hotbay_config::{
+    ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar, merged,
+};
+use hotbay_plugin_api::{ComponentManifest, Manifest};
+use hotbay_runtime::{Connections, Generation};
+
+use crate::{plugins::KnownPlugins, reconcile::settings_files, resolve::ResolvedComponent};
 use ports::{Direction, connect};
 
-use super::{
-    plugins::{Berth, Plugins, beside},
-    wiring::Wired,
-};
-use hotbay_config::{
-    ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, merged,
-};
-use hotbay_runtime::{Connections, Generation};
+pub(super) use event_types::event_types;
 
 /// What a component's plugin not being there means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(super) enum Missing {
 /// Notes that an entry's plugin is not there.
 pub(super) fn missing(
     config: &Config,
-    plugins: &Plugins,
+    plugins: &KnownPlugins,
     (path, plugin): (&ConfigPath, &str),
     missing: Missing,
     findings: &mut Diagnostics,
@@ -37,41 +38,48 @@ pub(super) fn missing(
         Missing::Waits => config.warning_at(path, format!("{message} yet; this waits for it")),
         Missing::Refused => config.error_at(path, message),
     };
-    findings.push(finding.with_help(plugins.names()));
+    findings.push(finding.with_help(plugins.help()));
 }
 
-/// Finds components whose plugins are not there.
+/// Finds components whose plugins are not there, and those that do not fit together.
 pub(super) fn components(
     config: &Config,
-    plugins: &Plugins,
+    plugins: &KnownPlugins,
     missing: Missing,
     findings: &mut Diagnostics,
 ) {
     for entry in config.pipeline.iter().flat_map(|pipeline| pipeline.components()) {
-        if plugins.get(&entry.plugin).is_none() {
+        if !plugins.contains(&entry.plugin) {
             let path = entry.location.key("plugin");
             self::missing(config, plugins, (&path, &entry.plugin), missing, findings);
         }
     }
+    event_types(config, |plugin| plugins.manifest(plugin), findings);
 }
 
 /// Finds entries whose plugins are not there.
 pub(super) fn tasks(
     config: &Config,
-    plugins: &Plugins,
+    plugins: &KnownPlugins,
     missing: Missing,
     findings: &mut Diagnostics,
 ) {
-    for entry in config.tasks.iter().filter(|entry| plugins.berth(&entry.plugin).is_none()) {
+    for entry in config.tasks.iter().filter(|entry| !plugins.contains(&entry.plugin)) {
         let path = entry.location.key("plugin");
         self::missing(config, plugins, (&path, &entry.plugin), missing, findings);
     }
 }
 
 /// Holds the file beside a plugin's library against the plugin.
-pub(super) fn sidecar(berth: &Berth, findings: &mut Diagnostics) {
-    let manifest = &berth.generation.info().manifest;
-    let file = beside(berth.path(), &manifest.name).into_iter().find(|file| file.is_file());
+pub(super) fn sidecar(
+    library: &Path,
+    generation: &Generation,
+    sidecar: &Sidecar,
+    findings: &mut Diagnostics,
+) {
+    let manifest = &generation.info().manifest;
+    let files = settings_files(library, &manifest.name);
+    let file = files.into_iter().find(|file| file.is_file());
     let mut unknown = |kind: &str, name: &String, known: Vec<&str>| {
         let message = format!("plugin `{}` has no {kind} `{name}`", manifest.name);
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -79,11 +87,11 @@ pub(super) fn sidecar(berth: &Berth, findings: &mut Diagnostics) {
         findings.push(finding.with_help(format!("it has {known}")));
     };
     let components: Vec<_> = manifest.components.iter().map(|it| it.name.as_str()).collect();
-    for name in berth.sidecar.components.keys().filter(|it| !components.contains(&it.as_str())) {
+    for name in sidecar.components.keys().filter(|it| !components.contains(&it.as_str())) {
         unknown("component", name, components.clone());
     }
     let tasks: Vec<_> = manifest.tasks.iter().map(|it| it.name.as_str()).collect();
-    for name in berth.sidecar.tasks.keys().filter(|it| !tasks.contains(&it.as_str())) {
+    for name in sidecar.tasks.keys().filter(|it| !tasks.contains(&it.as_str())) {
         unknown("task", name, tasks.clone());
     }
 }
@@ -92,12 +100,11 @@ pub(super) fn sidecar(berth: &Berth, findings: &mut Diagnostics) {
 /// goes into the findings.
 pub(super) async fn component(
     config: &Config,
-    berth: &Berth,
+    (plugin, sidecar): (&Generation, &Sidecar),
     entry: &ComponentEntry,
     findings: &mut Diagnostics,
-) -> Option<Wired> {
-    let plugin = &berth.generation;
-    let found = match find(config, plugin, entry) {
+) -> Option<ResolvedComponent> {
+    let found = match find(config, &plugin.info().manifest, entry) {
         Ok(found) => found,
         Err(finding) => {
             findings.push(finding);
@@ -106,7 +113,7 @@ pub(super) async fn component(
     };
     let inputs = connect(config, entry, &found.inputs, Direction::Inputs, findings);
     let outputs = connect(config, entry, &found.outputs, Direction::Outputs, findings);
-    let settings = merged(berth.sidecar.components.get(&found.name), Some(&entry.config));
+    let settings = merged(sidecar.components.get(&found.name), Some(&entry.config));
     if let Err((path, message)) = plugin.check_config(&found.name, &settings).await {
         let base = entry.location.key("config");
         let at = base.join(&ConfigPath::from(path.as_str()));
@@ -115,7 +122,7 @@ pub(super) async fn component(
             found.name, entry.plugin
         )));
     }
-    Some(Wired {
+    Some(ResolvedComponent {
         role: entry.role,
         id: entry.id.clone(),
         plugin: entry.plugin.clone(),
@@ -129,10 +136,9 @@ pub(super) async fn component(
 /// The component that an entry means.
 fn find<'p>(
     config: &Config,
-    plugin: &'p Generation,
+    manifest: &'p Manifest,
     entry: &ComponentEntry,
 ) -> Result<&'p ComponentManifest, Diagnostic> {
-    let manifest = &plugin.info().manifest;
     let of_role = || manifest.components.iter().filter(|known| known.role == entry.role);
     let names = |of: Vec<&ComponentManifest>| {
         let names: Vec<_> = of.iter().map(|it| format!("`{}` ({})", it.name, it.role)).collect();

@@ -1,27 +1,37 @@
 //! The components of the configuration, and the engine that runs those whose plugins are
 //! there.
+//!
+//! The members are changed by the actor alone, between operations. An operation takes with it
+//! what it needs of them, and reports what it made.
 
 mod member;
 mod starting;
 
-use hotbay_plugin_api::{Batch, ChannelName};
-use tokio_util::sync::CancellationToken;
+use std::sync::Arc;
 
-use super::wiring::Wired;
 use hotbay_config::{ComponentEntry, Config};
 use hotbay_core::{
     engine::TradingEngine,
     scheduler::{ExecutionStatus, ShutdownLimits},
 };
-use hotbay_runtime::change::{Plan, PluginCore, Seated};
+use hotbay_plugin_api::{Batch, ChannelName, Role};
+use hotbay_runtime::change::{Changed, Plan, PluginCore, Seated};
+use tokio_util::sync::CancellationToken;
 
-pub(super) use member::{Member, Stand};
-pub(super) use starting::Strictness;
+use crate::resolve::ResolvedComponent;
+
+pub(crate) use member::{Member, MemberState};
+pub(crate) use starting::{
+    Departed, Departure, Started, Strictness, make_all, start_more, take_out,
+};
+
+/// The engine that runs components of plugins.
+pub(crate) type PluginEngine = TradingEngine<ChannelName, Batch>;
 
 /// The pipeline of the configuration.
-pub(super) struct Pipeline {
+pub(crate) struct Pipeline {
     /// `None` until at least one component of each role can be made.
-    engine: Option<TradingEngine<ChannelName, Batch>>,
+    engine: Option<Arc<PluginEngine>>,
     /// In the direction of the data.
     members: Vec<Member>,
     /// Asks the components to stop.
@@ -34,7 +44,7 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// Places for all components of the configuration.
-    pub(super) fn new(config: &Config, may_wait: bool) -> Option<Self> {
+    pub(crate) fn new(config: &Config, may_wait: bool) -> Option<Self> {
         let entries = config.pipeline.as_ref()?.components();
         let mut pipeline = Self {
             engine: None,
@@ -51,82 +61,106 @@ impl Pipeline {
     }
 
     /// A new member; it is not yet among the others.
-    pub(super) fn member(&mut self, entry: &ComponentEntry) -> Member {
+    fn member(&mut self, entry: &ComponentEntry) -> Member {
         let source = self.next_source;
         self.next_source += 1;
         Member::new(entry, source, self.cancel.child_token())
     }
 
-    pub(super) fn members(&self) -> &[Member] {
+    pub(crate) fn members(&self) -> &[Member] {
         &self.members
     }
 
-    pub(super) fn members_mut(&mut self) -> &mut Vec<Member> {
-        &mut self.members
-    }
-
-    pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Member> {
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.id == id)
     }
 
-    pub(super) fn core(&self) -> Option<&PluginCore> {
+    pub(crate) fn core(&self) -> Option<&PluginCore> {
         self.engine.as_ref().map(|engine| engine.scheduler().core())
     }
 
-    pub(super) fn engine(&self) -> Option<&TradingEngine<ChannelName, Batch>> {
+    pub(crate) fn engine(&self) -> Option<&Arc<PluginEngine>> {
         self.engine.as_ref()
     }
 
-    /// Notes what the components of one plugin come to.
-    pub(super) fn wire(&mut self, wired: Vec<Wired>) {
-        for wired in wired {
-            if let Some(member) = self.get_mut(&wired.id.clone()) {
-                member.fresh |= member.wired.as_ref().is_none_or(|was| wired.differs(was));
-                member.wired = Some(wired);
+    /// Returns `true` if the engine was not made yet and a component of each role can be.
+    pub(crate) fn can_be_started(&self) -> bool {
+        let has = |role| self.members.iter().any(|it| it.role == role && it.resolved.is_some());
+        self.engine.is_none() && Role::ALL.into_iter().all(has)
+    }
+
+    /// Notes how components of one plugin are resolved.
+    pub(crate) fn resolve(&mut self, components: Vec<ResolvedComponent>) {
+        for resolved in components {
+            if let Some(member) = self.get_mut(&resolved.id.clone()) {
+                member.fresh |= member.resolved.as_ref().is_none_or(|was| resolved.differs(was));
+                member.resolved = Some(resolved);
             }
         }
     }
 
-    /// Another build of this plugin is there: what failed may be tried again.
-    pub(super) fn refresh(&mut self, plugin: &str) {
+    /// Notes that another build of a plugin is there: what failed may be tried again.
+    pub(crate) fn refresh(&mut self, plugin: &str) {
         let members = self.members.iter_mut().filter(|member| member.plugin == plugin);
         members.for_each(|member| member.fresh = true);
     }
 
+    /// Notes that new builds of components are in their places.
+    pub(crate) fn seat(&mut self, changed: &[Changed]) {
+        for one in changed {
+            if let Some(member) = self.get_mut(one.id.as_str()) {
+                member.seated = Some(one.new.clone());
+            }
+        }
+    }
+
     /// What a member does.
-    pub(super) fn stand(&self, member: &Member) -> Stand {
+    pub(crate) fn state(&self, member: &Member) -> MemberState {
         if member.seated.is_none() {
-            return Stand::Waits;
+            return MemberState::Waits;
         }
         let entry = self.core().and_then(|core| core.entry(&member.id.as_str().into()).ok());
         match entry.map(|entry| entry.status()) {
-            None | Some(ExecutionStatus::Waiting) => Stand::Waits,
-            Some(ExecutionStatus::Failed { .. }) => Stand::Failed,
+            None | Some(ExecutionStatus::Waiting) => MemberState::Waits,
+            Some(ExecutionStatus::Failed { .. }) => MemberState::Failed,
             Some(
                 ExecutionStatus::Finished
                 | ExecutionStatus::Stopped
                 | ExecutionStatus::Stopping
                 | ExecutionStatus::DidNotStop,
-            ) => Stand::Ended,
-            Some(_) => Stand::Runs,
+            ) => MemberState::Ended,
+            Some(_) => MemberState::Runs,
         }
     }
 
     /// The members that run and are to be changed, with what they are to be, in the
     /// direction of the data.
-    pub(super) fn plans(&self, to: &[Wired]) -> Vec<(Plan, Seated)> {
+    pub(crate) fn plans(&self, to: &[ResolvedComponent]) -> Vec<(Plan, Seated)> {
         let mut plans = Vec::new();
         for member in &self.members {
-            let Some(wired) = to.iter().find(|wired| wired.id == member.id) else { continue };
-            if let (Stand::Runs, Some(seated)) = (self.stand(member), &member.seated) {
-                plans.push((member.plan(wired), seated.clone()));
+            let Some(resolved) = to.iter().find(|it| it.id == member.id) else { continue };
+            if let (MemberState::Runs, Some(seated)) = (self.state(member), &member.seated) {
+                plans.push((member.plan(resolved), seated.clone()));
             }
         }
         plans
     }
 
+    /// The components that have ended or failed by themselves, of one plugin.
+    pub(crate) fn ended(&self, plugin: &str) -> Vec<(String, Seated)> {
+        let mut ended = Vec::new();
+        for member in self.members.iter().filter(|member| member.plugin == plugin) {
+            if let (MemberState::Ended | MemberState::Failed, Some(seated)) =
+                (self.state(member), &member.seated)
+            {
+                ended.push((member.id.clone(), seated.clone()));
+            }
+        }
+        ended
+    }
+
     /// What keeps the engine from being started.
-    pub(super) fn missing(&self, is_there: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn missing(&self, is_there: impl Fn(&str) -> bool) -> String {
         let absent = self.members.iter().filter(|member| !is_there(&member.plugin));
         let absent: Vec<_> = absent.map(|it| format!("{} (plugin {})", it.id, it.plugin)).collect();
         if absent.is_empty() {
@@ -136,20 +170,45 @@ impl Pipeline {
         }
     }
 
-    /// Waits until all components have ended by themselves.
-    pub(super) async fn wait(&self) {
-        match &self.engine {
-            Some(engine) => engine.wait().await,
-            None => std::future::pending().await,
+    /// Takes the members into the order of a configuration: forgets those that it does not
+    /// name, which were taken out, and adds those that it names anew. Returns how many these
+    /// are.
+    pub(crate) fn rearrange(&mut self, config: &Config) -> usize {
+        let Some(written) = &config.pipeline else { return 0 };
+        let entries: Vec<_> = written.components().collect();
+        let before = std::mem::take(&mut self.members);
+        let (mut stay, gone): (Vec<_>, Vec<_>) =
+            before.into_iter().partition(|it| entries.iter().any(|entry| is_place_of(entry, it)));
+        for member in gone.iter().filter(|member| member.known) {
+            if let Some(engine) = &self.engine {
+                engine.remove(&member.id.as_str().into());
+            }
         }
+        let mut count = gone.len();
+        for entry in entries {
+            let member = match stay.iter().position(|member| member.id == entry.id) {
+                Some(place) => stay.remove(place),
+                None => {
+                    count += 1;
+                    self.member(entry)
+                }
+            };
+            self.members.push(member);
+        }
+        count
     }
 
     /// Stops all components; gives what went wrong.
-    pub(super) async fn stop(&self, config: &Config) -> Option<String> {
+    pub(crate) async fn stop(&self, config: &Config) -> Option<String> {
         self.cancel.cancel();
         let engine = self.engine.as_ref()?;
         engine.shutdown_within(limits(config)).await.err().map(|error| error.to_string())
     }
+}
+
+/// Returns `true` if a member is what this entry describes, and not another of its name.
+pub(crate) fn is_place_of(entry: &ComponentEntry, member: &Member) -> bool {
+    entry.id == member.id && entry.role == member.role && entry.plugin == member.plugin
 }
 
 fn limits(config: &Config) -> ShutdownLimits {

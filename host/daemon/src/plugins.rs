@@ -1,8 +1,7 @@
-//! The plugins of one host.
+//! The plugins that are loaded.
 
 mod closing;
 mod sidecar;
-mod trusting;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,20 +10,15 @@ use std::{
     sync::Arc,
 };
 
-use serde::Deserialize;
-use tokio::task::JoinSet;
-
-use super::{HostError, trust};
 use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar};
-use hotbay_loader::{
-    Inspected, LoadError, Loader, LoaderConfig, Quarantine, Refusal, Trust, TrustedBy, scan,
-};
+use hotbay_loader::{Inspected, LoadError, Loader, Trust, TrustMode, TrustedBy};
+use hotbay_plugin_api::Manifest;
 use hotbay_runtime::Generation;
 use hotbay_store::record::{Build, now};
+use serde::Deserialize;
 
-pub(super) use closing::{Closing, Closings};
-pub(super) use sidecar::{beside, read_sidecar};
-pub(super) use trusting::doubt;
+pub(crate) use closing::{Closing, Closings, Leak};
+pub(crate) use sidecar::read_sidecar;
 
 /// The settings of one plugin, under `plugins.settings`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -35,203 +29,126 @@ struct Settings {
     threads: Option<NonZeroUsize>,
 }
 
-/// What was found in the plugins folder, loaded.
+/// One loaded build of a plugin, and what is known about it.
 #[derive(Debug)]
-pub struct Plugins {
-    loaded: BTreeMap<String, Berth>,
-    folder: PathBuf,
-    next: u64,
-    trust: Arc<Trust>,
-    trust_changed: bool,
-    /// Holds the folder of the copies that are mapped, so it goes after them.
-    loader: Arc<Loader>,
-}
-
-/// A plugin in service: its build, and what stands beside it.
-#[derive(Debug)]
-pub(super) struct Berth {
-    pub(super) generation: Generation,
-    /// Its number in this host, from 1.
-    pub(super) number: u64,
-    pub(super) sidecar: Sidecar,
+pub(crate) struct LoadedPlugin {
+    /// Shared with operations that are under way; the last holder closes it.
+    pub(crate) generation: Arc<Generation>,
+    /// The number of the build in this host, from 1.
+    pub(crate) number: u64,
+    /// The file that it came from, under its present name.
+    pub(crate) file: PathBuf,
+    pub(crate) sidecar: Sidecar,
     /// When it was loaded, RFC 3339, UTC.
-    pub(super) loaded: String,
+    pub(crate) loaded: String,
     /// Who vouches for its file.
-    pub(super) trusted_by: TrustedBy,
+    pub(crate) trusted_by: TrustedBy,
 }
 
-impl Berth {
-    /// Its build, as a record has it.
-    pub(super) fn build(&self) -> Build {
-        let info = self.generation.info();
+impl LoadedPlugin {
+    /// Loads a library; nothing of it is in service yet.
+    pub(crate) async fn load(
+        loader: &Loader,
+        config: &Config,
+        library: Inspected,
+        (sidecar, number): (Sidecar, u64),
+        findings: &mut Diagnostics,
+    ) -> Result<Self, LoadError> {
+        let (file, trusted_by) = (library.path.clone(), library.trusted_by.clone());
+        let threads = match sidecar.threads {
+            Some(threads) => threads,
+            None => threads(config, &library.manifest.name, findings),
+        };
+        let generation = Arc::new(Generation::load(loader, library, threads).await?);
+        tracing::info!(plugin = generation.name(), number, "loaded");
+        Ok(Self { generation, number, file, sidecar, loaded: now(), trusted_by })
+    }
+
+    /// The plugin's name.
+    pub(crate) fn name(&self) -> &str {
+        self.generation.name()
+    }
+
+    /// The build, as a record has it.
+    pub(crate) fn build(&self) -> Build {
         Build {
-            version: info.manifest.version.clone(),
-            hash: info.file.as_ref().map(|file| file.hash.clone()).unwrap_or_default(),
+            version: self.generation.info().manifest.version.clone(),
+            hash: self.hash().to_owned(),
             generation: Some(self.number),
         }
     }
 
-    /// The file that it came from.
-    pub(super) fn path(&self) -> &Path {
-        self.generation.info().file.as_ref().map_or(Path::new(""), |file| &file.path)
+    /// The SHA-256 of the library, in hexadecimal.
+    pub(crate) fn hash(&self) -> &str {
+        self.generation.info().file.as_ref().map_or("", |file| &file.hash)
+    }
+
+    /// Holds the build against other pins than those under which it was loaded. It stays
+    /// loaded, whatever they say.
+    pub(crate) fn judge_again(&mut self, trust: &Trust) {
+        let is_pinned = trust.pins.hold(self.hash());
+        match self.trusted_by {
+            TrustedBy::Nobody if is_pinned => self.trusted_by = TrustedBy::Pin,
+            TrustedBy::Pin if !is_pinned => self.trusted_by = TrustedBy::Nobody,
+            TrustedBy::Nobody | TrustedBy::Pin | TrustedBy::Signature { .. } => {}
+        }
+        if trust.mode == TrustMode::Enforce && self.trusted_by == TrustedBy::Nobody {
+            let plugin = self.name();
+            tracing::warn!(plugin, "nobody vouches for it; it runs on, but will not load again");
+        }
     }
 }
 
-impl Plugins {
-    /// No plugins yet.
-    pub(super) fn new(config: &Config, probe_program: Option<PathBuf>) -> Result<Self, HostError> {
-        let trust = trust::read(config).map_err(HostError::Configuration)?;
-        let loader = LoaderConfig {
-            probe_limit: config.plugins.probe_timeout,
-            probe_program,
-            quarantine: Some(Quarantine::open(&config.state_folder)),
-            ..LoaderConfig::default()
+/// What the plugins that are loaded say about themselves, for checks and diagnostics.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownPlugins {
+    folder: PathBuf,
+    manifests: BTreeMap<String, Manifest>,
+}
+
+impl KnownPlugins {
+    pub(crate) fn new(folder: &Path, loaded: &BTreeMap<String, LoadedPlugin>) -> Self {
+        let manifest = |(name, it): (&String, &LoadedPlugin)| {
+            (name.clone(), it.generation.info().manifest.clone())
         };
-        let loader = Loader::new(loader).map(Arc::new).map_err(|error| {
-            HostError::System(format!("cannot make a staging folder for plugins: {error}"))
-        })?;
-        let folder = config.plugins.folder.clone();
-        Ok(Self { loaded: BTreeMap::new(), folder, next: 1, trust, trust_changed: false, loader })
+        Self { folder: folder.to_owned(), manifests: loaded.iter().map(manifest).collect() }
     }
 
-    /// Loads every library of the plugins folder.
-    ///
-    /// A file that is refused is a warning here: whether anybody needs it is
-    /// found out when the configuration is held against what did load.
-    pub(super) async fn load_all(&mut self, config: &Config) -> Result<Diagnostics, HostError> {
-        let mut warnings = Diagnostics::new();
-        let files = scan(&self.folder).map_err(|error| {
-            let path = ConfigPath::root().key("plugins").key("folder");
-            let folder = self.folder.display();
-            let message = format!("the plugins folder {folder} can't be read: {error}");
-            let help = "make the folder, or name another one under `plugins.folder`";
-            let mut found = Diagnostics::new();
-            found.push(config.error_at(&path, message).with_help(help));
-            HostError::Configuration(found)
-        })?;
-        let mut inspections = JoinSet::new();
-        for file in files {
-            let (loader, trust) = (Arc::clone(&self.loader), Arc::clone(&self.trust));
-            inspections.spawn(async move { loader.inspect(&file.path, &trust).await });
-        }
-        let mut inspected = Vec::new();
-        while let Some(joined) = inspections.join_next().await {
-            match joined.map_err(|error| HostError::System(error.to_string()))? {
-                Ok(library) => inspected.push(library),
-                Err(refused) => warnings.push(warning(&refused)),
-            }
-        }
-        inspected.sort_by(|a, b| a.path.cmp(&b.path));
-        for library in inspected {
-            warnings.extend(doubt(&library));
-            if let Err(refused) = self.free(&library) {
-                warnings.push(warning(&refused));
-                continue;
-            }
-            let sidecar = match read_sidecar(&library.path, &library.manifest.name) {
-                Ok(sidecar) => sidecar,
-                Err(found) => {
-                    warnings.extend(found);
-                    continue;
-                }
-            };
-            match self.load(config, library, sidecar, &mut warnings).await {
-                Ok(berth) => drop(self.put(berth)),
-                Err(refused) => warnings.push(warning(&refused)),
-            }
-        }
-        Ok(warnings)
+    /// The same, with this build of a plugin in the place of the one that is loaded.
+    pub(crate) fn with(mut self, plugin: &LoadedPlugin) -> Self {
+        let manifest = plugin.generation.info().manifest.clone();
+        self.manifests.insert(plugin.name().to_owned(), manifest);
+        self
     }
 
-    /// Looks at a file without loading it here.
-    pub(super) async fn inspect(&self, path: &Path) -> Result<Inspected, LoadError> {
-        self.loader.inspect(path, &self.trust).await
+    pub(crate) fn contains(&self, plugin: &str) -> bool {
+        self.manifests.contains_key(plugin)
     }
 
-    /// Whether no other file brings a plugin of this name.
-    pub(super) fn free(&self, library: &Inspected) -> Result<(), LoadError> {
-        let name = library.manifest.name.clone();
-        match self.loaded.get(&name) {
-            Some(first) if first.path() != library.path => {
-                let refusal = Refusal::Duplicate { name, from: first.path().to_owned() };
-                Err(LoadError { path: library.path.clone(), refusal })
-            }
-            _ => Ok(()),
-        }
+    pub(crate) fn manifest(&self, plugin: &str) -> Option<&Manifest> {
+        self.manifests.get(plugin)
     }
 
-    /// Loads a library; it is not yet in service.
-    pub(super) async fn load(
-        &mut self,
-        config: &Config,
-        library: Inspected,
-        sidecar: Sidecar,
-        findings: &mut Diagnostics,
-    ) -> Result<Berth, LoadError> {
-        let name = library.manifest.name.clone();
-        let trusted_by = library.trusted_by.clone();
-        let threads = match sidecar.threads {
-            Some(threads) => threads,
-            None => threads(config, &name, findings),
-        };
-        let generation = Generation::load(&self.loader, library, threads).await?;
-        let number = self.next;
-        self.next += 1;
-        tracing::info!(plugin = name, number, "loaded");
-        Ok(Berth { generation, number, sidecar, loaded: now(), trusted_by })
-    }
-
-    /// Puts a plugin in service; gives the one that was there.
-    pub(super) fn put(&mut self, berth: Berth) -> Option<Berth> {
-        self.loaded.insert(berth.generation.name().to_owned(), berth)
-    }
-
-    /// Takes a plugin out of service.
-    pub(super) fn take(&mut self, name: &str) -> Option<Berth> {
-        self.loaded.remove(name)
-    }
-
-    /// The plugin of this name.
-    pub fn get(&self, name: &str) -> Option<&Generation> {
-        self.loaded.get(name).map(|berth| &berth.generation)
-    }
-
-    /// All of them, by name.
-    pub fn iter(&self) -> impl Iterator<Item = &Generation> {
-        self.loaded.values().map(|berth| &berth.generation)
-    }
-
-    pub(super) fn berth(&self, name: &str) -> Option<&Berth> {
-        self.loaded.get(name)
-    }
-
-    pub(super) fn berth_mut(&mut self, name: &str) -> Option<&mut Berth> {
-        self.loaded.get_mut(name)
-    }
-
-    pub(super) fn berths(&self) -> impl Iterator<Item = &Berth> {
-        self.loaded.values()
-    }
-
-    /// Their names, for an error's help.
-    pub(super) fn names(&self) -> String {
-        if self.loaded.is_empty() {
+    /// A sentence that lists the names.
+    pub(crate) fn help(&self) -> String {
+        if self.manifests.is_empty() {
             return format!("no plugin was loaded from {}", self.folder.display());
         }
-        let names: Vec<_> = self.loaded.keys().map(|name| format!("`{name}`")).collect();
+        let names: Vec<_> = self.manifests.keys().map(|name| format!("`{name}`")).collect();
         format!("{} holds {}", self.folder.display(), names.join(", "))
-    }
-
-    /// Begins to close all that are in service.
-    pub(super) fn close(&mut self, closings: &mut Closings) {
-        for berth in std::mem::take(&mut self.loaded).into_values() {
-            closings.begin(Closing::of(berth));
-        }
     }
 }
 
-/// A refusal among the findings.
-pub(super) fn warning(refused: &LoadError) -> Diagnostic {
+/// A warning that a library is loaded for which nobody vouches, if trust is to warn about that.
+pub(crate) fn doubt(library: &Inspected) -> Option<Diagnostic> {
+    let doubt = library.doubt.as_ref()?;
+    let message = format!("{doubt} [{}]; it is loaded, as trust is to warn only", doubt.code());
+    let finding = Diagnostic::new(&library.path, Severity::Warning, message);
+    Some(finding.with_help(doubt.remedy()))
+}
+
+/// A refusal as a warning.
+pub(crate) fn warning(refused: &LoadError) -> Diagnostic {
     let refusal = &refused.refusal;
     let message = format!("{refusal} [{}]", refusal.code());
     Diagnostic::new(&refused.path, Severity::Warning, message).with_help(refusal.remedy())

@@ -8,7 +8,7 @@ use hotbay_runtime::Services;
 use hotbay_tasks::TaskReport;
 use serde::Serialize;
 
-use super::pipeline::Pipeline;
+use crate::pipeline::Pipeline;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -88,15 +88,15 @@ impl Report {
 }
 
 /// What a report is collected from.
-pub(super) struct Sources<'a> {
-    pub(super) pipeline: Option<&'a Pipeline>,
-    pub(super) tasks: Vec<TaskReport>,
-    pub(super) services: &'a Services,
-    pub(super) stopped: bool,
-    pub(super) problems: Vec<String>,
+pub(crate) struct Sources<'a> {
+    pub(crate) pipeline: Option<&'a Pipeline>,
+    pub(crate) tasks: Vec<TaskReport>,
+    pub(crate) services: &'a Services,
+    pub(crate) stopped: bool,
+    pub(crate) problems: Vec<String>,
 }
 
-pub(super) fn collect(from: Sources<'_>) -> Report {
+pub(crate) fn collect(from: Sources<'_>) -> Report {
     let Sources { pipeline, tasks, services, stopped, problems } = from;
     let mut failed = !problems.is_empty() || tasks.iter().any(|task| task.failed > 0);
     let mut reports = Vec::new();
@@ -169,7 +169,7 @@ fn channels(services: &Services) -> Vec<ChannelReport> {
 }
 
 /// A status in one word; the error stands beside it.
-pub(super) fn word(status: &ExecutionStatus) -> String {
+pub(crate) fn word(status: &ExecutionStatus) -> String {
     if matches!(status, ExecutionStatus::Failed { .. }) {
         return "failed".to_owned();
     }

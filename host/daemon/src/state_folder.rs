@@ -1,28 +1,44 @@
-//! Where a host keeps what others may read, and what has to survive it.
+//! The folder of one running host: its lock, and the socket at which it is asked for its status.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream as BlockingStream},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use super::{HostError, status::Status};
+use hotbay_store::durable;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{UnixListener, UnixStream},
+    task::JoinHandle,
+    time::timeout,
+};
 
-/// The state folder of a running host; no other one uses it meanwhile.
+use crate::{HostError, HostHandle, Status};
+
+/// The name of the socket.
+const SOCKET: &str = "hotbay.sock";
+
+/// How long either side waits for the other.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The state folder of a running host; no other host uses it meanwhile.
 #[derive(Debug)]
-pub(super) struct StateFolder {
+pub(crate) struct StateFolder {
     path: PathBuf,
+    serving: Option<JoinHandle<()>>,
     /// Unlocked by the system when the process ends, however it ends.
     _lock: File,
-    written: Option<Status>,
 }
 
 impl StateFolder {
-    /// Makes the folder if need be, and locks it; `None`, with a warning, if it can't be made.
+    /// Makes the folder if need be, and locks it; `None`, with a warning, if it cannot be made.
     ///
     /// # Errors
     /// If another host uses it.
-    pub(super) fn open(path: &Path) -> Result<Option<Self>, HostError> {
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, HostError> {
         match Self::lock(path) {
             Ok(folder) => Ok(Some(folder)),
             Err(TryLockError::WouldBlock) => {
@@ -46,68 +62,122 @@ impl StateFolder {
 
     fn lock(path: &Path) -> Result<Self, TryLockError> {
         let open = || -> io::Result<File> {
-            fs::create_dir_all(path)?;
+            durable::make_folder(path)?;
             OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))
         };
         let mut lock = open().map_err(TryLockError::Error)?;
         lock.try_lock()?;
         let note = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
         note.map_err(TryLockError::Error)?;
-        Ok(Self { path: path.to_owned(), _lock: lock, written: None })
+        Ok(Self { path: path.to_owned(), serving: None, _lock: lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes the status, if it differs from the one before.
-    pub(super) fn write(&mut self, status: Status) {
-        if self.written.as_ref() == Some(&status) {
-            return;
-        }
-        match replace(&self.path.join("status.json"), &status) {
-            Ok(()) => self.written = Some(status),
-            Err(error) => tracing::warn!(%error, "the status can't be written"),
+    /// Answers at the socket with the status of the moment, until this is dropped.
+    pub(crate) fn serve(&mut self, host: HostHandle) {
+        match bind(&self.path) {
+            Ok(listener) => self.serving = Some(tokio::spawn(serve(listener, host))),
+            Err(error) => {
+                let folder = self.path.display();
+                tracing::warn!(%error, %folder, "no socket: this host cannot be asked for its status");
+            }
         }
     }
 }
 
 impl Drop for StateFolder {
     fn drop(&mut self) {
-        // Whoever looks later should not take it for the status of a host that runs.
-        if let Err(error) = fs::remove_file(self.path.join("status.json"))
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "the status can't be removed");
+        if let Some(serving) = self.serving.take() {
+            serving.abort();
+            // Whoever asks later should not wait for a host that is gone.
+            if let Err(error) = fs::remove_file(self.path.join(SOCKET))
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, "the socket cannot be removed");
+            }
         }
     }
 }
 
-/// Whoever reads sees the old one or the new one.
-fn replace(path: &Path, status: &Status) -> io::Result<()> {
-    let new = path.with_extension("json.new");
-    fs::write(&new, serde_json::to_vec_pretty(status)?)?;
-    fs::rename(&new, path)
+fn bind(folder: &Path) -> io::Result<UnixListener> {
+    // The lock is ours, so a socket that is there was left by a host that was killed.
+    match fs::remove_file(folder.join(SOCKET)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(address(folder)?)?;
+    fs::set_permissions(folder.join(SOCKET), fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
 }
 
-/// The status of the host that runs with this state folder, if one does.
+/// The socket by a path that is short enough: an address has room for 107 bytes, a path for 4,095.
+fn address(folder: &Path) -> io::Result<PathBuf> {
+    let path = folder.join(SOCKET);
+    if path.as_os_str().len() < 108 {
+        return Ok(path);
+    }
+    let folder = File::open(folder)?;
+    let link = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&folder)));
+    // The descriptor is left open, once for each socket, so that the address stays valid.
+    std::mem::forget(folder);
+    Ok(link.join(SOCKET))
+}
+
+async fn serve(listener: UnixListener, host: HostHandle) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(answer(stream, host.clone()))),
+            Err(error) => {
+                tracing::warn!(%error, "a question for the status was not received");
+                // Out of descriptors, most likely: not at once again.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(mut stream: UnixStream, host: HostHandle) {
+    let last = host.watch_status().borrow().clone();
+    let status = match timeout(PATIENCE, host.status()).await {
+        Ok(Ok(status)) => Some(status),
+        // It is stopping: its loop is over, and what was true at its end is still shown.
+        Ok(Err(_)) | Err(_) => last,
+    };
+    let Some(Ok(text)) = status.map(|status| serde_json::to_vec(&*status)) else { return };
+    match timeout(PATIENCE, stream.write_all(&text)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "nobody waits for the status any more"),
+        Err(_) => tracing::debug!("nobody reads the status"),
+    }
+}
+
+/// Asks the host that runs with this state folder for its status; `None` if no host does.
 ///
 /// # Errors
-/// If the folder can't be read, or holds something else.
+/// If the folder cannot be read, or the host does not answer within five seconds.
 pub fn read_status(state_folder: &Path) -> io::Result<Option<Status>> {
-    let lock = match File::open(state_folder.join("lock")) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+    let mut stream = match BlockingStream::connect(address_to_ask(state_folder)?) {
+        Ok(stream) => stream,
+        Err(error) => {
+            let absent = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+            return if absent.contains(&error.kind()) { Ok(None) } else { Err(error) };
+        }
     };
-    match lock.try_lock_shared() {
-        Ok(()) => return Ok(None),
-        Err(TryLockError::WouldBlock) => {}
-        Err(TryLockError::Error(error)) => return Err(error),
+    stream.set_read_timeout(Some(PATIENCE * 2))?;
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text)?;
+    if text.is_empty() {
+        return Ok(None);
     }
-    match fs::read(state_folder.join("status.json")) {
-        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    Ok(Some(serde_json::from_slice(&text)?))
+}
+
+fn address_to_ask(folder: &Path) -> io::Result<PathBuf> {
+    match address(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder.join("gone")),
+        other => other,
     }
 }

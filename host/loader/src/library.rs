@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "loading and closing a library can't be proved by the compiler")]
 
+mod layout;
+
 use std::{
     mem::ManuallyDrop,
     ops::Range,
@@ -9,11 +11,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use abi_stable::{
-    StableAbi,
-    abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals},
-    library::{AbiHeaderRef, LibHeader},
-};
+use abi_stable::library::{AbiHeaderRef, LibHeader};
 use hotbay_plugin_api::abi::PluginRef;
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 
@@ -80,10 +78,7 @@ impl Library {
         let layout = header
             .layout()
             .ok_or_else(|| Refusal::Layout("the library hides its layout".to_owned()))?;
-        // abi_stable's own globals would keep references into this library, and
-        // crash at the next check after it was unmapped: fresh ones for each load.
-        check_layout_compatibility_with_globals(PluginRef::LAYOUT, layout, &CheckingGlobals::new())
-            .map_err(|errors| Refusal::Layout(first_line(&errors.to_string())))?;
+        layout::check(layout)?;
         // SAFETY: the layout of this very type was checked above.
         let module = unsafe { header.unchecked_layout::<PluginRef>() };
         module.map_err(|error| Refusal::Layout(error.to_string()))

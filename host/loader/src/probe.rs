@@ -196,6 +196,7 @@ pub(crate) fn check(json: &str, descriptor: &Descriptor) -> Result<Manifest, Ref
     }
     let mut names: Vec<_> = manifest.components.iter().map(|it| ("component", &it.name)).collect();
     names.extend(manifest.tasks.iter().map(|task| ("task", &task.name)));
+    names.extend(manifest.task_kinds.iter().map(|kind| ("task kind", &kind.name)));
     if let Some((what, name)) = names.iter().find(|(_, name)| !is_name(name)) {
         return Err(Refusal::Manifest(format!("a {what} is named {name:?}")));
     }

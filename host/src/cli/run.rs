@@ -8,7 +8,7 @@ use std::{
 };
 
 use hotbay_config::{Config, Diagnostics};
-use hotbay_daemon::{Host, HostError, Reloader};
+use hotbay_daemon::{Host, HostError, HostHandle};
 use hotbay_loader::TrustMode;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -22,8 +22,8 @@ use super::{
 
 pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -> ExitCode {
     // Before everything else: whoever tells it to stop while it loads means it.
-    let reloader = Arc::new(OnceLock::new());
-    let stop = match stop_signal(Arc::clone(&reloader)) {
+    let running = Arc::new(OnceLock::new());
+    let stop = match stop_signal(Arc::clone(&running)) {
         Ok(stop) => stop,
         Err(error) => return fail(&format!("cannot listen for signals: {error}")),
     };
@@ -47,7 +47,7 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
             path.display()
         ));
     }
-    reloader.get_or_init(|| host.reloader());
+    running.get_or_init(|| host.handle());
     let mut display = None;
     let ran = host.run(stop, |board| display = ProgressDisplay::start(board)).await;
     drop(display);
@@ -178,15 +178,15 @@ fn overridden(config: &Config) -> Option<String> {
 
 /// Comes at the first Ctrl-C or SIGTERM; at the second one the process ends at once.
 /// SIGHUP has the configuration read again.
-fn stop_signal(reloader: Arc<OnceLock<Reloader>>) -> std::io::Result<impl Future<Output = ()>> {
+fn stop_signal(running: Arc<OnceLock<HostHandle>>) -> std::io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut stop = Some(stop);
         for signal in signals.forever() {
             if signal == SIGHUP {
-                if let Some(reloader) = reloader.get() {
-                    reloader.reload();
+                if let Some(host) = running.get() {
+                    host.reload();
                 }
                 continue;
             }

@@ -3,7 +3,9 @@
 use std::{
     collections::VecDeque,
     io,
-    path::{Path, PathBuf},
+    path::Path,
+    sync::mpsc::{self, Receiver, Sender},
+    thread::{self, JoinHandle},
     time::{Duration, SystemTime},
 };
 
@@ -88,17 +90,46 @@ pub enum Outcome {
 }
 
 /// The records of one host: the last ones in memory, all in a file.
+///
+/// The file is written by a thread of its own, so that a slow disk delays nobody. It is
+/// written to its end when the journal is dropped.
 #[derive(Debug, Default)]
 pub struct Journal {
-    file: Option<PathBuf>,
+    writer: Option<Writer>,
     last: VecDeque<Replacement>,
     total: u64,
+}
+
+/// The thread that writes, and the way to it.
+#[derive(Debug)]
+struct Writer {
+    lines: Option<Sender<Line>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Line {
+    Record(Box<Replacement>),
+    /// Answered when everything before it was written.
+    Flush(Sender<()>),
 }
 
 impl Journal {
     /// A journal that also goes to `replacements.jsonl` in this folder, one line each.
     pub fn in_folder(folder: &Path) -> Self {
-        Self { file: Some(folder.join("replacements.jsonl")), ..Self::default() }
+        let file = folder.join("replacements.jsonl");
+        let (lines, received) = mpsc::channel();
+        let write = move || write_all(&file, &received);
+        match thread::Builder::new().name("hotbay-journal".to_owned()).spawn(write) {
+            Ok(thread) => {
+                let writer = Writer { lines: Some(lines), thread: Some(thread) };
+                Self { writer: Some(writer), ..Self::default() }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "replacements are not put on record");
+                Self::default()
+            }
+        }
     }
 
     /// Adds a record. One that is an alert is logged as an error.
@@ -108,16 +139,20 @@ impl Journal {
             Some(alert) => tracing::error!(plugin, "{alert}"),
             None => tracing::info!(plugin, held_us, to = record.to.version, "replaced"),
         }
-        if let Some(file) = &self.file
-            && let Err(error) = write(file, &record)
-        {
-            tracing::warn!(%error, file = %file.display(), "a replacement is not on record");
-        }
+        self.send(Line::Record(Box::new(record.clone())));
         self.total += 1;
         self.last.push_back(record);
         if self.last.len() > KEPT {
             self.last.pop_front();
         }
+    }
+
+    /// Waits until every record is in the file. Blocks.
+    pub fn flush(&self) {
+        let (answer, answered) = mpsc::channel();
+        self.send(Line::Flush(answer));
+        // Without a writer, the sender is dropped, and there is nothing to wait for.
+        drop(answered.recv());
     }
 
     /// The last records, the latest at the end.
@@ -128,6 +163,35 @@ impl Journal {
     /// How many there were in all.
     pub fn total(&self) -> u64 {
         self.total
+    }
+
+    fn send(&self, line: Line) {
+        let lines = self.writer.as_ref().and_then(|writer| writer.lines.as_ref());
+        // The thread ends after the sender, so there is somebody to receive it.
+        drop(lines.map(|lines| lines.send(line)));
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.lines.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that puts replacements on record panicked");
+        }
+    }
+}
+
+fn write_all(file: &Path, lines: &Receiver<Line>) {
+    for line in lines {
+        match line {
+            Line::Record(record) => {
+                if let Err(error) = write(file, &record) {
+                    tracing::warn!(%error, file = %file.display(), "a replacement is not on record");
+                }
+            }
+            // Whoever asked may have stopped waiting.
+            Line::Flush(answer) => drop(answer.send(())),
+        }
     }
 }
 
@@ -168,11 +232,13 @@ mod tests {
         };
         let mut journal = Journal::in_folder(folder.path());
         journal.add(record.clone());
+        journal.flush();
         let file = folder.path().join("replacements.jsonl");
         let mut text = fs::read_to_string(&file).unwrap();
         text.push_str(r#"{"at":"20"#);
         fs::write(&file, text).unwrap();
         journal.add(record.clone());
+        journal.flush();
         let text = fs::read_to_string(&file).unwrap();
         let read: Vec<_> = text.lines().map(serde_json::from_str::<Replacement>).collect();
         assert_eq!(read.len(), 3);

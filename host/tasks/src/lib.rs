@@ -2,13 +2,14 @@
 
 mod build;
 mod driver;
+mod honour;
 mod report;
 mod schedule;
 mod scheduled;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Batch, ChannelName, SchedulerError};
+use hotbay_plugin_api::{Batch, ChannelName, SchedulerError, spec::RunTarget};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -51,16 +52,19 @@ impl Place {
 /// Tasks made in a generation, each with its schedule.
 pub type Prepared = Vec<(Scheduled, Arc<TaskBuild>)>;
 
-impl Tasks {
-    /// No tasks yet. Those that are added start at once.
-    pub async fn start(services: &Services) -> Result<Self, SchedulerError> {
-        let scheduler = Scheduler::new(services.bus.clone());
-        scheduler.start().await?;
-        Ok(Self { scheduler, cancel: CancellationToken::new(), places: BTreeMap::new() })
-    }
+/// Makes tasks in generations. Clones make tasks of the same scheduler.
+#[derive(Debug, Clone)]
+pub struct TaskFactory {
+    /// Asks all tasks to stop.
+    cancel: CancellationToken,
+}
 
-    /// Makes these tasks in a generation.
-    pub async fn prepare(
+impl TaskFactory {
+    /// Makes these tasks in a generation. None of them runs yet, and no code of the plugin.
+    ///
+    /// # Errors
+    /// If the plugin has no such task.
+    pub fn prepare(
         &self,
         plugin: &Generation,
         scheduled: Vec<Scheduled>,
@@ -75,11 +79,26 @@ impl Tasks {
                 connections: Connections::default(),
                 cancel: cancel.clone(),
             };
-            let run = plugin.create_run(&scheduled.task, setup, services).await?;
-            let build = TaskBuild::new(run, plugin.handle().clone(), cancel);
+            let target = RunTarget::Task(scheduled.task.clone());
+            let runs = plugin.runs(target, setup, services)?;
+            let build = TaskBuild::new(runs, plugin.handle().clone(), cancel);
             prepared.push((scheduled, Arc::new(build)));
         }
         Ok(prepared)
+    }
+}
+
+impl Tasks {
+    /// No tasks yet. Those that are added start at once.
+    pub async fn start(services: &Services) -> Result<Self, SchedulerError> {
+        let scheduler = Scheduler::new(services.bus.clone());
+        scheduler.start().await?;
+        Ok(Self { scheduler, cancel: CancellationToken::new(), places: BTreeMap::new() })
+    }
+
+    /// What makes tasks, on its own.
+    pub fn factory(&self) -> TaskFactory {
+        TaskFactory { cancel: self.cancel.clone() }
     }
 
     /// Puts a plugin's tasks in their places; gives those that were there before and are
@@ -181,7 +200,7 @@ impl Tasks {
     pub fn reports(&self) -> Vec<TaskReport> {
         let of = |place: &Place| {
             let runs = place.tally.lock().clone();
-            let ran = runs.done + runs.failed;
+            let ran = runs.ended();
             TaskReport {
                 id: place.scheduled.id(),
                 schedule: match place.scheduled.interval {

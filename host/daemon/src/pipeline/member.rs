@@ -1,25 +1,25 @@
 //! One component of the configuration, whether it runs or waits for its plugin.
 
-use hotbay_plugin_api::Role;
-use tokio_util::sync::CancellationToken;
-
-use crate::wiring::Wired;
 use hotbay_config::ComponentEntry;
+use hotbay_plugin_api::Role;
 use hotbay_runtime::{
     Seat,
     change::{Plan, Seated},
 };
+use tokio_util::sync::CancellationToken;
+
+use crate::resolve::ResolvedComponent;
 
 /// One component.
 pub(crate) struct Member {
     pub(crate) role: Role,
     pub(crate) id: String,
     pub(crate) plugin: String,
-    /// Survives its builds.
+    /// Survives the builds of the component.
     pub(crate) seat: Seat,
     pub(crate) cancel: CancellationToken,
-    /// What it comes to with the plugin in service; `None` while that is missing.
-    pub(crate) wired: Option<Wired>,
+    /// What it is with the plugin in service; `None` while the plugin is missing.
+    pub(crate) resolved: Option<ResolvedComponent>,
     /// What is in its place in the engine.
     pub(crate) seated: Option<Seated>,
     /// Whether the engine knows its name.
@@ -30,7 +30,7 @@ pub(crate) struct Member {
 
 /// What a component does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stand {
+pub(crate) enum MemberState {
     Waits,
     Runs,
     Failed,
@@ -45,21 +45,21 @@ impl Member {
             plugin: entry.plugin.clone(),
             seat: Seat::new(entry.id.clone(), source),
             cancel,
-            wired: None,
+            resolved: None,
             seated: None,
             known: false,
             fresh: false,
         }
     }
 
-    /// How to make it.
-    pub(crate) fn plan(&self, wired: &Wired) -> Plan {
+    /// How to make it as it is resolved.
+    pub(crate) fn plan(&self, resolved: &ResolvedComponent) -> Plan {
         Plan {
             seat: self.seat.clone(),
-            component: wired.component.clone(),
-            connections: wired.connections.clone(),
-            config: wired.config.clone(),
-            state: wired.state,
+            component: resolved.component.clone(),
+            connections: resolved.connections.clone(),
+            config: resolved.config.clone(),
+            state: resolved.state,
             cancel: self.cancel.clone(),
         }
     }

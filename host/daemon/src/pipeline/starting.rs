@@ -1,20 +1,22 @@
-//! Making components and starting them.
+//! Making components and starting them, and taking them out again.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Role, SchedulerError, TradingEngineError};
-
-use super::{Member, Pipeline, Stand, limits};
-use crate::{HostError, plugins::Plugins, wiring::Wired};
 use hotbay_config::Config;
 use hotbay_core::{
     engine::{ComponentOptions, TradingEngineBuilder},
     scheduler::TaskKind,
 };
+use hotbay_plugin_api::{Role, SchedulerError, TaskId, TradingEngineError};
 use hotbay_runtime::{
-    Services,
-    change::{Made, Seated, call_hook},
+    Generation, Services,
+    change::{Made, Plan, PluginCore, Seated, call_hook},
 };
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{Member, MemberState, Pipeline, PluginEngine, limits};
+use crate::{HostError, resolve::ResolvedComponent};
 
 /// What becomes of the others if a component does not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,174 +33,223 @@ const GRACE: Duration = Duration::from_millis(250);
 /// How long a component gets to shut down.
 const HOOK: Duration = Duration::from_secs(2);
 
+/// One component that is to be started.
+pub(crate) struct StartRequest {
+    role: Role,
+    plugin: String,
+    plan: Plan,
+    generation: Arc<Generation>,
+    /// What was in the place before and has ended.
+    before: Option<Seated>,
+    known: bool,
+}
+
+/// What became of a component that was to be started.
+pub(crate) struct Started {
+    pub(crate) id: String,
+    pub(crate) result: Result<Made, HostError>,
+}
+
 impl Pipeline {
-    /// Makes and starts every component that can be and does not run: the whole engine,
-    /// if it was not started yet and at least one component of each role is there.
-    pub(crate) async fn start(
+    /// All components that can be made; for the first start.
+    pub(crate) fn requests(
         &mut self,
-        config: &Config,
-        plugins: &Plugins,
-        services: &Services,
-        strictness: Strictness,
-    ) -> Result<(), HostError> {
-        if self.engine.is_some() {
-            return self.start_more(plugins, services, strictness).await;
-        }
-        let there = |role| self.members.iter().any(|it| it.role == role && it.wired.is_some());
-        let all = [Role::Connector, Role::Aggregator, Role::Strategy, Role::Executor];
-        if !all.into_iter().all(there) {
-            return Ok(());
-        }
-        let mut builder = TradingEngineBuilder::new(services.bus.clone());
-        builder = builder.with_limits(limits(config));
-        for member in &mut self.members {
-            let Some(wired) = &member.wired else { continue };
-            member.fresh = false;
-            let made = match make(member, wired, plugins, services).await {
-                Ok(made) => made,
-                Err(error) if strictness == Strictness::Each => {
-                    tracing::error!("{error}");
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            builder = builder.with_task(member.role, options(member, &made), made.task.clone());
-            member.seated = Some(seated(made));
-        }
-        let engine = match builder.build() {
-            Ok(engine) => engine,
-            Err(error) if strictness == Strictness::Each => {
-                self.members.iter_mut().for_each(|member| member.seated = None);
-                tracing::error!(%error, "the pipeline can't be started yet");
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let core = engine.scheduler().core();
-        if self.may_wait {
-            core.keep_places();
-        }
-        self.members.iter_mut().for_each(|it| it.known = it.seated.is_some());
-        tracing::info!(components = self.members.len(), "starting the pipeline");
-        let engine = self.engine.insert(engine);
-        match strictness {
-            Strictness::All => engine.start().await?,
-            Strictness::Each => engine.start_those_that_can(config.reload.initialize).await?,
-        }
-        Ok(())
+        generations: &BTreeMap<String, Arc<Generation>>,
+    ) -> Vec<StartRequest> {
+        let members = self.members.iter_mut();
+        members.filter_map(|member| request(member, generations)).collect()
     }
 
-    /// Starts what is there and does not run, beside the components that do.
-    async fn start_more(
+    /// The components of one plugin that can be started and do not run, against the direction
+    /// of the data: who takes events is there before who gives them.
+    pub(crate) fn due(&mut self, plugin: &str, generation: &Arc<Generation>) -> Vec<StartRequest> {
+        let is_due = |it: &Member| {
+            let waits = matches!(self.state(it), MemberState::Waits | MemberState::Failed);
+            it.plugin == plugin && it.fresh && waits
+        };
+        let due: Vec<_> = self.members.iter().map(is_due).collect();
+        let generations = BTreeMap::from([(plugin.to_owned(), Arc::clone(generation))]);
+        let members = self.members.iter_mut().zip(due).rev().filter(|(_, due)| *due);
+        members.filter_map(|(member, _)| request(member, &generations)).collect()
+    }
+
+    /// Makes the engine of components that were made. Those that could not be made are left
+    /// out; `None` if a role has none then.
+    pub(crate) fn build(
         &mut self,
-        plugins: &Plugins,
+        config: &Config,
         services: &Services,
-        strictness: Strictness,
-    ) -> Result<(), HostError> {
-        let Some(engine) = &self.engine else { return Ok(()) };
-        let core = engine.scheduler().core();
-        let due = |it: &Member| it.fresh && matches!(self.stand(it), Stand::Waits | Stand::Failed);
-        let due: Vec<_> = self.members.iter().map(due).collect();
-        // Against the direction of the data: who takes events is there before who gives them.
-        for (member, _) in self.members.iter_mut().zip(due).rev().filter(|(_, due)| *due) {
-            let Some(wired) = &member.wired else { continue };
-            member.fresh = false;
-            let started = match make(member, wired, plugins, services).await {
+        (started, strictness): (Vec<Started>, Strictness),
+    ) -> Result<Option<Arc<PluginEngine>>, HostError> {
+        let mut builder = TradingEngineBuilder::new(services.bus.clone());
+        builder = builder.with_limits(limits(config));
+        for Started { id, result } in started {
+            let Some(member) = self.get_mut(&id) else { continue };
+            match result {
                 Ok(made) => {
-                    let id = member.id.as_str().into();
-                    let (task, options) = (made.task.clone(), options(member, &made));
-                    if let Some(old) = &member.seated
-                        && core.take_hook(&id)
-                        && let Some(runtime) = &old.options.runtime
-                    {
-                        call_hook(&old.task, runtime, HOOK).await;
-                    }
-                    let begun = match member.known {
-                        true => core.begin_again(&id, task, options.into()),
-                        false => engine.add(member.role, task, options),
-                    };
-                    begun.map_err(|error| named(member, &error)).map(|()| made)
-                }
-                Err(error) => Err(error),
-            };
-            match started {
-                Ok(made) => {
-                    tracing::info!(component = member.id, plugin = member.plugin, "starts");
+                    let options = ComponentOptions::of(id.as_str(), made.options.clone());
+                    builder = builder.with_task(member.role, options, made.task.clone());
                     member.seated = Some(seated(made));
-                    member.known = true;
                 }
                 Err(error) if strictness == Strictness::Each => tracing::error!("{error}"),
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        let engine = match builder.build() {
+            Ok(engine) => Arc::new(engine),
+            Err(error) if strictness == Strictness::Each => {
+                self.members.iter_mut().for_each(|member| member.seated = None);
+                tracing::error!(%error, "the pipeline can't be started yet");
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if self.may_wait {
+            engine.scheduler().core().keep_places();
+        }
+        self.members.iter_mut().for_each(|it| it.known = it.seated.is_some());
+        tracing::info!(components = self.members.len(), "starting the pipeline");
+        Ok(Some(Arc::clone(self.engine.insert(engine))))
     }
 
-    /// Takes components out after what is queued for them. Their places stay.
-    pub(crate) async fn take_out(&mut self, which: impl Fn(&Member) -> bool, drain: Duration) {
-        let Some(engine) = &self.engine else {
-            self.members.iter_mut().filter(|it| which(it)).for_each(|it| it.wired = None);
-            return;
-        };
-        let core = engine.scheduler().core();
-        let ended = self.members.iter().map(|it| self.stand(it) == Stand::Ended);
-        let ended: Vec<_> = ended.collect();
-        for (member, ended) in self.members.iter_mut().zip(ended).filter(|(it, _)| which(it)) {
-            member.wired = None;
-            let Some(seated) = member.seated.clone() else { continue };
-            let id = member.id.as_str().into();
-            if !ended {
-                member.cancel.cancel();
-                if !core.take_out(&id, drain, GRACE).await {
-                    tracing::warn!(component = member.id, "does not let go; it is given up");
+    /// Notes what became of components that were to be started beside others.
+    pub(crate) fn note_started(&mut self, started: Vec<Started>) {
+        for Started { id, result } in started {
+            let Some(member) = self.get_mut(&id) else { continue };
+            match result {
+                Ok(made) => {
+                    tracing::info!(component = member.id, plugin = member.plugin, "starts");
+                    member.seated = Some(seated(made));
+                    member.known = true;
                 }
+                Err(error) => tracing::error!("{error}"),
             }
-            if let (true, Some(runtime)) = (core.take_hook(&id), &seated.options.runtime) {
-                call_hook(&seated.task, runtime, HOOK).await;
-            }
+        }
+    }
+
+    /// Notes that these members wait for their plugin from now on.
+    pub(crate) fn unresolve(&mut self, which: impl Fn(&Member) -> bool) {
+        self.members.iter_mut().filter(|it| which(it)).for_each(|it| it.resolved = None);
+    }
+
+    /// What is needed to take these members out.
+    pub(crate) fn departures(&self, which: impl Fn(&Member) -> bool) -> Vec<Departure> {
+        let departure = |member: &Member| {
+            let (id, cancel) = (member.id.clone(), member.cancel.clone());
+            let ended = self.state(member) == MemberState::Ended;
+            Some(Departure { id, seated: member.seated.clone()?, cancel, ended })
+        };
+        self.members.iter().filter(|it| which(it)).filter_map(departure).collect()
+    }
+
+    /// Notes that these members were taken out.
+    pub(crate) fn note_departed(&mut self, departed: &[Departed]) {
+        let cancel = self.cancel.clone();
+        for Departed { id, ended } in departed {
+            let Some(member) = self.get_mut(id) else { continue };
             // What ended by itself has ended, whatever becomes of its plugin.
             if !ended {
-                core.vacate(&id);
                 member.seated = None;
-                member.cancel = self.cancel.child_token();
+                member.cancel = cancel.child_token();
             }
         }
     }
+}
 
-    /// Forgets components that were taken out.
-    pub(crate) fn forget(&mut self, which: impl Fn(&Member) -> bool) {
-        let (gone, stay) = std::mem::take(&mut self.members).into_iter().partition(which);
-        self.members = stay;
-        let gone: Vec<Member> = gone;
-        for member in gone.iter().filter(|member| member.known) {
-            if let Some(engine) = &self.engine {
-                engine.remove(&member.id.as_str().into());
-            }
-        }
+fn request(
+    member: &mut Member,
+    generations: &BTreeMap<String, Arc<Generation>>,
+) -> Option<StartRequest> {
+    let resolved: &ResolvedComponent = member.resolved.as_ref()?;
+    let generation = Arc::clone(generations.get(&member.plugin)?);
+    let plan = member.plan(resolved);
+    member.fresh = false;
+    Some(StartRequest {
+        role: member.role,
+        plugin: member.plugin.clone(),
+        plan,
+        generation,
+        before: member.seated.clone(),
+        known: member.known,
+    })
+}
+
+/// Makes components. Nothing of them runs yet.
+pub(crate) async fn make_all(
+    requests: Vec<StartRequest>,
+    services: &Services,
+    limit: Option<Duration>,
+) -> Vec<Started> {
+    let mut started = Vec::new();
+    for request in requests {
+        let id = request.plan.seat.id().to_owned();
+        started.push(Started { id, result: make(&request, services, limit).await });
     }
+    started
+}
+
+/// Makes components and starts them beside those that run.
+pub(crate) async fn start_more(
+    requests: Vec<StartRequest>,
+    engine: &PluginEngine,
+    services: &Services,
+    limit: Duration,
+) -> Vec<Started> {
+    let mut started = Vec::new();
+    for request in requests {
+        let id = request.plan.seat.id().to_owned();
+        let result = start_one(&request, engine, services, limit).await;
+        started.push(Started { id, result });
+    }
+    started
+}
+
+async fn start_one(
+    request: &StartRequest,
+    engine: &PluginEngine,
+    services: &Services,
+    limit: Duration,
+) -> Result<Made, HostError> {
+    let core = engine.scheduler().core();
+    let made = make(request, services, Some(limit)).await?;
+    let (id, task, options) = (request.plan.id(), made.task.clone(), made.options.clone());
+    if let Some(old) = &request.before
+        && core.take_hook(&id)
+        && let Some(runtime) = &old.options.runtime
+    {
+        call_hook(&old.task, runtime, HOOK).await;
+    }
+    let begun = match request.known {
+        true => core.begin_again(&id, task, options),
+        false => {
+            let options = ComponentOptions::of(request.plan.seat.id(), options);
+            engine.add(request.role, task, options)
+        }
+    };
+    begun.map(|()| made).map_err(|error| named(request, &error))
 }
 
 async fn make(
-    member: &Member,
-    wired: &Wired,
-    plugins: &Plugins,
+    request: &StartRequest,
     services: &Services,
+    limit: Option<Duration>,
 ) -> Result<Made, HostError> {
-    let missing = || SchedulerError::InvalidState("its plugin is not loaded".to_owned());
-    let plugin = plugins.get(&wired.plugin).ok_or_else(|| named(member, &missing()))?;
-    let made = member.plan(wired).make(plugin, services).await;
-    let made = made.map_err(|error| named(member, &error))?;
-    let turns = matches!(member.role, Role::Connector | Role::Aggregator);
+    let making = request.plan.make(&request.generation, services);
+    let made = match limit {
+        None => making.await,
+        Some(limit) => timeout(limit, making).await.unwrap_or_else(|_| {
+            let text = format!("not made within {limit:?}");
+            Err(SchedulerError::TaskInitialization(text))
+        }),
+    };
+    let made = made.map_err(|error| named(request, &error))?;
+    let turns = matches!(request.role, Role::Connector | Role::Aggregator);
     if turns != (made.task.kind() == TaskKind::Background) {
         // The manifest's role was checked; a plugin that makes something else lies.
         let error = SchedulerError::InvalidState("not of the role it declares".to_owned());
-        return Err(named(member, &error));
+        return Err(named(request, &error));
     }
     Ok(made)
-}
-
-fn options(member: &Member, made: &Made) -> ComponentOptions<hotbay_plugin_api::ChannelName> {
-    ComponentOptions::of(member.id.as_str(), made.options.clone())
 }
 
 fn seated(made: Made) -> Seated {
@@ -206,7 +257,49 @@ fn seated(made: Made) -> Seated {
     Seated { task, options, voice }
 }
 
-fn named(member: &Member, error: &SchedulerError) -> HostError {
-    let message = format!("{} (plugin {}): {error}", member.id, member.plugin);
+fn named(request: &StartRequest, error: &SchedulerError) -> HostError {
+    let message = format!("{} (plugin {}): {error}", request.plan.seat.id(), request.plugin);
     HostError::Engine(TradingEngineError::SchedulerError(SchedulerError::InvalidState(message)))
+}
+
+/// One component that is to be taken out of the engine.
+pub(crate) struct Departure {
+    id: String,
+    seated: Seated,
+    cancel: CancellationToken,
+    ended: bool,
+}
+
+/// A component that was taken out.
+#[derive(Debug)]
+pub(crate) struct Departed {
+    pub(crate) id: String,
+    /// Whether it had ended by itself before.
+    pub(crate) ended: bool,
+}
+
+/// Takes components out after what is queued for them. Their places stay.
+pub(crate) async fn take_out(
+    departures: Vec<Departure>,
+    core: &PluginCore,
+    drain: Duration,
+) -> Vec<Departed> {
+    let mut departed = Vec::new();
+    for Departure { id, seated, cancel, ended } in departures {
+        let task = TaskId::from(id.as_str());
+        if !ended {
+            cancel.cancel();
+            if !core.take_out(&task, drain, GRACE).await {
+                tracing::warn!(component = id, "does not let go; it is given up");
+            }
+        }
+        if let (true, Some(runtime)) = (core.take_hook(&task), &seated.options.runtime) {
+            call_hook(&seated.task, runtime, HOOK).await;
+        }
+        if !ended {
+            core.vacate(&task);
+        }
+        departed.push(Departed { id, ended });
+    }
+    departed
 }

@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::Berth;
+use super::LoadedPlugin;
 use crate::status::{BuildState, PluginStatus};
 use hotbay_loader::{Remains, TrustedBy, sweep};
 use hotbay_runtime::{
@@ -32,7 +32,7 @@ const AGAIN: Duration = Duration::from_secs(3);
 
 /// A build that is out of service, and what has to end before it is closed.
 pub(crate) struct Closing {
-    pub(crate) berth: Berth,
+    pub(crate) plugin: LoadedPlugin,
     /// Whose runs under way may end within the limit.
     pub(crate) tasks: Vec<Arc<TaskBuild>>,
     pub(crate) drain: Duration,
@@ -70,25 +70,27 @@ enum Leaked {
 
 impl Closing {
     /// Nothing of this build is under way any more.
-    pub(crate) fn of(berth: Berth) -> Self {
-        Self { berth, tasks: Vec::new(), drain: Duration::ZERO, hooks: Vec::new() }
+    pub(crate) fn of(plugin: LoadedPlugin) -> Self {
+        Self { plugin, tasks: Vec::new(), drain: Duration::ZERO, hooks: Vec::new() }
     }
 
     async fn run(self) -> Gone {
-        let Self { berth, tasks, drain, hooks } = self;
+        let Self { plugin, tasks, drain, hooks } = self;
         for task in &tasks {
             task.drain(drain).await;
         }
         // Their objects live in the generation: they go before it does.
         drop(tasks);
         for seated in &hooks {
-            call_hook(&seated.task, berth.generation.handle(), HOOK).await;
+            call_hook(&seated.task, plugin.generation.handle(), HOOK).await;
         }
         drop(hooks);
-        let (plugin, build) = (berth.generation.name().to_owned(), berth.build());
-        let (mapped_bytes, loaded) = (berth.generation.mapped_bytes(), berth.loaded.clone());
-        let (file, trusted_by) = (berth.path().to_owned(), berth.trusted_by.clone());
-        let what = match berth.generation.close(LIMIT).await {
+        let (build, mapped_bytes) = (plugin.build(), plugin.generation.mapped_bytes());
+        let LoadedPlugin { generation, file, loaded, trusted_by, .. } = plugin;
+        let plugin = generation.name().to_owned();
+        // An operation that was aborted may hold it for a moment longer; then it closes itself.
+        let Some(generation) = Arc::into_inner(generation) else { return Gone::Wholly };
+        let what = match generation.close(LIMIT).await {
             Closed::Unmapped | Closed::Linked => return Gone::Wholly,
             Closed::StillRunning { threads } => Leaked::Running { threads },
             Closed::Kept(remains) => Leaked::Remains(remains),
@@ -138,7 +140,8 @@ impl Leak {
         }
     }
 
-    fn is_over(&self) -> bool {
+    /// Returns `true` if the library is unmapped by now.
+    pub(crate) fn is_over(&self) -> bool {
         matches!(&self.what, Leaked::Remains(remains) if remains.are_gone())
     }
 }

@@ -1,21 +1,17 @@
 //! The settings file beside a library.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hotbay_config::{Diagnostic, Diagnostics, Severity, Sidecar};
 
-/// The names that a plugin's settings file may have: that of its library, or that of the
-/// plugin.
-pub(crate) fn beside(library: &Path, plugin: &str) -> [PathBuf; 2] {
-    [library.with_extension("yaml"), library.with_file_name(format!("{plugin}.yaml"))]
-}
+use crate::reconcile::settings_files;
 
-/// What stands beside a library; nothing special if there is no file.
+/// Reads the settings file beside a library. Without such a file there are no settings.
 ///
 /// # Errors
-/// What is wrong with the file, or that there are two.
+/// If the file is wrong, or if there are two.
 pub(crate) fn read_sidecar(library: &Path, plugin: &str) -> Result<Sidecar, Diagnostics> {
-    let names = beside(library, plugin);
+    let names = settings_files(library, plugin);
     let mut there: Vec<_> = names.iter().filter(|path| path.is_file()).collect();
     there.dedup();
     match there.as_slice() {

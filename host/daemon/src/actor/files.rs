@@ -1,0 +1,230 @@
+//! The plugins folder: what is in it, and what becomes of each file.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use hotbay_loader::{Inspected, LoadError, Quarantine, Refusal};
+
+use super::{Actor, Event};
+use crate::{
+    plugins::doubt,
+    reconcile::FileVersion,
+    refused::{RefusedFile, Step, StepFailure, retry_of},
+    watch::{Fingerprint, FolderState, Snapshot},
+};
+
+/// How long a file that no snapshot has shown may be missing before it counts as gone.
+const UNSEEN: Duration = Duration::from_secs(1);
+
+/// What the examination of a file gave.
+pub(crate) struct Examined {
+    file: PathBuf,
+    result: Result<Inspected, LoadError>,
+}
+
+impl Actor {
+    /// Takes over what the plugins folder, and the files beside it, hold now.
+    pub(super) fn take_snapshot(&mut self, now: Snapshot) {
+        let last = self.snapshot.take();
+        let source = self.source.as_ref().map(|source| source.file.clone());
+        if source.is_some_and(|file| differs(&file, last.as_ref(), &now)) {
+            self.read_configuration();
+        }
+        let quarantine = Quarantine::open(&self.config.state_folder).file();
+        if differs(&quarantine, last.as_ref(), &now) {
+            self.desired.quarantine += 1;
+        }
+        let said = |of: &Snapshot, file| of.files.get(file).cloned().flatten();
+        let said_before = |file| last.as_ref().and_then(|last| said(last, file));
+        if self.trust_files().iter().any(|file| said(&now, file) != said_before(file)) {
+            self.read_trust();
+        }
+        let absent = match &now.folder {
+            FolderState::Present => None,
+            FolderState::Missing => Some("it is missing"),
+            // If it can't be read from the beginning, nothing of what it holds is known.
+            FolderState::Unreadable(why) => Some(why.as_str()),
+        };
+        if let Some(why) = absent {
+            tracing::warn!(
+                folder = %self.config.plugins.folder.display(), why,
+                "the plugins folder can't be looked at; what is loaded goes on"
+            );
+            self.desired.files = None;
+            self.desired.gone.clear();
+            // What it held is compared with what it will hold when it is there again.
+            self.snapshot = Some(match last {
+                Some(last) => Snapshot { files: now.files, ..last },
+                None => now,
+            });
+            return;
+        }
+        if last.as_ref().is_some_and(|last| last.sidecars != now.sidecars) {
+            self.desired.circumstances += 1;
+        }
+        let content = |(path, it): (&PathBuf, &Fingerprint)| {
+            (path.clone(), it.sha256().map_or_else(|| format!("{:?}", it.content()), str::to_owned))
+        };
+        self.desired.settings = now.sidecars.iter().map(content).collect();
+        self.desired.files = Some(versions(&now));
+        self.shown.extend(now.libraries.keys().cloned());
+        self.snapshot = Some(now);
+        self.look_for_gone();
+    }
+
+    /// Finds the files of plugins in service that do not exist any more.
+    ///
+    /// One that a snapshot has shown is gone when the next one lacks it. One that went before
+    /// is given the time in which a file that was only renamed would have settled under its
+    /// new name.
+    pub(super) fn look_for_gone(&mut self) {
+        let Some(files) = &self.desired.files else { return };
+        let patience = self.config.reload.settle * 2 + UNSEEN;
+        let mut gone = std::collections::BTreeSet::new();
+        let mut unseen = BTreeMap::new();
+        for plugin in self.plugins.values().filter(|it| !files.contains_key(&it.file)) {
+            let file = &plugin.file;
+            if !is_missing(file) {
+                continue;
+            }
+            let since = self.unseen.get(file).copied().unwrap_or_else(Instant::now);
+            if self.shown.contains(file) || since.elapsed() >= patience {
+                gone.insert(file.clone());
+            } else {
+                unseen.insert(file.clone(), since);
+            }
+        }
+        self.desired.gone = gone;
+        self.unseen = unseen;
+    }
+
+    pub(super) fn examine(&mut self, file: PathBuf) {
+        self.examined.remove(&file);
+        let (loader, trust) = (self.loader.clone(), self.trust.clone());
+        self.spawn(async move {
+            let result = loader.inspect(&file, &trust).await;
+            Event::Examined(Box::new(Examined { file, result }))
+        });
+    }
+
+    pub(super) fn note_examined(&mut self, Examined { file, result }: Examined) {
+        let version = self.desired.files.as_ref().and_then(|files| files.get(&file));
+        let looked_at = self.observed.files.get(&file).map(|it| &it.look.version);
+        let is_current = version.is_some() && version == looked_at;
+        match result {
+            Ok(library) => {
+                if let Some(doubt) = doubt(&library).filter(|_| is_current) {
+                    tracing::warn!("{doubt}");
+                }
+                let found = (library.manifest.name.clone(), library.hash().to_owned());
+                self.observed.examined(&file, Ok(found));
+                self.examined.insert(file, library);
+            }
+            Err(error) => {
+                self.observed.examined(&file, Err(retry_of(&error.refusal)));
+                // Something else is there by now, and is examined next.
+                if is_current {
+                    self.refuse_examined(&file, &error);
+                }
+            }
+        }
+    }
+
+    fn refuse_examined(&mut self, file: &Path, error: &LoadError) {
+        let owner = self.plugins.values().find(|it| it.file == file);
+        if let Some(plugin) = owner.map(|it| it.name().to_owned()) {
+            let reason = format!("{error}; {}", error.refusal.remedy());
+            self.refuse_replacement(&plugin, None, &StepFailure { step: Step::Inspect, reason });
+        }
+        self.refuse_file(error);
+    }
+
+    pub(super) fn adopt(&mut self, file: &Path) {
+        self.examined.remove(file);
+        self.refused.remove(file);
+    }
+
+    pub(super) fn forget(&mut self, file: &Path) {
+        self.examined.remove(file);
+        self.refused.remove(file);
+    }
+
+    pub(super) fn refuse_duplicate(&mut self, file: PathBuf, plugin: String, of: PathBuf) {
+        self.examined.remove(&file);
+        let refusal = Refusal::Duplicate { name: plugin, from: of };
+        self.refuse_file(&LoadError { path: file, refusal });
+    }
+
+    /// Notes that a plugin's file has another name.
+    pub(super) fn move_plugin(&mut self, plugin: &str, file: &Path) {
+        self.examined.remove(file);
+        self.refused.remove(file);
+        if let Some(loaded) = self.plugins.get_mut(plugin) {
+            tracing::info!(plugin, file = %file.display(), "its file has another name");
+            file.clone_into(&mut loaded.file);
+        }
+        self.desired.gone.clear();
+        self.look_for_gone();
+    }
+
+    fn refuse_file(&mut self, error: &LoadError) {
+        tracing::error!("{error}");
+        self.refused.insert(error.path.clone(), RefusedFile::from(error));
+    }
+
+    /// Takes a build that is on its way off it: its file is refused.
+    pub(super) fn turn_away(&mut self, plugin: &str, file: &Path, failure: &StepFailure) {
+        self.refused.insert(file.to_owned(), RefusedFile::at_step(failure));
+        self.observed.turned_away(plugin, failure.retry());
+    }
+
+    /// The files that say whom the host trusts, besides the configuration itself.
+    pub(super) fn trust_files(&self) -> Vec<PathBuf> {
+        self.config.plugins.trust.files().map(Path::to_owned).collect()
+    }
+
+    /// What is watched beside the plugins folder.
+    pub(crate) fn files_beside(&self) -> Vec<PathBuf> {
+        let mut files: Vec<_> = self.source.iter().map(|source| source.file.clone()).collect();
+        // It changes when somebody releases a build.
+        files.push(Quarantine::open(&self.config.state_folder).file());
+        files.extend(self.trust_files());
+        files
+    }
+}
+
+/// Whether a file beside the folder holds something else than before.
+fn differs(file: &Path, last: Option<&Snapshot>, now: &Snapshot) -> bool {
+    let content = |of: &Snapshot| of.files.get(file).cloned().flatten();
+    match (last.map(content), content(now)) {
+        (Some(Some(before)), Some(now)) => !before.same_content(&now),
+        // It may have changed after it was read and before it was watched.
+        (None | Some(None), Some(_)) => true,
+        // A file that is gone for a moment is not a configuration.
+        (_, None) => false,
+    }
+}
+
+fn versions(now: &Snapshot) -> BTreeMap<PathBuf, FileVersion> {
+    let version = |(path, fingerprint): (&PathBuf, &Fingerprint)| {
+        let mut signature = path.as_os_str().to_owned();
+        signature.push(".minisig");
+        // A signature that came or went may be why a file was refused.
+        let signature = now.signatures.get(Path::new(&signature));
+        let content = fingerprint.sha256().unwrap_or_default().to_owned();
+        let rest = format!("{fingerprint:?} {signature:?}");
+        (path.clone(), FileVersion { content, rest })
+    };
+    now.libraries.iter().map(version).collect()
+}
+
+/// Whether there is no such file any more. One that is missing in a snapshot may just not
+/// have settled yet.
+fn is_missing(path: &Path) -> bool {
+    let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    fs::symlink_metadata(path).is_err_and(missing)
+}

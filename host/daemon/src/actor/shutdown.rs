@@ -1,0 +1,111 @@
+//! The end of a host.
+
+use std::time::{Duration, Instant};
+
+use super::{Actor, End, Event, reported};
+use crate::{
+    HostError,
+    plugins::Closing,
+    report::{Report, Sources, collect},
+};
+
+/// How long operations that are under way get to come to their end.
+const FINISH: Duration = Duration::from_millis(100);
+
+/// How long all plugins together get to end when the host ends.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+
+impl Actor {
+    /// Stops everything in good order, closes the plugins, and reports.
+    ///
+    /// # Errors
+    /// The reason why the pipeline did not start, if that is why the host ends.
+    pub(crate) async fn shut_down(mut self, end: End, began: Instant) -> Result<Report, HostError> {
+        match &end {
+            End::Stopped => tracing::info!(reason = "asked to", "stopping"),
+            End::Ended => tracing::info!(reason = "the sources ended", "stopping"),
+            End::Failed(_) => {}
+        }
+        self.end_operations().await;
+        let names: Vec<_> = self.probations.keys().cloned().collect();
+        for plugin in names {
+            self.settle(plugin).await;
+        }
+        let mut problems = self.tasks.stop(self.config.shutdown.drain).await;
+        if let Some(pipeline) = &self.pipeline {
+            problems.extend(pipeline.stop(&self.config).await);
+        }
+        let report = collect(Sources {
+            pipeline: self.pipeline.as_ref(),
+            tasks: self.tasks.reports(),
+            services: &self.services,
+            stopped: matches!(end, End::Stopped),
+            problems,
+        });
+        self.close_all().await;
+        self.journal.flush();
+        if let End::Failed(error) = end {
+            report.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+            return Err(error);
+        }
+        let mut report = report;
+        // No failure of the run: everything was done by then.
+        report.problems.extend(self.closings.leaks.iter().map(|leak| leak.text()));
+        report.elapsed = began.elapsed();
+        Ok(report)
+    }
+
+    /// Lets operations come to their end for a moment, and aborts the others. What one of
+    /// them had begun is undone as it is dropped: held components go on.
+    async fn end_operations(&mut self) {
+        let until = tokio::time::Instant::now() + FINISH;
+        while self.has_changes_under_way()
+            && let Ok(Some(joined)) =
+                tokio::time::timeout_at(until, self.operations.join_next()).await
+        {
+            self.note_last(reported(joined));
+        }
+        self.operations.abort_all();
+        while let Some(joined) = self.operations.join_next().await {
+            if let Ok(event) = joined {
+                self.note_last(event);
+            }
+            // What came to its end just now may have begun another one.
+            self.operations.abort_all();
+        }
+        for (_, brought) in std::mem::take(&mut self.brought) {
+            self.closings.begin(Closing::of(brought.into_plugin()));
+        }
+    }
+
+    fn has_changes_under_way(&self) -> bool {
+        self.observed.plugins.values().any(|it| it.activity.is_some())
+    }
+
+    fn note_last(&mut self, event: Event) {
+        if let Some(End::Failed(error)) = self.turn(event) {
+            tracing::error!(%error, "the pipeline did not start");
+        }
+    }
+
+    /// Ends a probation before its time: well, unless the new build has failed by now.
+    async fn settle(&mut self, plugin: String) {
+        if self.failure(&plugin).is_none() {
+            return self.confirm(&plugin);
+        }
+        self.roll_back(plugin);
+        if let Some(joined) = self.operations.join_next().await {
+            self.note_last(reported(joined));
+        }
+    }
+
+    /// Closes every plugin, within a limit.
+    async fn close_all(&mut self) {
+        self.examined.clear();
+        self.pipeline = None;
+        for (_, plugin) in std::mem::take(&mut self.plugins) {
+            self.closings.begin(Closing::of(plugin));
+        }
+        self.closings.finish(CLOSE_LIMIT).await;
+    }
+}
