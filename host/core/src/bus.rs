@@ -59,7 +59,7 @@ struct Channels<E: EventType, P: Payload> {
 }
 
 impl<E: EventType> EventBus<E> {
-    /// A bus with these channels, carrying `String`s. Publishers wait when a channel is
+    /// Creates a bus with these channels, carrying `String`s. Publishers wait when a channel is
     /// full; for another [`Overflow`] see [`declare_with`](Self::declare_with).
     ///
     /// The payload is fixed here so that it need not be spelled out; for another
@@ -72,7 +72,7 @@ impl<E: EventType> EventBus<E> {
         Self::with_payload(channels)
     }
 
-    /// A bus with these channels, carrying `String`s.
+    /// Creates a bus with these channels, carrying `String`s.
     ///
     /// # Errors
     /// [`SchedulerError::Configuration`] if a capacity is 0 or an event is declared twice.
@@ -82,7 +82,7 @@ impl<E: EventType> EventBus<E> {
 }
 
 impl<E: EventType, P: Payload> EventBus<E, P> {
-    /// A bus with these channels, carrying `P`: `EventBus::<Event, Batch>::with_payload(…)`.
+    /// Creates a bus with these channels, carrying `P`: `EventBus::<Event, Batch>::with_payload(…)`.
     ///
     /// # Panics
     /// If a capacity is 0 or an event is declared twice.
@@ -94,7 +94,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         }
     }
 
-    /// A bus with these channels, carrying `P`.
+    /// Creates a bus with these channels, carrying `P`.
     ///
     /// # Errors
     /// [`SchedulerError::Configuration`] if a capacity is 0 or an event is declared twice.
@@ -156,7 +156,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(())
     }
 
-    /// A sender to the channel. Any number may exist.
+    /// Returns a sender to the channel. Any number may exist.
     ///
     /// # Errors
     /// [`SchedulerError::InvalidChannel`] if the event was never declared.
@@ -164,7 +164,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(EventSender::new(self.find(event)?))
     }
 
-    /// A new subscription: it gets everything that is published from now on.
+    /// Subscribes to the channel: the receiver gets everything that is published from now on.
     ///
     /// Subscribing to a closed channel gives a receiver that is at its end.
     ///
@@ -174,7 +174,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(EventReceiver::new(Arc::clone(self.find(event)?.channel())))
     }
 
-    /// What went through the channel until now, at one moment.
+    /// Returns what went through the channel until now, at one moment.
     ///
     /// # Errors
     /// [`SchedulerError::InvalidChannel`] if the event was never declared.
@@ -182,7 +182,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(self.find(event)?.channel().stats())
     }
 
-    /// The declared channels, in the order of their declaration.
+    /// Returns the declared channels, in the order of their declaration.
     pub fn channels(&self) -> Vec<(E, ChannelConfig)> {
         let declaration = |publisher: &Arc<Publisher<E, P>>| {
             let channel = publisher.channel();
@@ -206,7 +206,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         self.motion.observe()
     }
 
-    /// What moves on the bus, for deciding whether it has come to rest.
+    /// Returns what moves on the bus, for deciding whether it has come to rest.
     pub(crate) fn activity(&self) -> Activity {
         let mut activity = Activity::default();
         // A copy, so that the lock is not held while each channel is locked in turn.

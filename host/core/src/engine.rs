@@ -72,6 +72,9 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
 
     /// Like [`start`](Self::start), but a component that does not initialize takes no other
     /// one down; after `limit` the others go on without it.
+    ///
+    /// # Errors
+    /// [`SchedulerError::InvalidState`] if the engine was started before.
     pub async fn start_those_that_can(&self, limit: Duration) -> Result<(), TradingEngineError> {
         let core = self.scheduler.core();
         core.open()?;
@@ -110,6 +113,9 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
     }
 
     /// Like [`shutdown`](Self::shutdown), within other limits.
+    ///
+    /// # Errors
+    /// As [`shutdown`](Self::shutdown).
     pub async fn shutdown_within(&self, limits: ShutdownLimits) -> Result<(), TradingEngineError> {
         let report = shut_down(self.scheduler.core(), &self.stages()?, limits).await;
         let did_not_stop: Vec<_> = report.did_not_stop.iter().map(ToString::to_string).collect();
@@ -121,29 +127,33 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
         failed_hook.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// The components' statuses in the direction of the data.
+    /// Returns the components' statuses in the direction of the data.
     pub fn statuses(&self) -> Vec<(TaskId, ExecutionStatus)> {
         let ids = self.ids().into_iter().flatten();
         ids.filter_map(|id| Some((id.clone(), self.scheduler.status(&id).ok()?))).collect()
     }
 
-    /// How the last shutdown went in detail, if there was one.
+    /// Returns how the last shutdown went in detail, if there was one.
     pub fn last_shutdown(&self) -> Option<ShutdownReport> {
         self.last_shutdown.lock().clone()
     }
 
-    /// The scheduler below. Tasks that are registered there start and stop with the engine:
+    /// Returns the scheduler below. Tasks that are registered there start and stop with the engine:
     /// background tasks with the connectors, event tasks with the executors.
     pub fn scheduler(&self) -> &Scheduler<E, P> {
         &self.scheduler
     }
 
-    /// The bus on which the components meet.
+    /// Returns the bus on which the components meet.
     pub fn bus(&self) -> &EventBus<E, P> {
         self.scheduler.bus()
     }
 
     /// Adds a component to an engine that runs; it starts at once.
+    ///
+    /// # Errors
+    /// As [`Scheduler::register_event_task_with`]; [`SchedulerError::InvalidState`] if the
+    /// options have no name.
     pub fn add(
         &self,
         role: Role,

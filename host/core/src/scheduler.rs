@@ -54,7 +54,7 @@ struct Owner<E: EventType, P: Payload> {
 }
 
 impl<E: EventType, P: Payload> Scheduler<E, P> {
-    /// A scheduler without tasks, whose event tasks listen on `bus`.
+    /// Creates a scheduler without tasks, whose event tasks listen on `bus`.
     pub fn new(bus: EventBus<E, P>) -> Self {
         Self { owner: Arc::new(Owner { core: Arc::new(Core::new(bus)) }) }
     }
@@ -209,7 +209,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         shut_down(self.core(), &stages, limits).await
     }
 
-    /// What the task does now.
+    /// Returns what the task does now.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
@@ -217,7 +217,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         Ok(self.core().entry(id)?.status())
     }
 
-    /// The task's status, to await its changes.
+    /// Returns the task's status, to await its changes.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
@@ -225,7 +225,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         Ok(self.core().entry(id)?.watch())
     }
 
-    /// What is known about the task.
+    /// Returns what is known about the task.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
@@ -233,12 +233,12 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         Ok(self.core().entry(id)?.info())
     }
 
-    /// What is known about every task, in the order of registration.
+    /// Returns what is known about every task, in the order of registration.
     pub fn infos(&self) -> Vec<TaskInfo> {
         self.core().entries().iter().map(|entry| entry.info()).collect()
     }
 
-    /// The task itself.
+    /// Returns the task itself.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
@@ -246,7 +246,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         self.core().task(id)
     }
 
-    /// Waits until the task has ended, and says how. A task that was not started yet has not.
+    /// Waits until the task has ended, and returns how. A task that was not started yet has not.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
@@ -263,7 +263,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         }
     }
 
-    /// The bus that the event tasks listen on.
+    /// Returns the bus that the event tasks listen on.
     pub fn bus(&self) -> &EventBus<E, P> {
         self.core().bus()
     }

@@ -54,7 +54,7 @@ pub struct ChannelStats {
 }
 
 impl ChannelStats {
-    /// Events that did not reach a subscription, for whatever reason.
+    /// Returns how many events did not reach a subscription, for whatever reason.
     pub fn dropped(&self) -> u64 {
         self.no_subscriber + self.dropped_oldest + self.dropped_newest + self.dropped_unsubscribed
     }

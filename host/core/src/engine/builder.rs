@@ -47,7 +47,7 @@ struct Component<E: EventType, P: Payload> {
 }
 
 impl<E: EventType, P: Payload> TradingEngineBuilder<E, P> {
-    /// An engine without components, on this bus.
+    /// Creates an engine without components, on this bus.
     pub fn new(bus: EventBus<E, P>) -> Self {
         Self {
             bus,
@@ -153,14 +153,14 @@ impl<E: EventType, P: Payload> TradingEngineBuilder<E, P> {
         self
     }
 
-    /// How long the engine's shutdown may take.
+    /// Sets how long the engine's shutdown may take.
     #[must_use]
     pub fn with_limits(mut self, limits: ShutdownLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The engine, ready to start. Strategies and executors are subscribed from here on.
+    /// Builds the engine, ready to start. Strategies and executors are subscribed from here on.
     ///
     /// # Errors
     /// [`TradingEngineError::MissingComponent`] if a role is not filled,
@@ -207,21 +207,21 @@ impl<E> ComponentOptions<E> {
         Self { id: Some(id.into()), runtime, outputs, ports }
     }
 
-    /// The same options with a name.
+    /// Returns the same options with a name.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<TaskId>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// The same options with a runtime.
+    /// Returns the same options with a runtime.
     #[must_use]
     pub fn with_runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
-    /// The same options with these outputs.
+    /// Returns the same options with these outputs.
     #[must_use]
     pub fn with_outputs(mut self, outputs: impl IntoIterator<Item = E>) -> Self {
         self.outputs = outputs.into_iter().collect();

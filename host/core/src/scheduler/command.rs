@@ -42,6 +42,12 @@ pub(super) struct Orders {
     pub(super) probation: bool,
 }
 
+impl Orders {
+    pub(super) fn is_held(self) -> bool {
+        self.hold != Hold::No
+    }
+}
+
 /// The orders of one driver, as it hears them.
 pub(super) struct Commands {
     driver: DriverId,
@@ -66,15 +72,11 @@ impl Commands {
         self.now().command
     }
 
-    pub(super) fn is_held(&self) -> bool {
-        self.now().hold != Hold::No
-    }
-
     pub(super) fn is_on_probation(&self) -> bool {
         self.now().probation
     }
 
-    fn now(&self) -> Orders {
+    pub(super) fn now(&self) -> Orders {
         own(self.driver, *self.orders.borrow())
     }
 

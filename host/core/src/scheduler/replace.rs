@@ -109,23 +109,30 @@ impl<E: EventType, P: Payload> Core<E, P> {
     }
 
     /// Puts prepared builds in their places, all at once. They go on when they are
-    /// [released](Self::release). Gives the builds before, in the same order.
+    /// [released](Self::release).
     ///
-    /// A task that has ended since its build was prepared, because of a shutdown, does not go
-    /// on; the scheduler calls the `shutdown` of the new build.
-    pub fn commit(&self, prepared: Vec<Prepared<E, P>>) -> Vec<RegisteredTask<E, P>> {
-        let (mut before, mut replaced) = (Vec::new(), Vec::new());
+    /// Returns the tasks that have ended since their builds were prepared, because of a
+    /// shutdown. Their builds did not come in, so their `shutdown` is up to the caller.
+    pub fn commit(&self, prepared: Vec<Prepared<E, P>>) -> Vec<TaskId> {
+        let (mut left_out, mut replaced) = (Vec::new(), Vec::new());
         let mut tasks = self.tasks();
         for Prepared { entry, successor, task, options } in prepared {
-            self.produce(&entry, options.outputs.clone());
-            replaced.push(entry.install(successor, options));
-            let known = tasks.registry.replace(entry.id(), task.clone());
-            before.push(known.unwrap_or(task));
+            let outputs = options.outputs.clone();
+            match entry.install(successor, options) {
+                Ok(before) => {
+                    self.produce(&entry, outputs);
+                    replaced.push((before, tasks.registry.replace(entry.id(), task)));
+                }
+                Err(successor) => {
+                    left_out.push(entry.id().clone());
+                    replaced.push((successor, Some(task)));
+                }
+            }
         }
         drop(tasks);
         // Dropping tasks and inputs runs code that is not the scheduler's.
         drop(replaced);
-        before
+        left_out
     }
 
     /// Begins anew, with another build, in the place of a task that has ended or left.

@@ -38,7 +38,7 @@ pub struct ShutdownLimits {
 }
 
 impl ShutdownLimits {
-    /// Limits for a shutdown that is to be over within `limit`.
+    /// Returns limits for a shutdown that is to be over within `limit`.
     pub fn within(limit: Duration) -> Self {
         let usual = Self::default();
         Self {

@@ -106,6 +106,24 @@ async fn consumers_are_initialized_before_producers_and_shut_down_first() {
 }
 
 #[tokio::test]
+async fn components_may_be_shared_with_the_program() {
+    let shared = |stage: Stage| Arc::new(tokio::sync::Mutex::new(stage));
+    let pipeline = Pipeline::new(1, AtEnd::Wait);
+    let paper = shared(pipeline.paper());
+    let engine = TradingEngineBuilder::new(pipeline.bus.clone())
+        .with_connector(Arc::new(tokio::sync::Mutex::new(pipeline.feed("feed"))))
+        .with_aggregator(Arc::new(tokio::sync::Mutex::new(pipeline.merge())))
+        .with_strategy(shared(pipeline.trend()))
+        .with_executor(paper.clone())
+        .build()
+        .unwrap();
+    engine.start().await.unwrap();
+    assert_eq!(paper.lock().await.part.name, "paper");
+    engine.shutdown().await.unwrap();
+    assert_eq!(pipeline.log.ending("down"), ["paper", "trend", "merge", "feed"]);
+}
+
+#[tokio::test]
 async fn a_component_that_cannot_initialize_rolls_the_start_back() {
     let pipeline = Pipeline::new(1, AtEnd::Wait).fault("merge", Fault::FailsToInitialize);
     let engine = pipeline.build();

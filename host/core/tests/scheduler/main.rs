@@ -1,5 +1,6 @@
 //! What the scheduler promises about the tasks it drives.
 
+mod replacing;
 mod running;
 mod starting;
 mod stopping;
@@ -16,7 +17,8 @@ use std::{
 use async_trait::async_trait;
 use hotbay_core::{
     BackgroundTask, ChannelConfig, EventBus, EventSender, EventTask, ExecutionStatus, Scheduler,
-    SchedulerError, ShutdownLimits, TaskId, TaskOptions, scheduler::Drain,
+    SchedulerError, ShutdownLimits, TaskId, TaskOptions,
+    scheduler::{Drain, RegisteredTask},
 };
 use tokio::sync::{Mutex, Notify, mpsc};
 
@@ -141,5 +143,20 @@ impl EventTask<Event> for Sink {
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {
         self.log.add(format!("{} shutdown", self.name));
         self.shutdown.show().await
+    }
+}
+
+/// Blocks its thread until it is let go.
+struct Blocks {
+    entered: Arc<Notify>,
+    release: Arc<std::sync::Mutex<()>>,
+}
+
+#[async_trait]
+impl BackgroundTask for Blocks {
+    async fn execute(&mut self) -> Result<(), SchedulerError> {
+        self.entered.notify_one();
+        drop(self.release.lock());
+        Ok(())
     }
 }

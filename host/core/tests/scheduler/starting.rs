@@ -50,3 +50,32 @@ async fn what_cannot_be_registered_is_refused_and_named() {
     assert!(matches!(error, SchedulerError::InvalidState(_)));
     assert!(matches!(scheduler.start().await, Err(SchedulerError::InvalidState(_))));
 }
+
+#[tokio::test]
+async fn tasks_can_be_registered_without_names_and_get_names_of_their_own() {
+    let (bus, log) = (bus(), Log::default());
+    let scheduler = Scheduler::new(bus.clone());
+    let source = Arc::new(Mutex::new(Source::new(&bus, 1)));
+    scheduler.register_background_task_as("event-2", Source::new(&bus, 0)).unwrap();
+    let (sink, mut seen) = Sink::new("sink", &log);
+    let sink = scheduler.register_event_task(Arc::new(Mutex::new(sink)));
+    let source_id = scheduler.register_background_task(source.clone());
+    assert_eq!([sink.as_str(), source_id.as_str()], ["event-3", "background-3"]);
+    scheduler.start().await.unwrap();
+    assert_eq!(seen.recv().await.unwrap(), "0");
+    assert_eq!(scheduler.wait(&source_id).await.unwrap(), ExecutionStatus::Finished);
+    assert_eq!(source.lock().await.next, 1);
+}
+
+#[tokio::test]
+async fn a_task_that_could_not_be_registered_keeps_the_scheduler_from_starting_and_says_why() {
+    let elsewhere = EventBus::new(vec![(Event::Signal, ChannelConfig::default())]);
+    let scheduler = Scheduler::new(elsewhere);
+    let (sink, _seen) = Sink::new("sink", &Log::default());
+    let id = scheduler.register_event_task(Arc::new(Mutex::new(sink)));
+    let error = SchedulerError::InvalidChannel("Tick".to_owned());
+    let failed = ExecutionStatus::Failed { error: error.clone() };
+    assert_eq!(scheduler.status(&id).unwrap(), failed);
+    assert_eq!(scheduler.start().await, Err(error));
+    assert_eq!(scheduler.shutdown().await, Ok(()));
+}

@@ -89,21 +89,6 @@ async fn an_event_task_that_is_stuck_is_dropped_at_its_await_point_and_what_is_l
     assert_eq!(log.lines(), ["sink 0", "sink shutdown"]);
 }
 
-/// Blocks its thread until it is let go.
-struct Blocks {
-    entered: Arc<Notify>,
-    release: Arc<std::sync::Mutex<()>>,
-}
-
-#[async_trait]
-impl BackgroundTask for Blocks {
-    async fn execute(&mut self) -> Result<(), SchedulerError> {
-        self.entered.notify_one();
-        drop(self.release.lock());
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_blocks_its_thread_is_named_and_nobody_else_suffers() {
     let (bus, log) = (bus(), Log::default());
@@ -220,4 +205,18 @@ async fn a_scheduler_that_is_dropped_ends_its_tasks() {
     drop(scheduler);
     status.wait_for(|status| *status == ExecutionStatus::Stopped).await.unwrap();
     assert_eq!(alive.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_shutdown_that_is_only_asked_whether_it_went_well_names_what_went_wrong_first() {
+    let (bus, log) = (bus(), Log::default());
+    let scheduler = Scheduler::new(bus);
+    let (mut sink, _seen) = Sink::new("sink", &log);
+    sink.shutdown = Behaviour::Fail;
+    scheduler.register_event_task_as("sink", sink).unwrap();
+    scheduler.start().await.unwrap();
+    let error = scheduler.shutdown().await.unwrap_err();
+    let text = "sink: execution failed: the feed is gone".to_owned();
+    assert_eq!(error, SchedulerError::TaskShutdown(text));
+    assert_eq!(scheduler.shutdown().await, Ok(()), "a second call has nothing to stop");
 }

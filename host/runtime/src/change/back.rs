@@ -38,8 +38,12 @@ pub async fn change_back(
             Err(error) => notes.push(format!("{} can't be put back: {error}", one.id)),
         }
     }
-    drop(core.commit(prepared));
+    let ended = core.commit(prepared);
     for one in returning {
+        if ended.contains(&one.id) {
+            notes.push(format!("{} has ended on the new build", one.id));
+            continue;
+        }
         one.new.voice.mute();
         one.old.voice.unmute();
         if let Some(runtime) = &one.new.options.runtime {

@@ -145,10 +145,15 @@ async fn put_in(
         end(successors).await;
         return Err(failed);
     }
-    // From here on nothing can fail, and nothing waits.
-    drop(core.commit(prepared));
-    let changed = successors.into_iter().map(|successor| in_service(core, successor, limits));
-    Ok(changed.collect())
+    // From here on nothing can fail, and nothing waits until all are in service.
+    let ended = core.commit(prepared);
+    let (left_out, seated): (Vec<_>, Vec<_>) =
+        successors.into_iter().partition(|it| ended.contains(&it.swap.plan.id()));
+    let changed = seated.into_iter().map(|successor| in_service(core, successor, limits));
+    let changed = changed.collect();
+    // The host is being stopped.
+    end(left_out).await;
+    Ok(changed)
 }
 
 fn in_service(core: &PluginCore, successor: Successor<'_>, limits: Limits) -> Changed {

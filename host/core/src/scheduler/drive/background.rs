@@ -32,10 +32,11 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
     /// One turn, and what is saved after it on probation.
     async fn turn(&mut self, task: &SharedBackgroundTask) -> Result<(), Step> {
         self.rest().await;
-        if self.commands.told() >= Command::Stop {
+        let orders = self.commands.now();
+        if orders.command >= Command::Stop {
             return Err(Step::Over(Outcome::Stopped));
         }
-        if self.commands.is_held() {
+        if orders.is_held() {
             return Err(Step::Aside(None));
         }
         let mut locked = self.lock(task).await?;

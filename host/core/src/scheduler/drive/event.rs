@@ -5,7 +5,12 @@ use hotbay_plugin_api::{EventTask, EventType};
 use super::{Driver, End, Stage, Step, Work};
 use crate::{
     bus::{Input, Payload, TryRecvError},
-    scheduler::{SharedEventTask, command::Command, guard::guarded, state::Outcome},
+    scheduler::{
+        SharedEventTask,
+        command::{Command, Orders},
+        guard::guarded,
+        state::Outcome,
+    },
 };
 
 /// How many payloads an event task may handle under one lock.
@@ -50,10 +55,11 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
         while let Some(payload) = next.take() {
             self.handle(&mut *locked, payload, input).await?;
             left -= 1;
-            let goes_on = self.commands.told() < Command::Abort && !self.commands.is_held();
+            let orders = self.commands.now();
+            let goes_on = orders.command < Command::Abort && !orders.is_held();
             // One payload at a time: what is not taken stays queued and counted.
             if left > 0 && goes_on && !self.is_due() {
-                self.keep_on_probation(input);
+                keep_on_probation(input, orders);
                 next = input.try_recv().ok();
             }
         }
@@ -105,17 +111,18 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
     /// The next payload, or `None` at the end of the channel.
     async fn next(&mut self, input: &mut Input<E, P>) -> Result<Option<P>, Step> {
         loop {
-            if self.commands.told() == Command::Abort {
+            let orders = self.commands.now();
+            if orders.command == Command::Abort {
                 return Err(Step::Over(Outcome::Stopped));
             }
-            if self.commands.is_held() {
+            if orders.is_held() {
                 return Err(Step::Aside(None));
             }
-            self.keep_on_probation(input);
+            keep_on_probation(input, orders);
             match input.try_recv() {
                 Ok(payload) => return Ok(Some(payload)),
                 Err(TryRecvError::Ended) => return Ok(None),
-                Err(TryRecvError::Empty) if self.commands.told() >= Command::Stop => {
+                Err(TryRecvError::Empty) if orders.command >= Command::Stop => {
                     return Err(Step::Over(Outcome::Stopped));
                 }
                 Err(TryRecvError::Empty) => {}
@@ -126,12 +133,13 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
             }
         }
     }
+}
 
-    fn keep_on_probation(&self, input: &mut Input<E, P>) {
-        match (self.commands.is_on_probation(), input.is_keeping()) {
-            (true, false) => input.start_keeping(),
-            (false, true) => input.stop_keeping(),
-            (true, true) | (false, false) => {}
-        }
+/// On probation, what a build receives may have to come again to the build before.
+fn keep_on_probation<E: EventType, P: Payload>(input: &mut Input<E, P>, orders: Orders) {
+    match (orders.probation, input.is_keeping()) {
+        (true, false) => input.start_keeping(),
+        (false, true) => input.stop_keeping(),
+        (true, true) | (false, false) => {}
     }
 }

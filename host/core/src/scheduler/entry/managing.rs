@@ -119,20 +119,18 @@ impl<E: EventType, P: Payload> Entry<E, P> {
     }
 
     /// Puts another build, which has been initialized, into a held place. Gives what it
-    /// replaces, to be dropped without a lock.
-    ///
-    /// A place that ended since the build was prepared gets its options, for its `shutdown`.
+    /// replaces, or the build itself if the task has ended, to be dropped without a lock.
     pub(in crate::scheduler) fn install(
         &self,
         successor: Successor<E, P>,
         options: TaskOptions<E>,
-    ) -> Option<Successor<E, P>> {
+    ) -> Result<Successor<E, P>, Successor<E, P>> {
         self.change(|inner| {
-            inner.options = options;
-            let work = inner.state.held_work().ok()?;
+            let Ok(work) = inner.state.held_work() else { return Err(successor) };
             let replaced = work.install(successor);
             inner.input = work.input();
-            Some(replaced)
+            inner.options = options;
+            Ok(replaced)
         })
     }
 

@@ -4,186 +4,22 @@
 //! sequence of transitions. Sequences are what is tested here, with drivers that come late,
 //! twice, or after another one has taken over.
 
-use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
+mod model;
+mod ops;
+
+use proptest::prelude::{prop, proptest};
 
 use super::*;
+use crate::scheduler::command::{Command, Hold};
 use ExecutionStatus as Status;
+use model::{Model, Place};
+use ops::{Manage, Op, Probe, Report, Told, op};
 
 /// The work of a task, recognizable.
 type Token = u32;
 
-#[derive(Debug, Clone)]
-enum Op {
-    Start,
-    Resume,
-    Report { who: usize, report: Report },
-    StepAside { who: usize, fails: bool },
-    Finish { who: usize, outcome: Outcome },
-    Tell(Told),
-    Manage(Manage),
-    Probe(Probe),
-    TakeHook,
-    FailHook,
-}
-
-/// What a driver enters while it goes on.
-#[derive(Debug, Clone, Copy)]
-enum Report {
-    Begin,
-    Run,
-    Checkpoint(u32),
-}
-
-/// What a driver is told.
-#[derive(Debug, Clone, Copy)]
-enum Told {
-    Order(Command),
-    Hold(Hold),
-    Leave,
-    GiveUp,
-}
-
-/// What happens to the place of a task.
-#[derive(Debug, Clone, Copy)]
-enum Manage {
-    EndIdle,
-    Vacate,
-    RegisterAgain,
-    Install,
-}
-
-/// What happens to a probation.
-#[derive(Debug, Clone, Copy)]
-enum Probe {
-    Begin,
-    End,
-    TakeCheckpoint,
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let who = || 0_usize..4;
-    let outcome = prop_oneof![
-        Just(Outcome::Finished),
-        Just(Outcome::Stopped),
-        Just(Outcome::Failed(failure())),
-    ];
-    let command = prop_oneof![Just(Command::Run), Just(Command::Stop), Just(Command::Abort)];
-    let hold = prop_oneof![Just(Hold::No), Just(Hold::AtBoundary), Just(Hold::AtAwait)];
-    let report = prop_oneof![
-        2 => Just(Report::Begin),
-        2 => Just(Report::Run),
-        1 => any::<u32>().prop_map(Report::Checkpoint),
-    ];
-    let told = prop_oneof![
-        3 => command.prop_map(Told::Order),
-        8 => hold.prop_map(Told::Hold),
-        2 => Just(Told::Leave),
-        3 => Just(Told::GiveUp),
-    ];
-    let manage = prop_oneof![
-        3 => Just(Manage::EndIdle),
-        5 => Just(Manage::Vacate),
-        8 => Just(Manage::RegisterAgain),
-        3 => Just(Manage::Install),
-    ];
-    let probe = prop_oneof![
-        6 => Just(Probe::Begin),
-        3 => Just(Probe::End),
-        4 => Just(Probe::TakeCheckpoint),
-    ];
-    prop_oneof![
-        10 => Just(Op::Start),
-        10 => Just(Op::Resume),
-        25 => (who(), report).prop_map(|(who, report)| Op::Report { who, report }),
-        10 => (who(), any::<bool>()).prop_map(|(who, fails)| Op::StepAside { who, fails }),
-        6 => (who(), outcome).prop_map(|(who, outcome)| Op::Finish { who, outcome }),
-        16 => told.prop_map(Op::Tell),
-        19 => manage.prop_map(Op::Manage),
-        13 => probe.prop_map(Op::Probe),
-        4 => Just(Op::TakeHook),
-        2 => Just(Op::FailHook),
-    ]
-}
-
 fn failure() -> SchedulerError {
     SchedulerError::TaskExecution("the feed is gone".to_owned())
-}
-
-/// Where the work is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Registered,
-    With(DriverId),
-    Held,
-    Ended,
-    Vacant,
-}
-
-/// What ought to be true, as flat as it can be said.
-struct Model {
-    place: Place,
-    begun: bool,
-    initialized: bool,
-    told: Command,
-    hold: Hold,
-    leaving: bool,
-    given_up: bool,
-    probation: bool,
-    checkpoint: Option<u32>,
-    fault: bool,
-    outcome: Option<Outcome>,
-    hook_due: bool,
-}
-
-impl Model {
-    fn registered() -> Self {
-        Self {
-            place: Place::Registered,
-            begun: false,
-            initialized: false,
-            told: Command::Run,
-            hold: Hold::No,
-            leaving: false,
-            given_up: false,
-            probation: false,
-            checkpoint: None,
-            fault: false,
-            outcome: None,
-            hook_due: false,
-        }
-    }
-
-    fn driven(&mut self, driver: DriverId) {
-        self.place = Place::With(driver);
-        (self.told, self.hold, self.leaving, self.fault) = (Command::Run, Hold::No, false, false);
-        self.given_up = false;
-    }
-
-    fn end(&mut self, outcome: Outcome) {
-        self.place = Place::Ended;
-        self.outcome = Some(outcome);
-        (self.probation, self.fault, self.leaving, self.checkpoint) = (false, false, false, None);
-    }
-
-    fn has_driver(&self) -> bool {
-        matches!(self.place, Place::With(_))
-    }
-
-    fn status(&self) -> Status {
-        match (self.place, &self.outcome) {
-            (Place::Registered, _) => Status::Registered,
-            (Place::With(_), _) if self.given_up => Status::DidNotStop,
-            (Place::With(_), _) if !self.begun => Status::Registered,
-            (Place::With(_), _) if self.told > Command::Run => Status::Stopping,
-            (Place::With(_), _) if self.initialized => Status::Running,
-            (Place::With(_), _) => Status::Initializing,
-            (Place::Held, _) => Status::Held,
-            (Place::Vacant, _) => Status::Waiting,
-            (Place::Ended, Some(Outcome::Failed(error))) => Status::Failed { error: error.clone() },
-            (Place::Ended, Some(Outcome::Stopped)) => Status::Stopped,
-            (Place::Ended, Some(Outcome::Finished) | None) => Status::Finished,
-        }
-    }
 }
 
 /// A state with its drivers, beside the model.
