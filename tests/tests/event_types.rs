@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// A payload as the plugin renders it.
 fn rendered(kind: Kind, payload: &[u8]) -> Option<Value> {
-    let json = mean_reversion::hotbay_plugin().event_to_json()(kind.code(), payload.into());
+    let json = mean_reversion_linked::hotbay_plugin().event_to_json()(kind.code(), payload.into());
     json.into_option().map(|json| serde_json::from_str(&json).unwrap())
 }
 
@@ -44,7 +44,7 @@ fn a_payload_that_is_damaged_or_of_an_unknown_kind_is_not_rendered() {
 #[tokio::test]
 async fn the_manifest_has_the_schema_of_one_event_of_each_port() {
     let bay = BayConfig { name: "linked".to_owned(), threads: NonZeroUsize::MIN };
-    let plugin = Generation::linked(mean_reversion::hotbay_plugin(), &bay).await.unwrap();
+    let plugin = Generation::linked(mean_reversion_linked::hotbay_plugin(), &bay).await.unwrap();
     let fair = &plugin.info().manifest.components[0].inputs[0].events[0];
     assert_eq!(fair.to_string(), "hotbay.market/fair-value/1");
     assert_eq!(fair.schema["properties"]["mid"]["type"], "number");

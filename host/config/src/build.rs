@@ -1,4 +1,4 @@
-//! Joins values and places into a tree, and replaces the variables in it.
+//! Joins the values and their marks into a tree, and replaces the variables in it.
 
 use serde_json::Number;
 
@@ -10,16 +10,16 @@ use super::source::{self, Report};
 use super::substitute::substitute;
 use super::yaml::{Raw, Scalar, resolve_plain};
 
-/// What building the tree of one text needs.
+/// Builds the tree of one text.
 pub(super) struct Build<'b> {
-    /// The text as it is in the file.
+    /// The text of the file, for the positions of variables.
     pub(super) text: &'b str,
     pub(super) environment: Environment<'b>,
     pub(super) report: &'b mut Report,
 }
 
 impl Build<'_> {
-    /// The tree of a value whose places are at `mark`.
+    /// Builds the tree of a value.
     pub(super) fn node(&mut self, raw: Raw, mark: &Mark) -> Node {
         let value = match raw {
             Raw::Sequence(items) => Value::Sequence(self.sequence(items, mark)),
@@ -31,14 +31,14 @@ impl Build<'_> {
     }
 
     fn sequence(&mut self, items: Vec<Raw>, mark: &Mark) -> Vec<Node> {
-        let unknown = Mark::only_place(mark.position);
+        let unknown = Mark::unknown(mark.position);
         let marks = mark.items().filter(|marks| marks.len() == items.len()).unwrap_or_default();
         let marks = marks.iter().chain(std::iter::repeat(&unknown));
         items.into_iter().zip(marks).map(|(item, mark)| self.node(item, mark)).collect()
     }
 
     fn mapping(&mut self, entries: Vec<(Raw, Raw)>, mark: &Mark) -> Vec<Entry> {
-        let unknown = (Mark::only_place(mark.position), Mark::only_place(mark.position));
+        let unknown = (Mark::unknown(mark.position), Mark::unknown(mark.position));
         let marks = mark.entries().filter(|marks| marks.len() == entries.len()).unwrap_or_default();
         let marks = marks.iter().chain(std::iter::repeat(&unknown));
         let mut built: Vec<Entry> = Vec::with_capacity(entries.len());
@@ -77,7 +77,8 @@ impl Build<'_> {
         None
     }
 
-    /// A text with its variables replaced; without quotes, it may be a number afterwards.
+    /// Replaces the variables of a text. Without quotes, the result is resolved like a plain
+    /// scalar.
     fn text(&mut self, text: &str, mark: &Mark) -> Value {
         match substitute(text, self.environment) {
             Ok(done) if done.replaced && mark.plain_text().is_some() => {
@@ -132,7 +133,7 @@ impl Build<'_> {
     }
 }
 
-/// The digits of a decimal that count, wherever its point is.
+/// Returns the significant digits of a decimal number.
 fn digits(number: &str) -> String {
     let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
     let all: String = mantissa.chars().filter(char::is_ascii_digit).collect();

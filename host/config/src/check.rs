@@ -1,4 +1,4 @@
-//! What can only be told from several entries together.
+//! Rules that concern several entries.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use super::source::Report;
 use super::wording::{closest, listed};
 use hotbay_plugin_api::Role;
 
-/// Adds to the report what the entries contradict each other in.
+/// Adds to the report the contradictions between entries.
 pub(super) fn check(draft: &Draft, document: &Document, report: &mut Report) {
     capacities(draft, document, report);
     tasks(draft, document, report);
@@ -20,7 +20,7 @@ pub(super) fn check(draft: &Draft, document: &Document, report: &mut Report) {
     for component in &pipeline.components {
         channels_exist(component, draft, document, report);
     }
-    // Nobody knows what an entry uses that is missing or couldn't be read.
+    // An entry that is missing or has an error may use any channel.
     if pipeline.is_complete && has_all_roles {
         unused_channels(draft, &pipeline.components, document, report);
         unwired(&pipeline.components, document, report);
@@ -49,7 +49,7 @@ fn tasks(draft: &Draft, document: &Document, report: &mut Report) {
     }
 }
 
-/// Whether each role is there; one too often is there as well.
+/// Checks the number of entries of each role. Returns `true` if no role is missing.
 fn roles(pipeline: &PipelineDraft, report: &mut Report) -> bool {
     let mut has_all = true;
     for role in Role::ALL {

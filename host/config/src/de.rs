@@ -1,6 +1,6 @@
-//! Turns a tree into any type that serde knows, with the place and plain words in every error.
+//! Deserializes a tree into any type, with a position and plain words in every error.
 //!
-//! Unknown keys of a struct are reported all at once and skipped, so they hide nothing else.
+//! The unknown keys of a struct are all reported and then skipped, so they hide no other error.
 
 mod access;
 mod error;
@@ -14,7 +14,7 @@ use super::wording::{closest, found, instead_of, listed};
 use access::{Entries, Items};
 use error::Error;
 
-/// Reads a value; what is wrong with it goes into the report.
+/// Deserializes a value. Errors are added to the report.
 pub(super) fn read<'n, T: Deserialize<'n>>(node: &'n Node, report: &mut Report) -> Option<T> {
     match T::deserialize(NodeDeserializer { node, report }) {
         Ok(value) => Some(value),
@@ -26,13 +26,13 @@ pub(super) fn read<'n, T: Deserialize<'n>>(node: &'n Node, report: &mut Report) 
     }
 }
 
-/// An entry under the name of its key, or under the one that its key is a misspelling of.
+/// An entry with the name of its key, or with the name that its key is a misspelling of.
 pub(super) type Named<'n> = (&'n str, &'n Entry);
 
-/// The entries of a mapping; keys that aren't `known` are reported.
+/// Returns the entries of a mapping, and reports the keys that are not in `known`.
 ///
-/// One that is probably a misspelling then counts as what it is meant to be, so that this isn't
-/// missing as well; others are left out.
+/// A key that is probably a misspelling is treated as the key that is meant, so that this key is
+/// not reported as missing too. Other unknown keys are left out.
 pub(super) fn section<'n>(
     node: &'n Node,
     known: &[&'static str],
@@ -59,7 +59,7 @@ pub(super) fn section<'n>(
     Some(named)
 }
 
-/// What serde calls a value.
+/// Converts a value into the type that serde uses for unexpected values.
 pub(super) fn kind(value: &Value) -> Unexpected<'_> {
     match value {
         Value::Null | Value::Broken => Unexpected::Unit,
@@ -99,7 +99,7 @@ impl<'n> NodeDeserializer<'n, '_> {
     }
 }
 
-/// Reads a typed value: one that is broken fails, without a second report.
+/// Implements the methods for typed values: a broken value fails without a second report.
 macro_rules! typed {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -169,13 +169,14 @@ impl<'n> Deserializer<'n> for NodeDeserializer<'n, '_> {
     forward_to_deserialize_any! { <V: Visitor<'n>> unit unit_struct tuple tuple_struct identifier ignored_any }
 }
 
-/// Reads one value inside of another.
+/// Deserializes a value inside of another one.
 fn inner<'n, S: DeserializeSeed<'n>>(
     seed: S,
     node: &'n Node,
     report: &mut Report,
 ) -> Result<S::Value, Error> {
     let result = seed.deserialize(NodeDeserializer { node, report });
-    // The innermost value that an error passes is the one that it is about.
+    // An error gets the position of the innermost value that it passes, which is the one it is
+    // about.
     result.map_err(|error| error.or_at(node.position))
 }

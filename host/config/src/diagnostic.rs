@@ -1,39 +1,39 @@
-//! What is wrong with a configuration, and where.
+//! Errors and warnings with their positions in a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The line, from 1.
+    /// The number of the line, from 1.
     pub line: usize,
-    /// The column in characters, from 1.
+    /// The number of the column in characters, from 1.
     pub column: usize,
 }
 
 impl Position {
-    /// The first character of a text.
+    /// The position of the first character of a text.
     pub const START: Self = Self { line: 1, column: 1 };
 }
 
-/// Whether a finding stands in the way.
+/// How serious a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
-    /// The configuration can't be used.
+    /// The configuration cannot be used.
     Error,
-    /// The configuration can be used, and this is probably not what its author wants.
+    /// The configuration can be used, but is probably not what its author intended.
     Warning,
 }
 
-/// One finding, shown as `file:line:column: message; help`.
+/// One error or warning, displayed as `file:line:column: message; help`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file, as it was named.
+    /// The path of the file, as it was given.
     pub file: PathBuf,
-    /// The place; none if the file as a whole is meant.
+    /// The position. `None` if the file as a whole is meant.
     pub position: Option<Position>,
-    /// Whether the finding stands in the way.
+    /// Whether this is an error or a warning.
     pub severity: Severity,
     /// What is wrong.
     pub message: String,
@@ -42,24 +42,25 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A finding about a file as a whole.
+    /// Creates a diagnostic about a file as a whole.
     pub fn new(file: &Path, severity: Severity, message: impl Into<String>) -> Self {
         Self { file: file.into(), position: None, severity, message: message.into(), help: None }
     }
 
-    /// The same finding at a place.
+    /// Adds the position.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
         self.position = Some(position);
         self
     }
 
-    /// Whether both say the same of one place, however its file was named.
+    /// Returns `true` if both have the same message and position, even if the paths of their
+    /// files are written differently.
     pub fn says_the_same(&self, other: &Self) -> bool {
         (self.position, &self.message) == (other.position, &other.message)
     }
 
-    /// The same finding with what to do about it.
+    /// Adds what to do about the problem.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -85,56 +86,58 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Findings in the order of their places, each once; displayed one to a line.
+/// Diagnostics in the order of their positions, without duplicates. They are displayed one per
+/// line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {
-    /// No findings.
+    /// Creates an empty list.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a finding at its place in the order.
-    pub fn push(&mut self, finding: Diagnostic) {
-        // An aliased entry is read once for every use of it and finds the same each time.
-        if !self.0.contains(&finding) {
-            let place = self.0.partition_point(|other| other.place() <= finding.place());
-            self.0.insert(place, finding);
+    /// Inserts a diagnostic in the order of positions, unless it is in the list already.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        // An entry behind a YAML alias is read once for each use, with the same diagnostics each
+        // time.
+        if !self.0.contains(&diagnostic) {
+            let place = self.0.partition_point(|other| other.place() <= diagnostic.place());
+            self.0.insert(place, diagnostic);
         }
     }
 
-    /// Whether a finding stands in the way.
+    /// Returns `true` if at least one diagnostic is an error.
     pub fn has_errors(&self) -> bool {
         self.iter().any(|it| it.severity == Severity::Error)
     }
 
-    /// The same findings, none of which stands in the way.
+    /// Turns all errors into warnings.
     #[must_use]
     pub fn into_warnings(mut self) -> Self {
         self.0.iter_mut().for_each(|it| it.severity = Severity::Warning);
         self
     }
 
-    /// Whether there is no finding at all.
+    /// Returns `true` if the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The number of findings.
+    /// Returns the number of diagnostics.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The findings in order.
+    /// Returns the diagnostics in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
     }
 }
 
 impl Extend<Diagnostic> for Diagnostics {
-    fn extend<I: IntoIterator<Item = Diagnostic>>(&mut self, findings: I) {
-        findings.into_iter().for_each(|finding| self.push(finding));
+    fn extend<I: IntoIterator<Item = Diagnostic>>(&mut self, diagnostics: I) {
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 }
 
@@ -157,15 +160,15 @@ impl<'d> IntoIterator for &'d Diagnostics {
 }
 
 impl From<Diagnostic> for Diagnostics {
-    fn from(finding: Diagnostic) -> Self {
-        Self(vec![finding])
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
     }
 }
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, finding) in self.iter().enumerate() {
-            write!(out, "{}{finding}", if index == 0 { "" } else { "\n" })?;
+        for (index, diagnostic) in self.iter().enumerate() {
+            write!(out, "{}{diagnostic}", if index == 0 { "" } else { "\n" })?;
         }
         Ok(())
     }

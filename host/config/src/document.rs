@@ -1,4 +1,4 @@
-//! A document as a tree of values that know their places.
+//! A document as a tree of values with their positions.
 
 use std::path::PathBuf;
 
@@ -9,21 +9,21 @@ use super::path::{ConfigPath, Segment};
 use super::source::{self, Report};
 use super::{Environment, build, marks, mask, yaml};
 
-/// A file's content with its variables replaced.
+/// The content of a file, with its variables replaced.
 #[derive(Debug, Clone)]
 pub(super) struct Document {
     pub(super) file: PathBuf,
     pub(super) root: Node,
 }
 
-/// A value and its place.
+/// A value and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
     pub(super) position: Position,
     pub(super) value: Value,
 }
 
-/// What stands at a place.
+/// A value of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Null,
@@ -32,7 +32,7 @@ pub(super) enum Value {
     Text(String),
     Sequence(Vec<Node>),
     Mapping(Vec<Entry>),
-    /// A value that couldn't be made, which is reported already.
+    /// A value that has an error, which is in the report already.
     Broken,
 }
 
@@ -45,15 +45,15 @@ pub(super) struct Entry {
 }
 
 impl Node {
-    /// The value of a key, if this is a mapping that has it.
-    pub(super) fn entry(&self, key: &str) -> Option<&Self> {
+    /// Returns the value of a key, if this is a mapping with that key.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let Value::Mapping(entries) = &self.value else { return None };
         entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 }
 
 impl Document {
-    /// Reads a text; none if it is no document, which is then in the report.
+    /// Parses a text. Returns `None` and reports an error if it is not a document.
     pub(super) fn parse(
         text: &str,
         environment: Environment<'_>,
@@ -82,17 +82,17 @@ impl Document {
         Some(Self { file: report.file.clone(), root })
     }
 
-    /// The place of the value at a path, or of the innermost one around it.
+    /// Returns the position of the value at a path, or of the innermost existing value around it.
     pub(super) fn position(&self, path: &ConfigPath) -> Position {
         self.walk(path).0
     }
 
-    /// The place of the key of the value at a path.
+    /// Returns the position of the key of the value at a path.
     pub(super) fn key_position(&self, path: &ConfigPath) -> Position {
         self.walk(path).1
     }
 
-    /// The places of the value and of its key.
+    /// Returns the positions of the value and of its key.
     fn walk(&self, path: &ConfigPath) -> (Position, Position) {
         let mut node = &self.root;
         let mut key_position = node.position;

@@ -1,4 +1,4 @@
-//! What the sections of a configuration say.
+//! The sections of a configuration as typed values.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,21 +11,21 @@ use super::path::ConfigPath;
 use super::ports::Ports;
 use super::trust::Trust;
 
-/// Where the plugins are and what they are given.
+/// The section `plugins`.
 #[derive(Debug, Clone)]
 pub struct Plugins {
-    /// The folder of the plugins' libraries, resolved against the file's folder.
+    /// The folder of the plugins' libraries. A relative path is resolved against the file's folder.
     pub folder: PathBuf,
-    /// The settings of single plugins, each a JSON object, by the plugin's name.
+    /// The settings of single plugins by name. Each is a JSON object.
     pub settings: BTreeMap<String, serde_json::Value>,
-    /// How long a library may take to show what it contains.
+    /// How long a library may take to load in the probe.
     pub probe_timeout: Duration,
-    /// Whose plugins are loaded.
+    /// Which plugins are trusted.
     pub trust: Trust,
 }
 
 impl Plugins {
-    /// The probe's time limit where the file doesn't say one.
+    /// The time limit of the probe if the file does not set one.
     pub const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 }
 
@@ -50,33 +50,33 @@ impl ChannelEntry {
     }
 }
 
-/// Where the pipeline's time comes from.
+/// The source of the pipeline's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeMode {
-    /// From the recorded events, as fast as they can be read.
+    /// The time of the recorded events, which are read as fast as possible.
     Replay,
-    /// From the clock.
+    /// The system clock.
     Live,
 }
 
 /// The pipeline: connectors → one aggregator → strategies → executors.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
-    /// Where its time comes from.
+    /// The source of the pipeline's time.
     pub time: TimeMode,
-    /// At least one connector.
+    /// The connectors, at least one.
     pub connectors: Vec<ComponentEntry>,
     /// The aggregator.
     pub aggregator: ComponentEntry,
-    /// At least one strategy.
+    /// The strategies, at least one.
     pub strategies: Vec<ComponentEntry>,
-    /// At least one executor.
+    /// The executors, at least one.
     pub executors: Vec<ComponentEntry>,
 }
 
 impl Pipeline {
-    /// All components in the order of the flow.
+    /// Returns all components in the direction of the data.
     pub fn components(&self) -> impl Iterator<Item = &ComponentEntry> {
         let aggregator = std::iter::once(&self.aggregator);
         self.connectors.iter().chain(aggregator).chain(&self.strategies).chain(&self.executors)
@@ -86,57 +86,59 @@ impl Pipeline {
 /// One component of the pipeline.
 #[derive(Debug, Clone)]
 pub struct ComponentEntry {
-    /// Its place in the flow.
+    /// The role of the component.
     pub role: Role,
-    /// Its name in this pipeline, which no other component has.
+    /// The unique name of the component in this pipeline.
     pub id: String,
-    /// The name of the plugin that it comes from.
+    /// The name of the plugin that provides the component.
     pub plugin: String,
-    /// The plugin's component; none if the plugin is said to have only one of this role.
+    /// The name of the component in the plugin. `None` if the plugin has only one component of
+    /// this role.
     pub component: Option<String>,
-    /// The channels that it reads.
+    /// The channels that the component reads.
     pub inputs: Ports,
-    /// The channels that it writes.
+    /// The channels that the component writes.
     pub outputs: Ports,
-    /// Its own configuration, always a JSON object.
+    /// The configuration of the component, always a JSON object.
     pub config: serde_json::Value,
-    /// What becomes of its state when its plugin is replaced.
+    /// What happens to the component's state when its plugin is replaced.
     pub state: StatePolicy,
-    /// Where it stands; its configuration is at `location.key("config")`.
+    /// The path of the entry. The path of its configuration is `location.key("config")`.
     pub location: ConfigPath,
 }
 
-/// What differs from the manifest for one task of a plugin.
+/// The overrides of a manifest for one task of a plugin.
 #[derive(Debug, Clone)]
 pub struct TaskEntry {
     /// The name of the plugin.
     pub plugin: String,
     /// The name of the task in the plugin's manifest.
     pub task: String,
-    /// Whether it runs, if the file says so.
+    /// Whether the task runs, if the file sets it.
     pub enabled: Option<bool>,
-    /// The time from one start to the next, if the file says so; longer than nothing.
+    /// The time from one start to the next, if the file sets it. Never zero.
     pub interval: Option<Duration>,
-    /// Its own configuration, always a JSON object.
+    /// The configuration of the task, always a JSON object.
     pub config: serde_json::Value,
-    /// Where it stands; its configuration is at `location.key("config")`.
+    /// The path of the entry. The path of its configuration is `location.key("config")`.
     pub location: ConfigPath,
 }
 
-/// How the host follows changes while it runs.
+/// How the host reacts to changes of files while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reload {
-    /// Whether it does. By default, unless the pipeline replays a recording.
+    /// Whether the host follows changes. `None` means: unless the pipeline replays a recording.
     pub watch: Option<bool>,
-    /// How long a file has to be unchanged before it is looked at.
+    /// How long a file must be unchanged before it is read.
     pub settle: Duration,
-    /// How long a component may take to come between two events or turns.
+    /// How long a component may take to finish its current event or turn.
     pub hold: Duration,
-    /// How long a new build may take to initialize; inputs are held meanwhile.
+    /// How long a new build may take to initialize. Inputs are held meanwhile.
     pub initialize: Duration,
-    /// How long a failure of a new build brings the one before it back.
+    /// How long a new build is on probation. A failure during this time restores the previous
+    /// build.
     pub probation: Duration,
-    /// How many generations that could not be unloaded are put up with.
+    /// The number of generations that may stay mapped before nothing more is loaded.
     pub leaks: usize,
 }
 
@@ -154,21 +156,21 @@ impl Default for Reload {
     }
 }
 
-/// What becomes of a component's state when its plugin is replaced.
+/// What happens to a component's state when its plugin is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatePolicy {
-    /// The new build takes it over, or does not come into service.
+    /// The new build restores the state, or does not come into service.
     #[default]
     Keep,
-    /// The new build begins from the start.
+    /// The new build starts without a state.
     Discard,
 }
 
-/// How the host ends.
+/// How the host shuts down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shutdown {
-    /// How long what is under way may take to finish.
+    /// How long events and runs that have begun may take to finish.
     pub drain: Duration,
 }
 

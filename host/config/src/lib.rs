@@ -1,4 +1,4 @@
-//! The configuration file of `hotbay run`: what it says, and where it says it.
+//! The configuration file of `hotbay run`: its values, and the position of each value in the file.
 //!
 //! ```yaml
 //! plugins:
@@ -21,27 +21,29 @@
 //!   aggregator: { id: merge, plugin: market-aggregator, inputs: spot, outputs: prices }
 //!   strategies: [{ id: cross, plugin: ema-cross, inputs: prices, outputs: orders }]
 //!   executors:  [{ id: paper, plugin: paper-executor, inputs: orders }]
-//! tasks:                                             # what differs from the manifests
+//! tasks:                                             # overrides of the manifests
 //!   - { plugin: hello, task: heartbeat, interval: 5s, config: { greeting: hi } }
-//! reload: { settle: 300ms, probation: 10s }           # while it runs; `watch: false` to switch off
-//! state_folder: .hotbay/spread                       # its status and its records
+//! reload: { settle: 300ms, probation: 10s }           # of changes; `watch: false` switches it off
+//! state_folder: .hotbay/spread                       # for the host's status and records
 //! shutdown: { drain: 5s }
 //! ```
 //!
-//! A variable without a default has to be set. Without quotes, what replaces it may be a number,
-//! a truth value or nothing (`${HALT:-}`); in quotes it stays text. `$${` is a literal `${`.
+//! A variable without a default must be set. Outside of quotes, the value of a variable is resolved
+//! like a plain scalar: it can be a number, a boolean or null (`${HALT:-}`). In quotes it is text.
+//! `$${` is a literal `${`.
 //!
-//! Reading goes in one direction, each step in its own module, and every step adds what it finds
-//! wrong to one report, so that an operator sees all problems of a file at once:
+//! A file is read in the following steps, each in its own module. Every step adds its diagnostics
+//! to one report, so that an operator sees all problems of a file at once:
 //!
-//! 1. `source` brings the text, `mask` makes `${…}` safe inside `{ }` and `[ ]`.
-//! 2. `yaml` (serde_yaml) gives the values, `marks` their positions; `build` joins them into a
-//!    tree and replaces variables, after parsing, so a variable can't add structure.
-//! 3. `read` turns the tree into the types of this module, entry by entry, through `de`.
-//! 4. `check` looks at what concerns several entries: names, roles, channels.
+//! 1. `source` reads the text, and `mask` hides the inside of `${…}` from the YAML parser.
+//! 2. `yaml` (serde_yaml) parses the values and `marks` their positions. `build` joins both into
+//!    the tree of a `document` and replaces variables. This happens after parsing, so the value
+//!    of a variable cannot add structure.
+//! 3. `read` deserializes the tree into the types of this module, entry by entry, through `de`.
+//! 4. `check` checks rules that concern several entries: names, roles, channels.
 //!
-//! What only a loaded plugin can tell (its components, ports, settings) is checked later, by who
-//! has the plugin; [`Config::error_at`] puts such a finding at its place in the file.
+//! Rules that need a loaded plugin (its components, ports and settings) are checked by the host,
+//! which uses [`Config::error_at`] to give a diagnostic its position in the file.
 
 #![forbid(unsafe_code)]
 
@@ -83,30 +85,30 @@ pub use ports::{PortUse, Ports};
 pub use sidecar::{Sidecar, SidecarTask};
 pub use trust::{KeyEntry, PinEntry, Trust, TrustMode};
 
-/// Looks a variable up for `${VAR}`; a program passes `&|name| std::env::var(name)`.
+/// Looks up the variable of a `${VAR}`. A program passes `&|name| std::env::var(name)`.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
 
-/// A configuration file that was read without an error.
+/// A configuration file that has no errors.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the plugins are and what they are given.
+    /// The section `plugins`.
     pub plugins: Plugins,
-    /// The declared channels, in the order of the file.
+    /// The declared channels by name, in the order of the file.
     pub channels: Vec<(String, ChannelEntry)>,
-    /// The pipeline, if this host runs one.
+    /// The pipeline, if the file has one.
     pub pipeline: Option<Pipeline>,
-    /// What differs from the manifests of the plugins' tasks.
+    /// The overrides of the manifests of tasks.
     pub tasks: Vec<TaskEntry>,
-    /// How the host follows changes while it runs.
+    /// How the host reacts to changes of files while it runs.
     pub reload: Reload,
-    /// Where the host keeps what has to survive it: its status, its records. By default
+    /// The folder for the host's status and records, which outlive the process. The default is
     /// `.hotbay/NAME` beside `NAME.yaml`.
     pub state_folder: PathBuf,
-    /// How the host ends.
+    /// How the host shuts down.
     pub shutdown: Shutdown,
-    /// The folder of the file, to which its relative paths refer; `.` if the path had no folder.
+    /// The folder that relative paths in the file refer to: the file's own folder.
     pub base_dir: PathBuf,
-    /// What is allowed and yet looks wrong, such as a channel that nobody uses.
+    /// Warnings found while the file was checked, such as a channel that nobody uses.
     pub warnings: Diagnostics,
     document: Document,
 }
@@ -115,16 +117,17 @@ impl Config {
     /// Reads a configuration file, with variables from `environment`.
     ///
     /// # Errors
-    /// Everything that is wrong with the file, in the order of its lines, warnings among it.
+    /// All errors and warnings of the file, in the order of its lines, if there is an error.
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
         let text = source::read(file)?;
         Self::parse(file, &text, environment)
     }
 
-    /// Like [`Config::load`] with a text already at hand; nothing is read, `file` names it.
+    /// Parses the text of a configuration file. `file` is used for diagnostics and relative paths
+    /// only, and is not read.
     ///
     /// # Errors
-    /// Everything that is wrong with the text, in the order of its lines, warnings among it.
+    /// All errors and warnings of the text, in the order of its lines, if there is an error.
     pub fn parse(
         file: &Path,
         text: &str,
@@ -139,44 +142,47 @@ impl Config {
         draft.finish(document, report)
     }
 
-    /// Whether a host that runs this follows changes of its plugins and of this file: as
-    /// `reload.watch` says, or else unless it replays a recording.
+    /// Returns `true` if a host with this configuration follows changes of its plugins and of
+    /// this file.
+    ///
+    /// Without `reload.watch`, a host follows changes unless its pipeline replays a recording.
     pub fn follows_changes(&self) -> bool {
         let replays = || self.pipeline.as_ref().is_some_and(|it| it.time == TimeMode::Replay);
         self.reload.watch.unwrap_or_else(|| !replays())
     }
 
-    /// The state folder of a file that doesn't name one.
+    /// Returns the state folder of a configuration file that does not name one.
     pub fn usual_state_folder(file: &Path) -> PathBuf {
         read::state_folder(file)
     }
 
-    /// The file that this configuration was read from, as it was named.
+    /// Returns the path of the file, as it was given to [`Config::load`].
     pub fn file(&self) -> &Path {
         &self.document.file
     }
 
-    /// Where the value at `path` stands, or else the innermost value around it that exists.
+    /// Returns the position of the value at `path`, or of the innermost existing value around it.
     pub fn position_of(&self, path: &ConfigPath) -> Position {
         self.document.position(path)
     }
 
-    /// Where the key of the value at `path` stands; for an item of a list, the item itself.
+    /// Returns the position of the key of the value at `path`. For an item of a list, this is the
+    /// position of the item.
     pub fn key_position_of(&self, path: &ConfigPath) -> Position {
         self.document.key_position(path)
     }
 
-    /// An error that shows the value at `path`.
+    /// Creates an error at the position of the value at `path`.
     pub fn error_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(self.file(), Severity::Error, message).at(self.position_of(path))
     }
 
-    /// An error that shows the key at `path`, for a key that shouldn't be there.
+    /// Creates an error at the position of the key at `path`, for a key that must not exist.
     pub fn error_at_key(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(self.file(), Severity::Error, message).at(self.key_position_of(path))
     }
 
-    /// A warning that shows the value at `path`.
+    /// Creates a warning at the position of the value at `path`.
     pub fn warning_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(self.file(), Severity::Warning, message).at(self.position_of(path))
     }

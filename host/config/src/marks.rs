@@ -1,8 +1,8 @@
-//! Where the values of a document stand, and how they are written.
+//! The positions of a document's values, and whether each scalar is written without quotes.
 //!
-//! serde_yaml tells places in its errors only, so a second parser, which keeps them, reads the
-//! same text for them. It decides about no value: where the two see different structure, values
-//! fall back to the place of what is around them.
+//! serde_yaml tells positions in its errors only. So a second parser, which keeps them, parses the
+//! same text. The second parser decides no value: where the two parsers see different structure,
+//! values get the position of the value around them.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -11,20 +11,20 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::diagnostic::Position;
 
-/// The place of one value and the places inside of it.
+/// The position of a value, and the marks of the values inside of it.
 #[derive(Debug, Clone)]
 pub(super) struct Mark {
     pub(super) position: Position,
-    /// Shared, as an alias has the inside of its anchor.
+    /// Shared, because an alias has the content of its anchor.
     inside: Rc<Inside>,
 }
 
-/// What kind of value stands at a mark.
+/// The kind of value at a mark.
 #[derive(Debug)]
 enum Inside {
-    /// A scalar without quotes or tag, as it is written.
+    /// A scalar without quotes and tag, as it is written.
     Plain(String),
-    /// A scalar that is text whatever it says.
+    /// A scalar that is always text.
     Quoted,
     Sequence(Vec<Mark>),
     Mapping(Vec<(Mark, Mark)>),
@@ -35,32 +35,32 @@ impl Mark {
         Self { position, inside: Rc::new(inside) }
     }
 
-    /// A mark of which nothing but the place is known.
-    pub(super) fn only_place(position: Position) -> Self {
+    /// Creates a mark of which only the position is known.
+    pub(super) fn unknown(position: Position) -> Self {
         Self::new(position, Inside::Quoted)
     }
 
-    /// What is written here, if it is a scalar without quotes or tag.
+    /// Returns the text of a scalar without quotes and tag.
     pub(super) fn plain_text(&self) -> Option<&str> {
         if let Inside::Plain(text) = &*self.inside { Some(text) } else { None }
     }
 
-    /// The marks of the items, if this is a list.
+    /// Returns the marks of the items of a list.
     pub(super) fn items(&self) -> Option<&[Mark]> {
         if let Inside::Sequence(items) = &*self.inside { Some(items) } else { None }
     }
 
-    /// The marks of keys and values, if this is a mapping.
+    /// Returns the marks of the keys and values of a mapping.
     pub(super) fn entries(&self) -> Option<&[(Mark, Mark)]> {
         if let Inside::Mapping(entries) = &*self.inside { Some(entries) } else { None }
     }
 }
 
-/// The mark of the document, as far as the parser gets.
+/// Parses the text and returns the mark of the document.
 pub(super) fn marks(text: &str) -> Mark {
     let mut anchors: HashMap<usize, Mark> = HashMap::new();
     let mut open: Vec<Open> = Vec::new();
-    // A damaged document ends here early; serde_yaml has then told what is wrong with it.
+    // The parser stops at the first syntax error, which serde_yaml has reported already.
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
         let position = start_of(span);
         let (anchor, mark) = match event {
@@ -70,7 +70,7 @@ pub(super) fn marks(text: &str) -> Mark {
             Event::Scalar(_, _, anchor, _) => (anchor, Mark::new(position, Inside::Quoted)),
             Event::Alias(anchor) => {
                 let target = anchors.get(&anchor).cloned();
-                let fallback = || Mark::only_place(position);
+                let fallback = || Mark::unknown(position);
                 (0, Mark { position, ..target.unwrap_or_else(fallback) })
             }
             Event::SequenceStart(anchor, _) => {
@@ -97,10 +97,10 @@ pub(super) fn marks(text: &str) -> Mark {
             None => return mark,
         }
     }
-    Mark::only_place(Position::START)
+    Mark::unknown(Position::START)
 }
 
-/// A list or mapping whose end hasn't come.
+/// A list or mapping whose end has not been parsed yet.
 struct Open {
     anchor: usize,
     position: Position,

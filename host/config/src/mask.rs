@@ -1,25 +1,26 @@
-//! Keeps YAML from seeing the inside of `${…}`.
+//! Hides the inside of `${…}` from the YAML parser.
 //!
-//! In `{ quantity: ${QUANTITY:-0.001} }` the braces of the variable would end the mapping. So the
-//! characters of a variable that mean something to YAML are replaced, one for one, by private-use
-//! characters before parsing and put back into the values afterwards. Lengths stay the same, so
-//! positions do. It follows that everything in a `${…}` on one line is text, a ` #` in it as well.
+//! In `{ quantity: ${QUANTITY:-0.001} }`, the braces of the variable would end the mapping. So the
+//! characters of a variable that have a meaning in YAML are replaced one by one by private-use
+//! characters before parsing, and restored in the values afterwards. The number of characters stays
+//! the same, and so do the positions. As a consequence, everything in a `${…}` on one line is text,
+//! even a ` #`.
 
 use std::borrow::Cow;
 
-/// What YAML would take as structure. Quotes and backslashes aren't among it, so that a quoted
-/// scalar ends where it should and escapes work inside of a default.
+/// The characters that YAML would take for structure. Quotes and backslashes are not among them, so
+/// that a quoted scalar ends where it should and escapes work inside of a default.
 const STRUCTURE: [char; 7] = ['{', '}', '[', ']', ',', ':', '#'];
 
 /// The first code point of the last private-use plane.
 const PRIVATE: u32 = 0x10_0000;
 
-/// Whether a character is one that masking uses, which a document therefore can't contain.
+/// Returns `true` for the characters that masking uses. A document must not contain them.
 pub(super) fn is_reserved(character: char) -> bool {
     original(character) != character
 }
 
-/// The text with the structure characters of every `${…}` that ends on its line hidden.
+/// Hides the structure characters of every `${…}` that ends on the line where it starts.
 pub(super) fn mask(text: &str) -> Cow<'_, str> {
     let mut masked = String::new();
     let mut rest = text;
@@ -41,7 +42,7 @@ pub(super) fn mask(text: &str) -> Cow<'_, str> {
     if masked.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(masked + rest) }
 }
 
-/// The text as it was before [`mask`].
+/// Restores the text as it was before [`mask`].
 pub(super) fn unmask(text: &str) -> Cow<'_, str> {
     if text.contains(is_reserved) {
         Cow::Owned(text.chars().map(original).collect())
@@ -50,16 +51,16 @@ pub(super) fn unmask(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// How far a variable may reach.
+/// The point where the search for the end of a variable stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopAt {
-    /// To the end of its line.
+    /// The end of the line.
     LineEnd,
-    /// To the end of the text.
+    /// The end of the text.
     TextEnd,
 }
 
-/// The bytes of the `${…}` at the start of `text`, up to the brace that closes the first one.
+/// Returns the length in bytes of the `${…}` at the start of `text`, up to the matching brace.
 pub(super) fn variable_length(text: &str, stop: StopAt) -> Option<usize> {
     let mut depth = 0_usize;
     for (offset, character) in text.char_indices() {
@@ -74,7 +75,7 @@ pub(super) fn variable_length(text: &str, stop: StopAt) -> Option<usize> {
     None
 }
 
-/// Whether the brace that seems to close a variable belongs to something behind it, as in
+/// Returns `true` if the brace that seems to close a variable closes something else, as in
 /// `{ a: "${X", b: 1 }`.
 fn is_unclosed(variable: &str) -> bool {
     let name = variable.split(":-").next().unwrap_or_default();

@@ -1,45 +1,45 @@
-//! The way from the top of a configuration to one value in it.
+//! Paths to values in a configuration.
 
 use std::fmt;
 
 /// One step of a [`ConfigPath`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Segment {
-    /// Into the value of a key.
+    /// The value of a key.
     Key(String),
-    /// To an item of a list, from 0.
+    /// An item of a list, from 0.
     Index(usize),
 }
 
-/// The way to a value, such as `pipeline.connectors[0].config.path`.
+/// The path to a value, such as `pipeline.connectors[0].config.path`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ConfigPath(Vec<Segment>);
 
 impl ConfigPath {
-    /// The whole document.
+    /// Returns the path of the whole document.
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// One step further, into the value of a key.
+    /// Extends the path by the value of a key.
     #[must_use]
     pub fn key(&self, key: impl Into<String>) -> Self {
         self.step(Segment::Key(key.into()))
     }
 
-    /// One step further, to an item of a list.
+    /// Extends the path by an item of a list.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         self.step(Segment::Index(index))
     }
 
-    /// This way and then the other, for a path that starts at this value.
+    /// Extends the path by another path, which starts at the value of this one.
     #[must_use]
     pub fn join(&self, rest: &ConfigPath) -> Self {
         Self(self.0.iter().chain(&rest.0).cloned().collect())
     }
 
-    /// The steps from the top.
+    /// Returns the steps from the root to the value.
     pub fn segments(&self) -> &[Segment] {
         &self.0
     }
@@ -52,8 +52,8 @@ impl ConfigPath {
 }
 
 impl From<&str> for ConfigPath {
-    /// Reads `a.b[0].c`, the form in which serde_path_to_error writes paths. A key that contains
-    /// a dot or a bracket can't be written so; build its path with [`ConfigPath::key`].
+    /// Parses `a.b[0].c`, the format of serde_path_to_error. A key with a dot or a bracket cannot
+    /// be written in this format; build such a path with [`ConfigPath::key`].
     fn from(text: &str) -> Self {
         let mut path = Self::root();
         for part in text.split('.').filter(|part| !part.is_empty()) {

@@ -1,4 +1,4 @@
-//! Which channels the ports of a component are wired to.
+//! The connections between the ports of a component and channels.
 
 use std::fmt;
 
@@ -6,35 +6,36 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::path::ConfigPath;
 
-/// The channels at the inputs or the outputs of a component.
+/// The channels that the inputs or the outputs of a component are connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ports {
-    /// `spot` or `[spot, usdm]`: channels at the component's first declared port.
+    /// `spot` or `[spot, usdm]`: channels of the component's first declared port.
     First(Vec<String>),
-    /// `{ events: spot }` or `{ sources: [spot, usdm] }`: channels by port, as written.
+    /// `{ events: spot }` or `{ sources: [spot, usdm] }`: channels by port, in the order of the
+    /// file.
     Named(Vec<(String, Vec<String>)>),
 }
 
 impl Default for Ports {
-    /// No port.
+    /// Returns a value without connections.
     fn default() -> Self {
         Self::Named(Vec::new())
     }
 }
 
-/// One channel at one port.
+/// One connection between a port and a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortUse<'p> {
-    /// The port; none for the first declared one.
+    /// The name of the port. `None` for the first declared one.
     pub port: Option<&'p str>,
-    /// Which of the port's channels this is, from 0.
+    /// The index of the channel in the port's list, from 0.
     pub index: usize,
-    /// The channel's name.
+    /// The name of the channel.
     pub channel: &'p str,
 }
 
 impl PortUse<'_> {
-    /// Where the channel stands, in the ports that stand at `ports`.
+    /// Returns the path of the channel's name. `ports` is the path of the value with the ports.
     pub fn path(&self, ports: &ConfigPath) -> ConfigPath {
         match self.port {
             Some(port) => ports.key(port).index(self.index),
@@ -44,7 +45,7 @@ impl PortUse<'_> {
 }
 
 impl Ports {
-    /// Every channel at every port, as written.
+    /// Returns all connections, in the order of the file.
     pub fn uses(&self) -> impl Iterator<Item = PortUse<'_>> {
         let (first, named) = match self {
             Self::First(channels) => (Some((None, channels)), &[][..]),
@@ -57,12 +58,12 @@ impl Ports {
         })
     }
 
-    /// The names of the channels, as written.
+    /// Returns the names of all channels, in the order of the file.
     pub fn channels(&self) -> impl Iterator<Item = &str> {
         self.uses().map(|used| used.channel)
     }
 
-    /// Whether nothing is wired.
+    /// Returns `true` if there are no connections.
     pub fn is_empty(&self) -> bool {
         self.uses().next().is_none()
     }
@@ -104,7 +105,7 @@ impl<'de> Visitor<'de> for PortsVisitor {
     }
 }
 
-/// The channels at one port.
+/// The channels of one port.
 struct Channels(Vec<String>);
 
 impl<'de> Deserialize<'de> for Channels {

@@ -1,5 +1,5 @@
-//! Turns the tree of a document into the entries of a configuration, each on its own, so that a
-//! wrong one hides no other.
+//! Reads the entries of a configuration from the tree of a document. Each entry is read on its
+//! own, so that an error in one hides no error in another.
 
 mod draft;
 mod sections;
@@ -22,7 +22,7 @@ pub(super) use draft::{Draft, PipelineDraft, state_folder};
 
 pub(super) use draft::base_dir;
 
-/// Reads everything that can be read.
+/// Reads every entry that has no error.
 pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
     const SECTIONS: [&str; 7] =
         ["plugins", "channels", "pipeline", "tasks", "reload", "state_folder", "shutdown"];
@@ -56,7 +56,7 @@ pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
     draft
 }
 
-/// Reads the pipeline's components, as many of each role as there are.
+/// Reads the pipeline's components, whatever their number for each role.
 fn pipeline(node: &Node, report: &mut Report) -> Option<PipelineDraft> {
     let keys = ["time", "connectors", "aggregator", "strategies", "executors"];
     let entries = de::section(node, &keys, report)?;

@@ -1,4 +1,4 @@
-//! The file beside a library: `libhello.yaml` for `libhello.so`.
+//! The configuration file beside a plugin's library: `libhello.yaml` for `libhello.so`.
 //!
 //! ```yaml
 //! threads: 2                                   # as under plugins.settings
@@ -8,7 +8,7 @@
 //!   heartbeat: { interval: 5s, config: { greeting: hi } }
 //! ```
 //!
-//! What the host's configuration says about the same component or task counts more.
+//! The host's configuration takes precedence over this file.
 
 use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, time::Duration};
 
@@ -21,33 +21,34 @@ use super::{
     source,
 };
 
-/// What stands beside a plugin's library.
+/// The content of the file beside a plugin's library.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sidecar {
-    /// How many threads poll the plugin's tasks and components.
+    /// The number of threads that run the plugin's tasks and components.
     pub threads: Option<NonZeroUsize>,
-    /// Defaults for the configuration of its components, each a JSON object, by name.
+    /// The defaults for the configurations of the plugin's components by name. Each is a JSON
+    /// object.
     pub components: BTreeMap<String, serde_json::Value>,
-    /// What differs from the manifest for its tasks, by name.
+    /// The overrides of the manifest for the plugin's tasks, by name.
     pub tasks: BTreeMap<String, SidecarTask>,
 }
 
-/// What differs from the manifest for one task.
+/// The overrides of the manifest for one task.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SidecarTask {
-    /// Whether it runs, if the file says so.
+    /// Whether the task runs, if the file sets it.
     pub enabled: Option<bool>,
-    /// The time from one start to the next, if the file says so.
+    /// The time from one start to the next, if the file sets it.
     pub interval: Option<Duration>,
-    /// Its own configuration, always a JSON object.
+    /// The configuration of the task, always a JSON object.
     pub config: serde_json::Value,
 }
 
 impl Sidecar {
-    /// Reads the file, with variables from `environment`.
+    /// Reads a file, with variables from `environment`.
     ///
     /// # Errors
-    /// Everything that is wrong with it, in the order of its lines.
+    /// All errors of the file, in the order of its lines.
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
         let text = source::read(file)?;
         let mut report = source::Report::new(file);

@@ -1,11 +1,11 @@
-//! Bringing the text of a file, and the report about it.
+//! Reads the text of a file, and collects the diagnostics about it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 
-/// Reads a file, or says why not and what to do.
+/// Reads a file. The error says why it cannot be read and what to do.
 pub(super) fn read(file: &Path) -> Result<String, Diagnostics> {
     let bytes = std::fs::read(file).map_err(|error| {
         let known = [
@@ -26,18 +26,18 @@ pub(super) fn read(file: &Path) -> Result<String, Diagnostics> {
     })
 }
 
-/// The position behind the last character of a text.
+/// Returns the position after the last character of a text.
 fn end_of(text: &str) -> Position {
     let last = text.rsplit('\n').next().unwrap_or_default();
     Position { line: text.matches('\n').count() + 1, column: last.chars().count() + 1 }
 }
 
-/// Where a character that satisfies `wanted` first stands.
+/// Returns the position of the first character that satisfies `wanted`.
 pub(super) fn find(text: &str, wanted: impl Fn(char) -> bool) -> Option<Position> {
     text.find(wanted).map(|offset| end_of(&text[..offset]))
 }
 
-/// Where `wanted` first stands in `text` at or behind `from`.
+/// Returns the first position of `wanted` in `text` at or after `from`.
 pub(super) fn find_from(text: &str, from: Position, wanted: &str) -> Option<Position> {
     let line_start = text.split_inclusive('\n').take(from.line - 1).map(str::len).sum::<usize>();
     let columns = text[line_start..].chars().take(from.column - 1).map(char::len_utf8);
@@ -50,7 +50,7 @@ fn refusal(file: &Path, message: &str, help: &str) -> Diagnostics {
     Diagnostic::new(file, Severity::Error, message).with_help(help).into()
 }
 
-/// Collects what is found in one file.
+/// The diagnostics of one file.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) file: PathBuf,
@@ -62,7 +62,7 @@ impl Report {
         Self { file: file.into(), found: Diagnostics::new() }
     }
 
-    /// Adds an error; an empty `help` means that the message says it all.
+    /// Adds an error. An empty `help` means that the message needs none.
     pub(super) fn error(
         &mut self,
         at: Position,
@@ -72,7 +72,7 @@ impl Report {
         self.add(Severity::Error, at, message.into(), help.into());
     }
 
-    /// Adds a warning; an empty `help` means that the message says it all.
+    /// Adds a warning. An empty `help` means that the message needs none.
     pub(super) fn warning(
         &mut self,
         at: Position,

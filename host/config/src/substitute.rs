@@ -1,4 +1,4 @@
-//! `${VAR}` and `${VAR:-default}` inside of a text.
+//! Replaces `${VAR}` and `${VAR:-default}` in a text.
 
 use std::env::VarError;
 
@@ -9,14 +9,14 @@ use super::mask::{StopAt, variable_length};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Substituted {
     pub(super) text: String,
-    /// Whether there was a variable, so that the text isn't what its author wrote.
+    /// Whether the text had a variable.
     pub(super) replaced: bool,
 }
 
-/// A variable that can't be replaced.
+/// A variable that cannot be replaced.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// The variable as far as it is certain to stand in the file like this.
+    /// The part of the variable that is certain to be in the file as it is here.
     pub(super) written: String,
     pub(super) message: String,
     pub(super) help: String,
@@ -24,10 +24,10 @@ pub(super) struct Problem {
 
 /// Replaces every variable of a text; `$${` stands for a literal `${`.
 ///
-/// As in a shell, the default also stands in for a variable that is set to nothing.
+/// As in a shell, the default is also used if the variable is set to an empty text.
 ///
 /// # Errors
-/// All the variables that can't be replaced.
+/// All variables that cannot be replaced.
 pub(super) fn substitute(
     text: &str,
     environment: Environment<'_>,

@@ -1,4 +1,4 @@
-//! Whom the host trusts: `plugins.trust`.
+//! The trust policy: `plugins.trust`.
 
 mod mode;
 mod values;
@@ -19,68 +19,69 @@ use values::{Pins, WrittenKey};
 pub use mode::TrustMode;
 pub use values::PinEntry;
 
-/// What `plugins.trust` says. The files that it names are not read here.
+/// The section `plugins.trust`. The files that it names are not read here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trust {
-    /// What is done about a file that nobody vouches for.
+    /// What happens to a file with neither a pin nor a valid signature.
     pub mode: TrustMode,
-    /// The mode that the file says, where another one is in force for this run.
+    /// The mode of the file, if the command line replaced it for this run.
     pub overridden: Option<TrustMode>,
-    /// The pins that stand in the configuration itself.
+    /// The pins in the configuration itself.
     pub pins: Vec<PinEntry>,
-    /// The file of further pins, resolved against the configuration's folder.
+    /// The file with further pins. A relative path is resolved against the configuration's folder.
     pub pins_file: PathBuf,
-    /// Whether the configuration names it, so that it has to be there.
+    /// Whether the configuration names the pin file, which must then exist.
     pub pins_file_is_named: bool,
-    /// The keys whose signatures count, in the order of the file.
+    /// The keys whose signatures are trusted, in the order of the file.
     pub keys: Vec<KeyEntry>,
-    /// The configuration's own file, which says all this.
+    /// The configuration file that contains the section.
     pub said_in: PathBuf,
 }
 
-/// A key, or where it is.
+/// A key, or the file that contains it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeyEntry {
-    /// The text of a minisign public key, which stands in the configuration itself.
+    /// The text of a minisign public key in the configuration itself.
     Here(String),
-    /// It is in this file, resolved against the configuration's folder.
+    /// The path of a file with the key. A relative path is resolved against the configuration's
+    /// folder.
     File(PathBuf),
 }
 
 impl Trust {
-    /// The file of pins where the configuration doesn't name one: beside it.
+    /// The name of the pin file if the configuration does not name one. It is in the same folder.
     const PINS_FILE: &str = "hotbay.pins";
 
-    /// What a configuration of this name says if it says nothing.
+    /// Returns the policy of a configuration file without the section.
     pub fn usual(file: &Path) -> Self {
         Written::default().into_trust(file)
     }
 
-    /// Reads this part of a configuration alone: what is wrong with others, such as a
-    /// variable that is not set, is no matter here.
+    /// Reads only this section of a configuration file. Errors elsewhere in the file, such as a
+    /// variable that is not set, are ignored.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// All errors of the section, in the order of its lines.
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
         let text = source::read(file)?;
         let mut elsewhere = Report::new(file);
         let Some(document) = Document::parse(&text, environment, &mut elsewhere) else {
             return Err(elsewhere.found);
         };
-        let plugins = document.root.entry("plugins");
-        let Some(node) = plugins.and_then(|plugins| plugins.entry("trust")) else {
+        let plugins = document.root.get("plugins");
+        let Some(node) = plugins.and_then(|plugins| plugins.get("trust")) else {
             return Ok(Self::usual(file));
         };
         let mut here = Report::new(file);
         match de::read::<Written>(node, &mut here) {
             Some(written) if !here.found.has_errors() => Ok(written.into_trust(file)),
             _ if here.found.has_errors() => Err(here.found),
-            // It could not even be made into a value.
+            // Building the tree reported the error already.
             _ => Err(elsewhere.found),
         }
     }
 
-    /// The files that it names.
+    /// Returns the files that the section names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let keys = self.keys.iter().filter_map(|key| match key {
             KeyEntry::Here(_) => None,
@@ -89,7 +90,7 @@ impl Trust {
         keys.chain([self.pins_file.as_path()])
     }
 
-    /// The same, and the configuration itself, to be written otherwise.
+    /// Returns these files and the configuration file, so that the caller can change the paths.
     pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let keys = self.keys.iter_mut().filter_map(|key| match key {
             KeyEntry::Here(_) => None,
@@ -98,7 +99,7 @@ impl Trust {
         keys.chain([&mut self.pins_file, &mut self.said_in])
     }
 
-    /// Puts another mode in force than the configuration says.
+    /// Replaces the mode of the configuration for this run.
     pub fn override_mode(&mut self, mode: TrustMode) {
         if mode != self.mode {
             self.overridden = Some(std::mem::replace(&mut self.mode, mode));
@@ -106,7 +107,7 @@ impl Trust {
     }
 }
 
-/// What is written there: a mode, or a mapping.
+/// The section as it is written: a mode, or a mapping.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     mode: TrustMode,
@@ -116,7 +117,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// What it comes to in this file.
+    /// Resolves the paths against the configuration file.
     pub(super) fn into_trust(self, file: &Path) -> Trust {
         let folder = base_dir(file);
         let key = |written| match written {

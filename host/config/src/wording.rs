@@ -1,14 +1,14 @@
-//! Words for people in place of those for programmers.
+//! The words of diagnostics: those of operators, in place of those of serde.
 
 use serde::de::{Expected, Unexpected};
 
-/// `a`, `b`, `c` in backquotes.
+/// Formats names as a list in backquotes.
 pub(super) fn listed<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     let quoted: Vec<_> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
     quoted.join(", ")
 }
 
-/// What could have been written instead of `found`: all that is known, the likely one first.
+/// Suggests what could be written instead of `found`: the most similar name first, then all names.
 pub(super) fn instead_of(found: &str, known: &[&str]) -> String {
     let expected = match known {
         [] => "no key is expected here".to_owned(),
@@ -21,14 +21,14 @@ pub(super) fn instead_of(found: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known word of which `found` is probably a misspelling.
+/// Returns the known name that `found` is probably a misspelling of.
 pub(super) fn closest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     let distance = |word: &str| strsim::damerau_levenshtein(found, word);
     let likely = known.iter().copied().min_by_key(|word| distance(word))?;
     (distance(likely) <= (likely.chars().count() / 3).max(1)).then_some(likely)
 }
 
-/// What a type that serde names is to a person.
+/// Translates the name that serde has for a type.
 pub(super) fn expected(expected: &dyn Expected) -> String {
     let name = expected.to_string();
     match name.as_str() {
@@ -43,7 +43,7 @@ pub(super) fn expected(expected: &dyn Expected) -> String {
     }
 }
 
-/// What was found, with its value as far as it is short.
+/// Describes an unexpected value. A long value is shortened.
 pub(super) fn found(unexpected: &Unexpected<'_>) -> String {
     match unexpected {
         Unexpected::Bool(value) => format!("`{value}`"),

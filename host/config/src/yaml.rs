@@ -1,6 +1,6 @@
-//! The only module that knows serde_yaml, which decides what the values of a document are.
+//! The only module that uses serde_yaml, which decides the values of a document.
 //!
-//! serde_yaml is quiet upstream; a successor has to offer [`parse`] and [`resolve_plain`].
+//! serde_yaml is no longer developed. A replacement must provide [`parse`] and [`resolve_plain`].
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, EnumAccess, Error, MapAccess, SeqAcce
 
 use super::diagnostic::Position;
 
-/// A value as serde_yaml sees it, with all keys of a mapping in their order, doubles included.
+/// A value as serde_yaml parses it. A mapping has all keys in their order, duplicates included.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Raw {
     Scalar(Scalar),
@@ -17,7 +17,7 @@ pub(super) enum Raw {
     Mapping(Vec<(Raw, Raw)>),
 }
 
-/// A single value that isn't text.
+/// A scalar that is not text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Scalar {
     Null,
@@ -25,18 +25,18 @@ pub(super) enum Scalar {
     Unsigned(u64),
     Signed(i64),
     Float(f64),
-    /// A whole number that 64 bits don't hold.
+    /// A whole number that does not fit into 64 bits.
     Huge,
 }
 
-/// Why a text isn't a YAML document.
+/// Why a text is not a YAML document.
 #[derive(Debug)]
 pub(super) struct SyntaxError {
     pub(super) position: Option<Position>,
     pub(super) message: String,
 }
 
-/// Reads a document.
+/// Parses a document.
 pub(super) fn parse(text: &str) -> Result<Raw, SyntaxError> {
     serde_yaml::from_str(text).map_err(|error| {
         let position = error
@@ -44,16 +44,17 @@ pub(super) fn parse(text: &str) -> Result<Raw, SyntaxError> {
             .map(|location| Position { line: location.line(), column: location.column() });
         let mut message = error.to_string();
         if let Some(Position { line, column }) = position {
-            // The diagnostic has this place in front; a second place in the message stays.
+            // The diagnostic begins with this position. A second position in the message is kept.
             message = message.replacen(&format!(" at line {line} column {column}"), "", 1);
         }
         SyntaxError { position, message }
     })
 }
 
-/// What a text means as an unquoted scalar: a number, a truth value or nothing; none if text.
+/// Resolves a text like a plain scalar: as a number, a boolean or null. Returns `None` if it is
+/// text.
 ///
-/// Whatever could mean anything else to YAML (`- a`, `a: b`, `"a"`, `# a`) is text.
+/// A text that would be anything else in YAML (`- a`, `a: b`, `"a"`, `# a`) is text here.
 pub(super) fn resolve_plain(text: &str) -> Option<Scalar> {
     let plain = text.trim();
     let is_harmless = |it: char| it.is_ascii_alphanumeric() || "+-._~".contains(it);

@@ -10,9 +10,10 @@ use std::{
 
 use hotbay_config::{Config, ConfigPath, Diagnostics, TimeMode};
 use hotbay_core::bus::EventBus;
-use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, Quarantine, Refusal, Trust, scan};
+use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, Refusal, Trust, scan};
 use hotbay_plugin_api::{ChannelName, Mode};
 use hotbay_runtime::{Board, Services};
+use hotbay_store::quarantine::Quarantine;
 use hotbay_store::record::Journal;
 use hotbay_tasks::{Tasks, schedules};
 use tokio::task::JoinSet;
@@ -75,9 +76,8 @@ impl Host {
             quarantine: Some(Quarantine::open(&config.state_folder)),
             ..LoaderConfig::default()
         };
-        let loader = Loader::new(loader).map(Arc::new).map_err(|error| {
-            HostError::System(format!("cannot make a staging folder for plugins: {error}"))
-        })?;
+        let loader = Loader::new(loader).map_err(|error| HostError::System(error.to_string()))?;
+        let loader = Arc::new(loader);
         let (handle, ends) = HostHandle::new();
         let mut host = Self {
             config,
@@ -136,7 +136,7 @@ impl Host {
         let mut inspections = JoinSet::new();
         for file in files {
             let (loader, trust) = (Arc::clone(&self.loader), Arc::clone(&self.trust));
-            inspections.spawn(async move { loader.inspect(&file.path, &trust).await });
+            inspections.spawn(async move { loader.inspect(&file, &trust).await });
         }
         let mut inspected = Vec::new();
         while let Some(joined) = inspections.join_next().await {

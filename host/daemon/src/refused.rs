@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hotbay_loader::{LoadError, Refusal, TRUST_REFUSALS};
+use hotbay_loader::{LoadError, Refusal};
 
 use crate::reconcile::Retry;
 
@@ -87,7 +87,7 @@ impl RefusedFile {
 impl From<&LoadError> for RefusedFile {
     fn from(error: &LoadError) -> Self {
         Self {
-            code: error.refusal.code().to_owned(),
+            code: error.refusal.code().to_string(),
             reason: error.refusal.to_string(),
             remedy: error.refusal.remedy().to_owned(),
         }
@@ -98,7 +98,7 @@ impl From<&LoadError> for RefusedFile {
 pub(crate) fn retry_of(refusal: &Refusal) -> Retry {
     if matches!(refusal, Refusal::Quarantined { .. }) {
         Retry::Quarantine
-    } else if TRUST_REFUSALS.contains(&refusal.code()) {
+    } else if refusal.code().is_trust() {
         Retry::Circumstances
     } else {
         Retry::File

@@ -1,20 +1,19 @@
-//! Whose a file is, what it is, and who else could change it: asked before a byte is read.
+//! Checks the type, the owner and the permissions of a file before a byte of it is read.
 //!
-//! Refused are links, devices, pipes, sockets and folders, files of strangers, and
-//! files that strangers can write or that lie where strangers can put others in
-//! their place. Strangers are all users but root and the one that the host runs as.
+//! Links, devices, pipes, sockets and folders are refused. So are files that another user owns, can
+//! write, or can replace because of the permissions of their folder. "Another user" is every user
+//! but root and the user that the host runs as.
 //!
-//! * A file or folder that everybody can write is refused. A folder with the sticky
-//!   bit, such as `/tmp`, is not: nobody can replace another's file in it.
-//! * One that its group can write is refused, unless nobody but root and the host's
-//!   user is in that group: that is how files come about where `umask 002` is usual.
+//! * A file or folder that everybody can write is refused. A folder with the sticky bit, such as
+//!   `/tmp`, is accepted: nobody can replace another user's file in it.
+//! * A file or folder that its group can write is refused, unless root and the host's user are the
+//!   only members of that group. Such files are usual where the umask is 002.
 //!
-//! Each check looks at an open descriptor, and what was checked is what is read:
-//! exchanging names in between changes nothing.
+//! Each check is made on an open descriptor, and the same descriptor is read afterwards, so
+//! renaming files in between changes nothing.
 //!
-//! Not checked are the folders above the file's own. Who can rename one of those can
-//! bring another folder in its place, but only with files that root or the host's
-//! user own.
+//! The folders above the file's folder are not checked. A user who can rename one of them can put
+//! another folder in its place, but only with files that root or the host's user own.
 
 use std::{
     ffi::OsStr,
@@ -30,24 +29,24 @@ use rustix::{
     io::Errno,
 };
 
-use super::Refusal;
+use crate::Refusal;
 
 mod group;
 mod owner;
 
 use owner::check;
 
-/// What a refusal is about.
+/// Whether a refusal is about a file or about its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The file itself.
     File,
-    /// The folder that it lies in.
+    /// The folder that contains the file.
     Folder,
 }
 
 impl fmt::Display for Place {
-    /// The beginning of a sentence about the file.
+    /// Formats the words between the name of the file and the rest of the sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::File => "",
@@ -56,12 +55,12 @@ impl fmt::Display for Place {
     }
 }
 
-/// An open folder whose entries no stranger can change.
+/// An open folder whose entries no other user can change.
 #[derive(Debug)]
-pub(crate) struct Folder(OwnedFd);
+pub(crate) struct CheckedFolder(OwnedFd);
 
-impl Folder {
-    /// Opens the folder that a file lies in.
+impl CheckedFolder {
+    /// Opens and checks the folder that contains a file.
     pub(crate) fn of(file: &Path) -> Result<Self, Refusal> {
         let path = match file.parent() {
             Some(path) if !path.as_os_str().is_empty() => path,
@@ -73,35 +72,35 @@ impl Folder {
         Ok(Self(folder))
     }
 
-    /// Opens a file of this folder that may be read, up to `cap` bytes of it.
-    pub(crate) fn open(&self, name: &OsStr, cap: u64) -> Result<Source, Refusal> {
-        // This looks without opening: opening a device or a pipe may do something.
+    /// Opens and checks a file of this folder, of which at most `cap` bytes can be read.
+    pub(crate) fn open(&self, name: &OsStr, cap: u64) -> Result<CheckedFile, Refusal> {
+        // `O_PATH` does not really open the file: opening a device or a pipe can have effects.
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let found = openat(&self.0, name, flags, Mode::empty()).map_err(unreadable)?;
         let stat = stat(&found)?;
-        is_file(FileType::from_raw_mode(stat.st_mode))?;
+        require_file(FileType::from_raw_mode(stat.st_mode))?;
         check(&found, &stat, Place::File)?;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
         if size > cap {
             return Err(Refusal::TooLarge { size, cap });
         }
-        // The descriptor that was looked at, now for reading: not the name once more.
+        // This opens the file behind the checked descriptor. The name could be another file by now.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = openat(CWD, path_of(&found), flags, Mode::empty()).map_err(unreadable)?;
-        Ok(Source { file: File::from(file), read: 0, cap })
+        Ok(CheckedFile { file: File::from(file), read: 0, cap })
     }
 }
 
-/// A file that may be read.
+/// An open file that passed the checks.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct CheckedFile {
     file: File,
     read: u64,
     cap: u64,
 }
 
-impl Source {
-    /// The next piece of it; an empty one is the end.
+impl CheckedFile {
+    /// Reads the next piece of the file into the buffer. An empty piece is the end of the file.
     pub(crate) fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b [u8], Refusal> {
         let read = loop {
             match self.file.read(buffer) {
@@ -110,53 +109,58 @@ impl Source {
             }
         };
         self.read += read as u64;
-        // It may grow while it is read: the cap holds for what is read.
+        // The file may grow while it is read, so the cap is applied to what was read.
         if self.read > self.cap {
             return Err(Refusal::TooLarge { size: self.read, cap: self.cap });
         }
         Ok(&buffer[..read])
     }
 
-    /// All of it.
-    pub(crate) fn whole(mut self) -> Result<Vec<u8>, Refusal> {
-        let (mut whole, mut buffer) = (Vec::new(), [0; 4096]);
+    /// Reads the whole file.
+    pub(crate) fn read_to_end(mut self) -> Result<Vec<u8>, Refusal> {
+        let (mut content, mut buffer) = (Vec::new(), [0; 4096]);
         loop {
             match self.next(&mut buffer)? {
-                [] => return Ok(whole),
-                piece => whole.extend_from_slice(piece),
+                [] => return Ok(content),
+                piece => content.extend_from_slice(piece),
             }
         }
     }
 }
 
-/// Reads a text that may be read, up to `cap` bytes. It may be a link: an operator's tools
-/// make them. Then the link's folder has to be safe as well as that of what it leads to.
+/// Reads a text file of at most `cap` bytes after the same checks that a plugin must pass.
+///
+/// The path may be a symbolic link, because tools of operators create them. The folder of the link
+/// is then checked as well as the folder of the file.
+///
+/// # Errors
+/// If the file does not exist, fails a check, or is not UTF-8 text.
 pub fn read_text(path: &Path, cap: u64) -> Result<String, Refusal> {
-    Folder::of(path)?;
+    CheckedFolder::of(path)?;
     let path = std::fs::canonicalize(path).map_err(|error| {
         let is_missing = error.kind() == ErrorKind::NotFound;
         if is_missing { Refusal::Missing } else { Refusal::Unreadable(error) }
     })?;
-    let text = String::from_utf8(open(&path, cap)?.whole()?);
+    let text = String::from_utf8(open(&path, cap)?.read_to_end()?);
     text.map_err(|error| Refusal::Unreadable(std::io::Error::other(error)))
 }
 
-/// Opens a file that may be read, up to `cap` bytes of it.
-pub(crate) fn open(path: &Path, cap: u64) -> Result<Source, Refusal> {
+/// Opens and checks a file, of which at most `cap` bytes can be read.
+pub(crate) fn open(path: &Path, cap: u64) -> Result<CheckedFile, Refusal> {
     let name = path.file_name().ok_or(Refusal::NotAFile("a folder"))?;
-    Folder::of(path)?.open(name, cap)
+    CheckedFolder::of(path)?.open(name, cap)
 }
 
 fn stat(descriptor: &impl AsFd) -> Result<Stat, Refusal> {
     fstat(descriptor).map_err(unreadable)
 }
 
-/// A path to what is open, whatever its names have become.
+/// Returns a path that leads to an open file, even if the file was renamed or removed.
 fn path_of(descriptor: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", descriptor.as_fd().as_raw_fd())
 }
 
-fn is_file(kind: FileType) -> Result<(), Refusal> {
+fn require_file(kind: FileType) -> Result<(), Refusal> {
     Err(match kind {
         FileType::RegularFile => return Ok(()),
         FileType::Symlink => Refusal::Link,

@@ -1,35 +1,39 @@
-//! Which plugin brought the host down, said at the next start.
+//! Attribution of crashes: finds the plugin that brought the host process down.
 //!
-//! When the process is about to die of a signal, a handler writes who is to blame into a file
-//! that was opened before, and lets the signal take its course: exit status and core dump are
-//! those that they would have been. The next start reads it, keeps a history, and puts a
-//! build that did so three times within five minutes into quarantine.
+//! When the process is about to die of a signal, a handler writes a record of the responsible
+//! plugin into a file that was opened before, and lets the signal take its course: exit status
+//! and core dump are those that they would have been. The next start reads the record, adds it to
+//! the history, and puts a build that crashed three times within five minutes into quarantine.
 //!
-//! To blame is, in this order:
+//! The responsible plugin is, in this order:
 //!
-//! 1. the plugin in whose code the fault is;
-//! 2. the plugin in whose bay the thread is: a bay runs the code of one plugin and nothing
-//!    else, so this covers what it calls in the host and in the C library as well;
-//! 3. for a thread that a plugin made itself, the plugin that the nearest return address on
-//!    the stack lies in.
+//! 1. the plugin whose code raised the fault;
+//! 2. the plugin whose bay the thread belongs to: a bay runs the code of one plugin only, so this
+//!    covers what the plugin calls in the host and in the C library;
+//! 3. for a thread that a plugin started itself, the plugin that contains the nearest return
+//!    address on the stack.
 //!
-//! A plugin that calls `exit` is found in the same way. Where nobody is to blame, nobody is
-//! blamed: not for a signal that another process sent, and not for `SIGKILL` or a power cut,
-//! of which the process learns nothing. One exception: a process that vanished without a
-//! trace *while it loaded* a library, on a machine that has not been started since, is taken
-//! to have died of that library. Most likely it called `_exit`; that the process was killed
-//! within the few milliseconds of a load, three times in five minutes, is not likely.
+//! A plugin that calls `exit` is found in the same way. A crash for which no plugin is
+//! responsible is attributed to none. In particular, a signal from another process is attributed
+//! to none, and `SIGKILL` and power failures leave no record at all. There is one exception: if a
+//! process vanished without a record *while it loaded* a library, and the machine was not started
+//! since, the crash is attributed to that library. Most likely the library called `_exit`. That a
+//! process is killed within the few milliseconds of a load, three times in five minutes, is not
+//! likely.
 //!
-//! `hotbay run` keeps a [`CrashLedger`]. A program that embeds the host may as well; without
-//! one, no handler is installed.
+//! `hotbay run` opens a [`CrashLedger`], and a program that embeds the host can do so too.
+//! Without a ledger, no handler is installed.
 //!
-//! All plugins share one memory, so this can be wrong: who corrupts the heap is not who
-//! finds it corrupt. And a stack that overflows on a thread that a plugin made leaves no
-//! stack for a handler; that one stays without a name, as does who calls `_exit` while it runs.
+//! All plugins share one address space, so the attribution can be wrong: the code that corrupts
+//! the heap is not the code that finds it corrupt. A stack overflow on a thread that a plugin
+//! started leaves no stack for a handler, and a plugin that calls `_exit` while it runs leaves no
+//! record; such a crash is not attributed.
+//!
+//! Everything that a signal handler reads or calls is async-signal-safe: atomics instead of
+//! locks, and no allocation. Only `slots::REPORT`, which no handler uses, is behind a lock.
 
-mod event;
-mod history;
-mod note;
+mod record;
+mod signal_text;
 mod signals;
 mod slots;
 #[cfg(test)]
@@ -39,113 +43,114 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Read},
     os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
-    path::PathBuf,
-    time::{Duration, SystemTime},
+    path::{Path, PathBuf},
+    time::SystemTime,
 };
 
-use hotbay_store::durable;
+use hotbay_store::{
+    crashes::{
+        Crash, CrashHistory, Phase, SUSPECT_CRASHES, SUSPECT_WINDOW, Termination, signal_name,
+    },
+    durable,
+    quarantine::{Quarantine, QuarantinedBuild},
+};
 
-use super::{Held, Quarantine};
-use event::{lossy, signal_name};
-use history::History;
-use note::End;
+use record::LastExit;
 
-pub use event::{Crash, Doing, How};
-pub(crate) use slots::{Mark, Resident};
+pub(crate) use slots::{SlotGuard, SlotId};
 
-/// How many crashes are too many.
-const TOO_OFTEN: usize = 3;
+/// The name of the report in the state folder, which the handler writes to.
+const REPORT: &str = "crash-note";
 
-/// Within which time.
-const SHORTLY: Duration = Duration::from_secs(5 * 60);
-
-/// What the handler writes into.
-const NOTE: &str = "crash-note";
-
-/// The memory of crashes, in the host's state folder. One process has one at most; while it
-/// is there, crashes are noted. Dropping it says that the host ended well.
+/// Records crashes in the state folder of a host, and reads the records of earlier ones.
+///
+/// A process has one ledger at most. Crashes are recorded while it exists. Dropping it records that
+/// the host ended without a crash.
 #[derive(Debug)]
 pub struct CrashLedger {
     folder: PathBuf,
-    /// Locked, so that no other process takes the note of this one for that of a dead one.
-    note: File,
-    history: History,
+    /// Locked, so that no other process takes the report of this process for that of a dead one.
+    report: File,
+    history: CrashHistory,
     attributed: Option<Crash>,
 }
 
 impl CrashLedger {
-    /// Reads what became of the process before, and notes crashes from now on. Handlers for
-    /// the fatal signals stay installed for the rest of the process.
+    /// Reads how the previous process ended, and records crashes of this process from now on.
+    ///
+    /// The handlers for fatal signals stay installed for the rest of the process.
     ///
     /// # Errors
-    /// If the state folder can't be written, or another host uses it
+    /// If the state folder cannot be written, or if another host uses it
     /// ([`io::ErrorKind::WouldBlock`]).
     pub fn open(state_folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = state_folder.into();
         durable::make_folder(&folder)?;
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).read(true).write(true).mode(0o600);
-        let mut note = options.open(folder.join(NOTE))?;
-        note.try_lock().map_err(io::Error::from)?;
+        let mut report = options.open(folder.join(REPORT))?;
+        report.try_lock().map_err(io::Error::from)?;
         let mut text = Vec::new();
-        (&mut note).take(note::CAP).read_to_end(&mut text)?;
-        let mut history = History::read(&folder)?;
-        let attributed = match note::parse(&text, &note::boot_id()) {
-            End::Nothing => None,
-            End::Unexplained { signal } => {
+        (&mut report).take(record::MAX_BYTES).read_to_end(&mut text)?;
+        let mut history = CrashHistory::read(&folder)?;
+        let attributed = match record::parse(&text, &record::boot_id()) {
+            LastExit::Clean => None,
+            LastExit::Unattributed { signal } => {
                 tracing::warn!(signal = %signal_name(signal),
                     "the host crashed when it ran last; no plugin is known to be to blame");
                 None
             }
-            End::Crash(crash) => {
+            LastExit::Crash(crash) => {
                 history.add(crash.clone());
                 history.write(&folder)?;
                 Some(crash)
             }
         };
-        note.set_len(0)?;
+        report.set_len(0)?;
         signals::install();
-        slots::begin(note.try_clone()?);
-        signals::begin(note.as_raw_fd());
-        Ok(Self { folder, note, history, attributed })
+        slots::begin(report.try_clone()?);
+        signals::begin(report.as_raw_fd());
+        Ok(Self { folder, report, history, attributed })
     }
 
-    /// Has crashes said on standard error, without a memory of them. For hosts that don't
-    /// live long.
+    /// Writes crashes to standard error only, without a record of them. For hosts that run for a
+    /// short time.
     pub fn say_only() {
         signals::install();
     }
 
-    /// The plugin that is to blame for the end of the process before.
+    /// Returns the crash that ended the previous process, if a plugin was responsible.
     pub fn attributed(&self) -> Option<&Crash> {
         self.attributed.as_ref()
     }
 
-    /// The crashes that are remembered, the oldest first.
+    /// Returns the recorded crashes, the oldest first.
     pub fn history(&self) -> &[Crash] {
         self.history.crashes()
     }
 
-    /// The last crash of each build that crashed too often shortly before `now`, and is
-    /// not in quarantine for it yet.
+    /// Returns the latest crash of each build that crashed too often shortly before `now`, and was
+    /// not put into quarantine for it yet.
     pub fn suspects(&self, now: SystemTime) -> Vec<Crash> {
         self.history.suspects(now)
     }
 
-    /// Puts the suspects into quarantine, and gives them.
+    /// Puts the [`suspects`](Self::suspects) into quarantine, and returns them.
     ///
     /// # Errors
-    /// If the state folder can't be written.
+    /// If the state folder cannot be written.
     pub fn quarantine_suspects(&mut self, now: SystemTime) -> io::Result<Vec<Crash>> {
         let suspects = self.suspects(now);
         let quarantine = Quarantine::open(&self.folder);
         for crash in &suspects {
             let Crash { plugin, hash, file, .. } = crash.clone();
-            let minutes = SHORTLY.as_secs() / 60;
-            let reason = format!("{TOO_OFTEN} times in {minutes} minutes, the last time {crash}");
-            let reason = format!("brought the host down {reason}");
-            quarantine.add(Held { hash, file, plugin, reason, since: now })?;
-            // Whoever releases it wants it tried, not judged for the same again.
+            let minutes = SUSPECT_WINDOW.as_secs() / 60;
+            let reason = format!(
+                "brought the host down {SUSPECT_CRASHES} times in {minutes} minutes, the last time \
+                 {crash}"
+            );
+            quarantine.add(QuarantinedBuild { hash, file, plugin, reason, since: now })?;
+            // A user who releases the build wants it to be tried, not judged for the same crashes.
             self.history.settle(&crash.hash);
         }
         if !suspects.is_empty() {
@@ -159,8 +164,13 @@ impl Drop for CrashLedger {
     fn drop(&mut self) {
         signals::end();
         slots::end();
-        if let Err(error) = self.note.set_len(0) {
-            tracing::warn!(%error, "the note of crashes can't be emptied");
+        if let Err(error) = self.report.set_len(0) {
+            tracing::warn!(%error, "the report of crashes can't be emptied");
         }
     }
+}
+
+/// Converts a path to text, with replacement characters where it is not UTF-8.
+fn lossy(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-//! Reading a library's descriptor without running its code.
+//! Reads a library's descriptor from its ELF sections, without running its code.
 
 mod links;
 mod tables;
@@ -11,15 +11,15 @@ use object::{
     ReadRef,
 };
 
-use super::{
+use crate::{
     Refusal,
-    texts::{is_name, is_plain},
+    text::{is_name, is_printable},
 };
 
 pub(crate) use links::links_of;
 
-/// What this host runs on.
-const HERE: Architecture =
+/// The architecture that this host runs on.
+const HOST_ARCHITECTURE: Architecture =
     if cfg!(target_arch = "aarch64") { Architecture::Aarch64 } else { Architecture::X86_64 };
 
 /// Reads the descriptor of a plugin from the bytes of its file.
@@ -31,36 +31,17 @@ pub fn read_descriptor(bytes: &[u8]) -> Result<DescriptorText, Refusal> {
     read(bytes)
 }
 
-/// Reads the descriptor from the file itself, and of it only what that takes.
+/// Reads the descriptor of a plugin from an open file, of which only the parts that are needed are
+/// read.
 pub(crate) fn read_descriptor_of(file: File) -> Result<DescriptorText, Refusal> {
     read(&ReadCache::new(file))
 }
 
 fn read<'d>(bytes: impl ReadRef<'d>) -> Result<DescriptorText, Refusal> {
-    if bytes.len() == Ok(0) {
-        return Err(Refusal::NotALibrary("the file is empty".to_owned()));
-    }
-    if bytes.read_bytes_at(0, 4) != Ok(b"\x7fELF") {
-        return Err(Refusal::NotALibrary("the file does not begin as ELF does".to_owned()));
-    }
-    let damaged = |error: object::Error| Refusal::NotALibrary(error.to_string());
-    let file = object::File::parse(bytes).map_err(damaged)?;
-    if file.architecture() != HERE || !file.is_64() || !file.is_little_endian() {
-        return Err(Refusal::OtherMachine(format!("{:?}", file.architecture())));
-    }
-    if file.kind() != ObjectKind::Dynamic {
-        return Err(Refusal::NotALibrary(format!("it is of kind {:?}", file.kind())));
-    }
-    let end = bytes.len().unwrap_or_default();
-    let is_whole =
-        |(offset, size): (u64, u64)| offset.checked_add(size).is_some_and(|it| it <= end);
-    if !file.segments().all(|segment| is_whole(segment.file_range())) {
-        // Touching what is missing would be the death of the probe.
-        return Err(Refusal::Damaged("its end is missing".to_owned()));
-    }
+    let file = parse(bytes)?;
     let section = file.section_by_name(DESCRIPTOR_SECTION).ok_or(Refusal::NotAPlugin)?;
     let descriptor =
-        DescriptorText::parse(section.data().map_err(damaged)?).ok_or(Refusal::NotAPlugin)?;
+        DescriptorText::parse(section.data().map_err(malformed)?).ok_or(Refusal::NotAPlugin)?;
     check_texts(&descriptor)?;
     if descriptor.api_version != API_VERSION {
         let plugin = descriptor.name;
@@ -79,7 +60,37 @@ fn read<'d>(bytes: impl ReadRef<'d>) -> Result<DescriptorText, Refusal> {
     Ok(descriptor)
 }
 
-/// Refuses texts that could do something where they are shown or used.
+/// Parses a whole shared library of this host's architecture.
+fn parse<'d, R: ReadRef<'d>>(bytes: R) -> Result<object::File<'d, R>, Refusal> {
+    if bytes.len() == Ok(0) {
+        return Err(Refusal::NotALibrary("the file is empty".to_owned()));
+    }
+    if bytes.read_bytes_at(0, 4) != Ok(b"\x7fELF") {
+        return Err(Refusal::NotALibrary("the file does not begin as ELF does".to_owned()));
+    }
+    let file = object::File::parse(bytes).map_err(malformed)?;
+    if file.architecture() != HOST_ARCHITECTURE || !file.is_64() || !file.is_little_endian() {
+        return Err(Refusal::OtherMachine(format!("{:?}", file.architecture())));
+    }
+    if file.kind() != ObjectKind::Dynamic {
+        return Err(Refusal::NotALibrary(format!("it is of kind {:?}", file.kind())));
+    }
+    let end = bytes.len().unwrap_or_default();
+    let is_whole =
+        |(offset, size): (u64, u64)| offset.checked_add(size).is_some_and(|it| it <= end);
+    if !file.segments().all(|segment| is_whole(segment.file_range())) {
+        // Mapping the file would succeed, and touching the missing pages would raise SIGBUS.
+        return Err(Refusal::Damaged("its end is missing".to_owned()));
+    }
+    Ok(file)
+}
+
+// The message is all that `object` gives, so nothing is lost by keeping the text alone.
+fn malformed(error: object::Error) -> Refusal {
+    Refusal::NotALibrary(error.to_string())
+}
+
+/// Refuses texts that would have effects in a log, a path or a terminal.
 fn check_texts(descriptor: &DescriptorText) -> Result<(), Refusal> {
     let DescriptorText { package, name, version, rustc, target, .. } = descriptor;
     for (what, text) in [("package", package), ("name", name)] {
@@ -88,14 +99,14 @@ fn check_texts(descriptor: &DescriptorText) -> Result<(), Refusal> {
         }
     }
     for (what, text) in [("version", version), ("compiler", rustc), ("target", target)] {
-        if !is_plain(text) {
+        if !is_printable(text) {
             return Err(Refusal::Descriptor(format!("its {what} is {text:?}")));
         }
     }
     Ok(())
 }
 
-/// The name of the symbol behind which the plugin's module is found.
+/// Returns the name of the symbol that leads to the plugin's module.
 pub(crate) fn entry_symbol(descriptor: &DescriptorText) -> String {
     format!("{ENTRY_PREFIX}{}", descriptor.package)
 }
@@ -106,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_library_is_refused_with_its_reason() {
-        let code = |bytes: &[u8]| read_descriptor(bytes).unwrap_err().code();
+        let code = |bytes: &[u8]| read_descriptor(bytes).unwrap_err().code().as_str();
         assert_eq!(code(b""), "not-a-library");
         assert_eq!(code(b"hello"), "not-a-library");
         assert_eq!(code(b"\x7fELF and then nothing that makes sense"), "not-a-library");
@@ -116,6 +127,6 @@ mod tests {
     fn a_program_is_not_a_plugin() {
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         // A position-independent program is of the same ELF kind as a library.
-        assert_eq!(read_descriptor(&program).unwrap_err().code(), "not-a-plugin");
+        assert_eq!(read_descriptor(&program).unwrap_err().code().as_str(), "not-a-plugin");
     }
 }

@@ -1,268 +1,185 @@
-//! Why a file is not loaded: always the file, the reason, and what to do about it.
+//! Why a file is not loaded: each error names the file, the reason and the remedy.
 
-use std::path::PathBuf;
+mod code;
+mod remedy;
+
+use std::{io, path::PathBuf, time::Duration};
 
 use hotbay_plugin_api::abi::API_VERSION;
 
-use super::access::Place;
+use crate::{access::Place, probe::ProbeError};
+
+pub use code::RefusalCode;
 
 /// A file that was refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {refusal} [{}]; {}", path.display(), refusal.code(), refusal.remedy())]
 pub struct LoadError {
-    /// Which file.
+    /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub refusal: Refusal,
 }
 
 /// The reason for a refusal.
+///
+/// [`code`](Self::code) identifies the reason for programs; the text and the remedy are for
+/// people.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Nothing is there.
+    /// The file does not exist.
     #[error("there is no such file")]
     Missing,
-    /// The system did not let the file be read.
+    /// The operating system did not let the file be read.
     #[error("cannot be read ({0})")]
-    Unreadable(std::io::Error),
-    /// A symbolic link.
+    Unreadable(#[source] io::Error),
+    /// The file is a symbolic link.
     #[error("is a symbolic link")]
     Link,
-    /// A folder, a device, a pipe, a socket.
+    /// The path is a folder, a device, a pipe or a socket.
     #[error("is not a regular file but {0}")]
     NotAFile(&'static str),
-    /// Somebody could change or replace it who has no business here.
+    /// A user other than root and the host's user can change or replace the file.
     #[error("{place}can be written by others (mode {mode:04o}, group {group})")]
     WritableByOthers {
-        /// The file or its folder.
+        /// Whether the file or its folder can be written.
         place: Place,
-        /// The permissions there.
+        /// The permission bits of the file or folder.
         mode: u32,
-        /// The group there.
+        /// The group of the file or folder.
         group: u32,
     },
-    /// Somebody owns it who has no business here.
+    /// A user other than root and the host's user owns the file.
     #[error("{place}belongs to user {owner}, who is neither root nor the host's user {host}")]
     ForeignOwner {
-        /// The file or its folder.
+        /// Whether the user owns the file or its folder.
         place: Place,
-        /// Whose it is.
+        /// The owner of the file or folder.
         owner: u32,
         /// The user that the host runs as.
         host: u32,
     },
-    /// More bytes than the cap.
+    /// The file is larger than the cap.
     #[error("has {size} bytes, more than the cap of {cap}")]
     TooLarge {
-        /// How many it has.
+        /// The size of the file in bytes.
         size: u64,
-        /// How many are allowed.
+        /// The largest size that is allowed, in bytes.
         cap: u64,
     },
-    /// Its signature shows that it is not what its author made.
+    /// The signature does not match the file, or cannot be parsed.
     #[error("carries a broken signature ({0})")]
     BadSignature(String),
-    /// The trust mode asks for somebody who vouches for it.
+    /// The file has neither a pin nor a signature, and the trust mode demands one.
     #[error("has no pin and no signature, so nobody vouches for it")]
     Untrusted,
-    /// Signed by somebody who is not trusted.
+    /// The file is signed with a key that is not trusted, and has no pin.
     #[error("is signed with key {key}, which is not one that is trusted, and has no pin")]
     UnknownKey {
         /// The key's id, as minisign shows it.
         key: String,
     },
-    /// Another build of it is the one that was pinned.
+    /// The pin of this file name is for another build.
     #[error("is not the build that was pinned: its SHA-256 is {found}, the pin says {pinned}")]
     PinMismatch {
         /// The hash of the pinned build.
         pinned: String,
-        /// The hash of this one.
+        /// The hash of the file.
         found: String,
     },
-    /// Not a shared library at all.
+    /// The file is not a shared library.
     #[error("is not an ELF shared library ({0})")]
     NotALibrary(String),
-    /// A shared library once.
+    /// The file is a shared library whose end is missing or whose tables are wrong.
     #[error("is damaged ({0})")]
     Damaged(String),
-    /// Built for another machine.
+    /// The library was built for another processor architecture.
     #[error("is built for {0}, this host is {host}", host = std::env::consts::ARCH)]
     OtherMachine(String),
-    /// A library, but not a Hotbay plugin.
+    /// The library is not a Hotbay plugin.
     #[error("is a library but not a Hotbay plugin: it has no descriptor")]
     NotAPlugin,
-    /// A descriptor that no SDK writes.
+    /// The descriptor is not one that an SDK writes.
     #[error("has a broken descriptor ({0})")]
     Descriptor(String),
-    /// Of another version of the plugin API.
+    /// The plugin was built for another version of the plugin API.
     #[error("plugin {plugin} was built for plugin API {found}, this host speaks {API_VERSION}")]
     ApiVersion {
-        /// The plugin's name.
+        /// The name of the plugin.
         plugin: String,
-        /// What it was built for.
+        /// The API version that the plugin was built for.
         found: u32,
     },
-    /// The child process that tried it first died of it.
+    /// The probe process crashed while it loaded or unloaded the library.
     #[error("crashed the probe ({0})")]
     ProbeCrashed(String),
-    /// The child process did not come to an end.
+    /// The probe process did not finish in time.
     #[error("did not come up within {limit:?} in the probe")]
     ProbeTimeout {
-        /// How long it had.
-        limit: std::time::Duration,
+        /// The time limit of the probe.
+        limit: Duration,
     },
-    /// This very build did harm before.
+    /// This build is in quarantine because it did harm before.
     #[error("is in quarantine since {since}: it {reason} (sha256 {hash})")]
     Quarantined {
-        /// Since when, RFC 3339.
+        /// When the build was put into quarantine, in RFC 3339.
         since: String,
-        /// What it did.
+        /// What the build did.
         reason: String,
-        /// The hash of its bytes.
+        /// The hash of the build.
         hash: String,
     },
-    /// The child process could not be run.
+    /// The probe process could not do its work. The library is not to blame.
     #[error("cannot be probed ({0})")]
-    NoProbe(String),
-    /// The private copy is not what was checked.
+    NoProbe(#[source] ProbeError),
+    /// The private copy is no longer the file that was checked.
     #[error("was changed in the staging folder after it was checked")]
     Changed,
-    /// The dynamic linker refused it.
+    /// The dynamic linker refused the library.
     #[error("cannot be linked ({0})")]
     Linking(String),
-    /// The types at the border differ.
+    /// The types of the library's module differ from those of the host.
     #[error("does not fit this host's ABI ({0})")]
     Layout(String),
-    /// It changed something that the plugins and their host share.
+    /// The library changed something that all code of a process shares.
     #[error("changes while it loads what is the whole process's: {0}")]
     Meddling(String),
-    /// The manifest could not be had or makes no sense.
+    /// The manifest cannot be read, or contradicts itself or the descriptor.
     #[error("has a broken manifest ({0})")]
     Manifest(String),
-    /// No room for a copy, or no thread for a bay.
-    #[error("cannot be loaded here ({0})")]
-    Host(String),
+    /// The host lacks a resource that the load needs.
+    #[error("cannot be loaded here ({operation}: {source})")]
+    Host {
+        /// The operation that failed.
+        operation: String,
+        /// The error of the operating system.
+        source: io::Error,
+    },
     /// A plugin of this name is loaded already.
     #[error("is plugin {name}, which was loaded from {} already", from.display())]
     Duplicate {
-        /// The name of both.
+        /// The name of both plugins.
         name: String,
-        /// The file of the first.
+        /// The file that the loaded plugin came from.
         from: PathBuf,
     },
 }
 
 impl Refusal {
-    /// A short name for the reason, stable across versions.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Unreadable(_) => "unreadable",
-            Self::Link => "link",
-            Self::NotAFile(_) => "not-a-file",
-            Self::WritableByOthers { .. } => "writable-by-others",
-            Self::ForeignOwner { .. } => "foreign-owner",
-            Self::TooLarge { .. } => "too-large",
-            Self::BadSignature(_) => "bad-signature",
-            Self::Untrusted => "untrusted",
-            Self::UnknownKey { .. } => "unknown-key",
-            Self::PinMismatch { .. } => "pin-mismatch",
-            Self::NotALibrary(_) => "not-a-library",
-            Self::Damaged(_) => "damaged",
-            Self::OtherMachine(_) => "other-machine",
-            Self::NotAPlugin => "not-a-plugin",
-            Self::Descriptor(_) => "descriptor",
-            Self::ApiVersion { .. } => "api-version",
-            Self::ProbeCrashed(_) => "probe-crashed",
-            Self::ProbeTimeout { .. } => "probe-timeout",
-            Self::Quarantined { .. } => "quarantined",
-            Self::NoProbe(_) => "no-probe",
-            Self::Changed => "changed",
-            Self::Linking(_) => "linking",
-            Self::Layout(_) => "layout",
-            Self::Meddling(_) => "meddling",
-            Self::Manifest(_) => "manifest",
-            Self::Host(_) => "host",
-            Self::Duplicate { .. } => "duplicate",
-        }
-    }
-
-    /// What to do about it.
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Self::Missing => "check the path",
-            Self::Unreadable(_) => "check the path and its permissions",
-            Self::Link => "put a copy of the file there instead",
-            Self::NotAFile(_) => "remove it from the plugins folder",
-            Self::WritableByOthers { place: Place::File, .. } => {
-                "see what changed it, then take that right away: `chmod go-w` the file"
-            }
-            Self::WritableByOthers { place: Place::Folder, .. } => {
-                "see who put it there, then take that right away: `chmod go-w` the folder"
-            }
-            Self::ForeignOwner { .. } => {
-                "see who put it there, then `chown` it to root or the host's user"
-            }
-            Self::TooLarge { .. } => "strip the library (`strip = true` in its release profile)",
-            Self::BadSignature(_) => {
-                "do not trust it; fetch the file and its `.minisig` again from where they come"
-            }
-            Self::Untrusted => {
-                "find out where it comes from, then pin it with `hotbay plugin trust FILE`"
-            }
-            Self::UnknownKey { .. } => {
-                "add the key under `plugins.trust.keys`, or pin the file with `hotbay plugin trust FILE`"
-            }
-            Self::PinMismatch { .. } => {
-                "find out what changed it, then pin it anew with `hotbay plugin trust FILE`"
-            }
-            Self::NotALibrary(_) => {
-                "copy it again if it was cut short, and build it with crate-type = [\"cdylib\"]"
-            }
-            Self::Damaged(_) => "copy it again, or rebuild it",
-            Self::OtherMachine(_) => "build it for this machine",
-            Self::NotAPlugin => "call `hotbay_plugin_api::export_plugin!` in the crate's root",
-            Self::Descriptor(_) => "leave it to `export_plugin!`, which takes it from the package",
-            Self::ApiVersion { .. } => {
-                "rebuild it with the hotbay-plugin-api of this host's version"
-            }
-            Self::ProbeCrashed(_) => {
-                "copy it again if it was cut short, or look at what it does when it is loaded"
-            }
-            Self::ProbeTimeout { .. } => "look for work done in static constructors",
-            Self::Quarantined { .. } => {
-                "put another build there, or have this one tried again: `hotbay plugin release`"
-            }
-            Self::NoProbe(_) => "check that the hotbay executable can be started",
-            Self::Changed => {
-                "do not trust it: its own code, run in the probe, or another program changed it"
-            }
-            Self::Linking(_) => "build it on a system with the same or an older libc",
-            Self::Layout(_) => "rebuild it with the hotbay-plugin-api of this host's version",
-            Self::Meddling(_) => {
-                "look for what its static constructors and schemas do, and leave it out"
-            }
-            Self::Manifest(_) => "mend the plugin's PLUGIN_TASKS or components and rebuild it",
-            Self::Host(_) => "check the host's memory, threads and temporary folder",
-            Self::Duplicate { .. } => "remove one of the two",
-        }
-    }
-
-    /// What stands in the text's brackets, for the refusals that a probe can give.
-    pub(crate) fn detail(&self) -> Option<&str> {
+    /// Returns the part of the text that a probe process reports to the host, which adds the rest.
+    pub(crate) fn detail(&self) -> String {
         if let Self::Linking(text)
         | Self::Layout(text)
         | Self::Manifest(text)
         | Self::Meddling(text) = self
         {
-            return Some(text);
+            return text.clone();
         }
-        None
+        if let Self::NoProbe(error) = self { error.to_string() } else { self.to_string() }
     }
 
-    /// The refusal of this file.
-    /// This refusal, of this file.
+    /// Combines this refusal with the file that it is about.
     pub fn of(self, path: impl Into<PathBuf>) -> LoadError {
         LoadError { path: path.into(), refusal: self }
     }

@@ -1,45 +1,54 @@
-//! From a file to a mapped library: check, copy, judge, probe, map, and back to nothing.
+//! From a file to a mapped library: check, copy, probe, map, and unmap.
 //!
-//! A file is checked for what it is and whose it is, copied to a private staging
-//! folder and hashed, its ELF descriptor is read, a child process loads it first,
-//! and only then is it mapped here, on the threads that alone run its code. Those threads,
-//! and what they run, belong to the crate `hotbay-runtime`.
+//! A file goes through these steps, each of which can refuse it:
+//!
+//! 1. `access` checks the type, the owner and the permissions of the file.
+//! 2. `staging` copies it to a private folder and hashes the copy.
+//! 3. `trust` checks pins and signatures against the trust mode.
+//! 4. `elf` reads the descriptor and checks the tables of the library.
+//! 5. `probe` lets a child process load the library first, unless it is in quarantine.
+//! 6. `library` maps the library into this process.
+//!
+//! A [`Loader`] makes steps 1 to 5. The crate `hotbay-runtime` makes the last step with a
+//! [`ReadyLibrary`], on the threads that alone run the library's code, and closes the
+//! [`MappedLibrary`] after these threads have ended. A library that cannot be unmapped then is
+//! `retained`. `crash` attributes a crash of the process to a plugin.
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!("Hotbay loads plugins on Linux, on x86-64 and aarch64 only");
 
 mod access;
-mod apart;
-mod company;
+mod blocking;
 mod crash;
+mod dependencies;
 mod elf;
 mod error;
 mod folder;
-mod keys;
+mod foreign_threads;
 mod library;
 mod loader;
 mod log;
+mod manifest;
 mod mapped;
 mod maps;
 mod probe;
-mod quarantine;
-mod remains;
+mod pthread_keys;
+mod retained;
 mod staging;
-mod strangers;
-mod texts;
+mod staging_folder;
+mod text;
 mod trust;
 
 pub use access::{Place, read_text as read_safe_text};
-pub use crash::{Crash, CrashLedger, Doing, How};
+pub use crash::CrashLedger;
 pub use elf::read_descriptor;
-pub use error::{LoadError, Refusal};
-pub use folder::{Found, scan};
+pub use error::{LoadError, Refusal, RefusalCode};
+pub use folder::scan;
 pub use hotbay_config::TrustMode;
 pub use hotbay_plugin_api::abi::DescriptorText as Descriptor;
-pub use loader::{Checked, Inspected, Loader, LoaderConfig};
+pub use loader::{Checked, Inspected, Loader, LoaderConfig, LoaderError};
 pub use log::connect as connect_log;
 pub use mapped::{MappedLibrary, ReadyLibrary, ThreadMark, read_manifest};
-pub use probe::{PROBE_ARGUMENT, serve as serve_probe};
-pub use quarantine::{Held, Quarantine, ReleaseError};
-pub use remains::{Remains, sweep};
-pub use trust::{Added, Key, KeyError, Pin, Pins, PinsError, TRUST_REFUSALS, Trust, TrustedBy};
+pub use probe::{PROBE_ARGUMENT, ProbeError, serve as serve_probe};
+pub use retained::{RetainedLibrary, sweep};
+pub use trust::{Key, KeyError, Pin, PinChange, Pins, PinsError, Trust, TrustedBy};

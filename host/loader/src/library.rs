@@ -1,4 +1,4 @@
-//! The one place that maps a library, looks into it, and unmaps it.
+//! The one module that maps a library, looks into it, and unmaps it.
 
 #![expect(unsafe_code, reason = "loading and closing a library can't be proved by the compiler")]
 
@@ -8,65 +8,71 @@ use std::{
     mem::ManuallyDrop,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use abi_stable::library::{AbiHeaderRef, LibHeader};
 use hotbay_plugin_api::abi::PluginRef;
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
+use parking_lot::Mutex;
 
-use super::{
+use crate::{
     Refusal,
-    company::{self, Company},
-    keys::Keys,
+    dependencies::{self, Dependencies},
+    foreign_threads::{CodeRanges, StartTime},
     maps::Maps,
-    remains,
-    strangers::{Code, Moment},
+    pthread_keys::PthreadKeys,
+    retained,
 };
 
-/// Held by whoever closes a handle, until it is clear what became of the library.
+/// Held from a `dlclose` until its effect is known, so that no other `dlclose` changes the mappings
+/// in between.
 static CLOSING: Mutex<()> = Mutex::new(());
 
-/// A mapped library, for [`Library::close`]. One that is dropped stays mapped.
+/// A mapped library, to be unmapped with [`Library::close`]. A library that is dropped stays
+/// mapped.
 #[derive(Debug)]
 pub(crate) struct Library {
-    /// Dropping it would unmap the library, whoever runs its code.
+    /// Never dropped implicitly, because dropping it unmaps the library even if a thread runs its
+    /// code.
     handle: ManuallyDrop<Handle>,
     path: PathBuf,
-    since: Moment,
-    company: Company,
+    mapped_after: StartTime,
+    dependencies: Dependencies,
 }
 
-/// Whether the dynamic linker really let go of a library.
+/// Whether the dynamic linker unmapped a library.
 #[derive(Debug)]
-pub(crate) enum Unmapped {
-    Gone,
-    /// Something pinned it, such as a thread-local destructor on a foreign thread.
+pub(crate) enum CloseOutcome {
+    Unmapped,
+    /// Something keeps the library mapped, such as a thread-local with a destructor on a thread
+    /// outside of the bay.
     StillMapped(Library),
 }
 
 impl Library {
-    /// Maps the library and checks that its module has the layout that this host knows.
+    /// Maps the library and checks that the layout of its module is the one that this host was
+    /// compiled with.
     ///
-    /// Call it on a thread of the library's bay: constructors run here.
+    /// This runs the library's constructors, so call it on a thread of the library's bay.
     pub(crate) fn open(path: &Path, entry: &str) -> Result<(Self, PluginRef), Refusal> {
-        company::note_host();
-        // All symbols are bound now: a missing one is an error here, not a crash later.
-        // SAFETY: the file was loaded in the probe before, so its constructors are
-        // known to return; a library that harms its process can't be defended against.
+        dependencies::record_host_libraries();
+        // `RTLD_NOW` binds all symbols now: a missing one is an error here and not a crash later.
+        // SAFETY: opening a library runs its constructors. In the host, they have returned in the
+        // probe before; in the probe, this process has nothing else to lose. Nothing can defend a
+        // process against a library that harms it on purpose.
         let handle = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
-            .map_err(|error| Refusal::Linking(without(path, &error.to_string())))?;
+            .map_err(|error| Refusal::Linking(without_path(&error.to_string(), path)))?;
         let library = Self {
             handle: ManuallyDrop::new(handle),
             path: path.to_owned(),
-            since: Moment::of_own_start(),
-            company: Company::of(path),
+            mapped_after: StartTime::of_calling_thread(),
+            dependencies: Dependencies::of(path),
         };
         match library.module(entry) {
             Ok(module) => Ok((library, module)),
             Err(refusal) => {
-                if let Some(remains) = remains::close(library, None) {
-                    tracing::error!(reason = remains.reason(), "a refused library stays mapped");
+                if let Some(retained) = retained::close(library, None) {
+                    tracing::error!(reason = retained.reason(), "a refused library stays mapped");
                 }
                 Err(refusal)
             }
@@ -79,73 +85,78 @@ impl Library {
             .layout()
             .ok_or_else(|| Refusal::Layout("the library hides its layout".to_owned()))?;
         layout::check(layout)?;
-        // SAFETY: the layout of this very type was checked above.
+        // SAFETY: the call above checked the layout of this very type.
         let module = unsafe { header.unchecked_layout::<PluginRef>() };
         module.map_err(|error| Refusal::Layout(error.to_string()))
     }
 
     fn header(&self, entry: &str) -> Result<&'static LibHeader, Refusal> {
         let missing = |error: libloading::Error| Refusal::Linking(error.to_string());
-        // SAFETY: the descriptor named this symbol as a `LibHeader`. A pointer to one
-        // is an `AbiHeaderRef`; it is valid as long as the library stays mapped.
+        // SAFETY: the descriptor says that this symbol is a `LibHeader`, and an `AbiHeaderRef` is a
+        // pointer to one. The pointer is valid for as long as the library is mapped.
         let symbol = unsafe { self.handle.get::<AbiHeaderRef>(entry.as_bytes()) };
         let header = *symbol.map_err(missing)?;
-        // The magic bytes and the version of abi_stable are compared before anything is called.
+        // `upgrade` compares the magic bytes and the version of abi_stable before it calls
+        // anything.
         header.upgrade().map_err(|error| Refusal::Layout(first_line(&error.to_string())))
     }
 
-    /// Unmaps the library and looks whether it went.
+    /// Closes the library and checks whether it is unmapped.
     ///
-    /// Every thread that ran code of it must have ended, and nothing that it made
-    /// may be alive: [`remains`](super::remains) has looked for such threads.
-    pub(crate) fn close(mut self) -> Unmapped {
-        let keys = Keys::of(&Maps::of_now().code(&self.path));
-        let _turn = turn();
-        // SAFETY: it is not used again before it is set anew below.
+    /// Every thread that ran its code must have ended, and every value that it made must have been
+    /// dropped. [`retained`] looks for such threads before it calls this.
+    pub(crate) fn close(mut self) -> CloseOutcome {
+        let keys = PthreadKeys::of(&Maps::current().code(&self.path));
+        let _closing = CLOSING.lock();
+        // SAFETY: `self.handle` is not used again before it is assigned below, and `self` is
+        // returned only after that. `Library` has no `Drop` that would use it.
         let handle = unsafe { ManuallyDrop::take(&mut self.handle) };
         if let Err(error) = handle.close() {
             tracing::error!(%error, path = %self.path.display(), "dlclose failed");
         }
-        if !Maps::of_now().hold(&self.path) {
+        if !Maps::current().has_code_of(&self.path) {
             keys.delete();
-            give_memory_back();
-            return Unmapped::Gone;
+            return_free_memory();
+            return CloseOutcome::Unmapped;
         }
-        // Whoever pins it may let go of it at any moment, and the next `dlclose` of any library
-        // would unmap it, while that thread is about to run the destructors of its pthread keys.
-        // SAFETY: nothing is loaded, so no code runs.
-        let again = unsafe { Handle::open(Some(&self.path), RTLD_NOW | libc::RTLD_NOLOAD) };
-        // It is mapped, so there is a handle; that of the program harms nobody.
-        self.handle = ManuallyDrop::new(again.unwrap_or_else(|_| Handle::this()));
-        Unmapped::StillMapped(self)
+        // The thread that keeps the library mapped may release it at any moment. Without a
+        // handle, the next `dlclose` of any library would then unmap it, while that thread is
+        // still about to run the destructors of its pthread keys. SAFETY: `RTLD_NOLOAD` maps
+        // nothing, so no constructor runs.
+        let handle = unsafe { Handle::open(Some(&self.path), RTLD_NOW | libc::RTLD_NOLOAD) };
+        // The library is mapped, so opening it succeeds. If not, a handle of the program is
+        // harmless.
+        self.handle = ManuallyDrop::new(handle.unwrap_or_else(|_| Handle::this()));
+        CloseOutcome::StillMapped(self)
     }
 
-    /// When it was mapped, or shortly before.
-    pub(crate) fn since(&self) -> Moment {
-        self.since
+    /// Returns a time shortly before the library was mapped: the start of the thread that did it.
+    pub(crate) fn mapped_after(&self) -> StartTime {
+        self.mapped_after
     }
 
-    /// What may go with it.
-    pub(crate) fn company(&self) -> &Company {
-        &self.company
+    pub(crate) fn dependencies(&self) -> &Dependencies {
+        &self.dependencies
     }
 
-    /// Where the code lies that goes when it goes, and where that of others does.
-    pub(crate) fn code_that_goes(&self) -> Code {
-        let maps = Maps::of_now();
+    /// Returns the code that is unmapped together with this library, and the code that is unrelated
+    /// to it.
+    pub(crate) fn code_ranges(&self) -> CodeRanges {
+        let maps = Maps::current();
         let mut own = maps.code(&self.path);
-        own.extend(self.company.code(&maps));
-        Code { own, innocent: self.company.strange_code(&maps) }
+        own.extend(self.dependencies.exclusive_code(&maps));
+        CodeRanges { own, unrelated: self.dependencies.unrelated_code(&maps) }
     }
 
-    /// How much address space it takes, in bytes.
+    /// Returns the number of bytes of address space that the library takes.
     pub(crate) fn mapped_bytes(&self) -> u64 {
-        Maps::of_now().bytes(&self.path)
+        Maps::current().bytes(&self.path)
     }
 
-    /// Where its code lies; between two parts of it there is nothing of anybody else.
+    /// Returns the range from the first to the last byte of the library's code. No other library
+    /// lies in between.
     pub(crate) fn code(&self) -> Range<usize> {
-        let parts = Maps::of_now().code(&self.path);
+        let parts = Maps::current().code(&self.path);
         let start = parts.iter().map(|part| part.start).min().unwrap_or_default();
         start..parts.iter().map(|part| part.end).max().unwrap_or_default()
     }
@@ -156,29 +167,27 @@ impl Library {
     }
 }
 
-fn turn() -> MutexGuard<'static, ()> {
-    CLOSING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The linker's text without the path of the copy, which says nothing to people.
-fn without(path: &Path, text: &str) -> String {
+/// Removes the path of the private copy from a message of the linker, because it means nothing to
+/// people.
+fn without_path(text: &str, path: &Path) -> String {
     let path = path.display().to_string();
     text.replace(&format!("{path}: "), "").replace(&path, "it")
 }
 
-/// Has the allocator give back what it holds in reserve.
+/// Asks the allocator to return free memory to the operating system.
 ///
-/// Each build brings threads of its own, and with them pools of the allocator that stay as
-/// large as they ever were: a host would look as if it grew from one replacement to the next.
-fn give_memory_back() {
+/// Each build brings its own threads, and the allocator has a pool for each thread that never
+/// shrinks by itself. Without this call, a host seems to grow from one replacement to the next.
+fn return_free_memory() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: it takes a number, and may be called on any thread at any time.
+    // SAFETY: `malloc_trim` takes a number and may be called at any time on any thread.
     unsafe {
         libc::malloc_trim(0);
     }
 }
 
-/// abi_stable's reports span many lines; the first that says something is enough for people.
+/// Returns the first line of a report that is not empty. The reports of abi_stable have many lines,
+/// and the first one is enough for people.
 fn first_line(report: &str) -> String {
     let mut lines = report.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.next().unwrap_or("the layouts differ").to_owned()

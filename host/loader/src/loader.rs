@@ -1,7 +1,7 @@
-//! The order of a load: check and copy, read the descriptor, probe, load.
+//! The steps of a load, in their order: check and copy, read the descriptor, probe, map.
 //!
-//! No way leads around a step: [`Checked`] comes from [`Loader::check`] alone,
-//! [`Inspected`] from a `Checked`, and only that can be loaded.
+//! The types leave no way around a step: a [`Checked`] file comes from [`Loader::check`] alone,
+//! an [`Inspected`] library from a checked file, and a [`ReadyLibrary`] from an inspected one.
 
 mod config;
 mod steps;
@@ -15,73 +15,89 @@ use std::{
     time::SystemTime,
 };
 
+use hotbay_store::quarantine::{Quarantine, QuarantinedBuild};
+
 use crate::{
-    Held, LoadError, Quarantine, ReadyLibrary, Refusal, Trust, apart::apart, probe::Probe,
+    LoadError, ReadyLibrary, Refusal, Trust, blocking::run_on_thread, probe::Probe,
     staging::Staging,
 };
 
-pub use config::LoaderConfig;
+pub use config::{LoaderConfig, LoaderError};
 pub use steps::{Checked, Inspected};
 
-/// Loads plugins, one generation after the other.
+/// Turns files into libraries that are ready to be mapped.
 #[derive(Debug)]
 pub struct Loader {
     staging: Arc<Staging>,
     probe: Probe,
     quarantine: Option<Quarantine>,
     size_cap: u64,
-    generations: AtomicU64,
+    /// The number of the next private copy.
+    next_copy: AtomicU64,
 }
 
 impl Loader {
-    /// A loader with a staging folder of its own.
+    /// Creates a loader with its own staging folder, and makes sure that its probe program is
+    /// one.
+    ///
+    /// The probe program is started once without a library and has to answer. This blocks for
+    /// as long as that program takes to reach [`serve_probe`](crate::serve_probe), usually a few
+    /// milliseconds, and for five seconds at most. A running program that never called
+    /// `serve_probe` is refused without being started a second time.
     ///
     /// # Errors
-    /// If the staging folder can't be made.
-    pub fn new(config: LoaderConfig) -> std::io::Result<Self> {
-        // A probe starts in another folder. What has no folder is looked up in PATH.
+    /// [`LoaderError::Probe`] if the program does not serve the probe, and
+    /// [`LoaderError::Staging`] if the staging folder cannot be created.
+    pub fn new(config: LoaderConfig) -> Result<Self, LoaderError> {
+        // A probe is started in another folder, so a relative path would not be found from there.
+        // A name without a folder is looked up in PATH.
         let program = match config.probe_program {
-            Some(path) if path.components().count() > 1 => Some(std::path::absolute(path)?),
+            Some(path) if path.components().count() > 1 => {
+                Some(std::path::absolute(path).map_err(LoaderError::Staging)?)
+            }
             other => other,
         };
+        let probe = Probe::new(program, config.probe_limit, config.probe_memory);
+        probe.handshake().map_err(LoaderError::Probe)?;
+        let staging = Staging::new(config.staging.as_deref()).map_err(LoaderError::Staging)?;
         Ok(Self {
-            staging: Arc::new(Staging::new(config.staging.as_deref())?),
-            probe: Probe::new(program, config.probe_limit, config.probe_memory),
+            staging: Arc::new(staging),
+            probe,
             quarantine: config.quarantine,
             size_cap: config.size_cap,
-            generations: AtomicU64::new(0),
+            next_copy: AtomicU64::new(0),
         })
     }
 
     /// Checks, copies and probes a file: [`check`](Self::check), then [`probe`](Self::probe).
     ///
     /// # Errors
-    /// Names the file, the reason and the remedy.
+    /// If the file is refused. The error names the file, the reason and the remedy.
     pub async fn inspect(&self, path: &Path, trust: &Arc<Trust>) -> Result<Inspected, LoadError> {
         self.probe(self.check(path, trust).await?).await
     }
 
-    /// Checks a file and copies it; what is looked at from here on is the copy. None of its
-    /// code runs.
+    /// Checks a file and copies it to the staging folder. All later steps use the copy. No code
+    /// of the file runs.
     ///
     /// # Errors
-    /// Names the file, the reason and the remedy.
+    /// If the file is refused. The error names the file, the reason and the remedy.
     pub async fn check(&self, path: &Path, trust: &Arc<Trust>) -> Result<Checked, LoadError> {
-        let number = self.generations.fetch_add(1, Ordering::Relaxed);
+        let number = self.next_copy.fetch_add(1, Ordering::Relaxed);
         let (staging, cap) = (Arc::clone(&self.staging), self.size_cap);
         let (from, trust) = (path.to_owned(), Arc::clone(trust));
-        let check = move || steps::look(from, &trust, &staging, number, cap);
-        // Reading and hashing a large file takes long enough to be in the way.
-        let checked = apart(check).await.map_err(|error| Refusal::Host(error.to_string()));
+        let check = move || steps::check(from, &trust, &staging, number, cap);
+        // Reading and hashing a large file would block the runtime.
+        let checked = run_on_thread(check).await.map_err(thread_failed);
         checked.and_then(|checked| checked).map_err(|refusal| refusal.of(path))
     }
 
-    /// Has a child process load the copy, which runs code of it for the first time.
+    /// Lets a child process load the copy. This runs code of the library for the first time.
     ///
     /// # Errors
-    /// Names the file, the reason and the remedy.
+    /// If the library is refused. The error names the file, the reason and the remedy.
     pub async fn probe(&self, checked: Checked) -> Result<Inspected, LoadError> {
-        let known = self.known_harm(checked.hash());
+        let known = self.refuse_quarantined(checked.hash());
         known.map_err(|refusal| refusal.of(&checked.path))?;
         match self.probe.run(&checked.staged.path, &checked.descriptor).await {
             Ok(manifest) => {
@@ -89,16 +105,16 @@ impl Loader {
                 Ok(Inspected { path, descriptor, manifest, trusted_by, doubt, staged })
             }
             Err(refusal) => {
-                self.note_harm(&checked, &refusal);
+                self.quarantine_if_harmful(&checked, &refusal);
                 Err(refusal.of(checked.path))
             }
         }
     }
 
-    /// Refuses a build that did harm before.
-    fn known_harm(&self, hash: &str) -> Result<(), Refusal> {
+    /// Refuses a build that is in quarantine.
+    fn refuse_quarantined(&self, hash: &str) -> Result<(), Refusal> {
         match self.quarantine.as_ref().and_then(|quarantine| quarantine.find(hash)) {
-            Some(Held { hash, reason, since, .. }) => {
+            Some(QuarantinedBuild { hash, reason, since, .. }) => {
                 let since = humantime::format_rfc3339_seconds(since).to_string();
                 Err(Refusal::Quarantined { since, reason, hash })
             }
@@ -106,37 +122,41 @@ impl Loader {
         }
     }
 
-    /// Puts a build into quarantine if the probe did not survive it.
-    fn note_harm(&self, checked: &Checked, refusal: &Refusal) {
+    /// Puts a build into quarantine if it crashed or hung the probe.
+    fn quarantine_if_harmful(&self, checked: &Checked, refusal: &Refusal) {
         let Some(quarantine) = &self.quarantine else { return };
         if !matches!(refusal, Refusal::ProbeCrashed(_) | Refusal::ProbeTimeout { .. }) {
             return;
         }
-        let held = Held {
+        let build = QuarantinedBuild {
             hash: checked.hash().to_owned(),
             file: std::path::absolute(&checked.path).unwrap_or_else(|_| checked.path.clone()),
             plugin: checked.descriptor.name.clone(),
             reason: refusal.to_string(),
             since: SystemTime::now(),
         };
-        if let Err(error) = quarantine.add(held) {
+        if let Err(error) = quarantine.add(build) {
             tracing::warn!(%error, file = %checked.path.display(),
-                "it can't be put into quarantine and will be tried again");
+                "the build can't be put into quarantine and will be tried again");
         }
     }
 
-    /// Checks that the copy of an inspected file is unchanged, since the probe ran code of it
-    /// as the same user. The library can be mapped then.
+    /// Checks that the copy of an inspected library is unchanged, because the probe ran code of
+    /// it as this user. The library can be mapped then.
     ///
     /// # Errors
-    /// Names the file, the reason and the remedy.
+    /// If the copy was changed. The error names the file, the reason and the remedy.
     pub async fn ready(&self, inspected: Inspected) -> Result<ReadyLibrary, LoadError> {
         let Inspected { path, descriptor, staged, .. } = inspected;
         let verify = move || staged.verify().map(|()| staged);
-        let verified = apart(verify).await.map_err(|error| Refusal::Host(error.to_string()));
+        let verified = run_on_thread(verify).await.map_err(thread_failed);
         match verified.and_then(|verified| verified) {
             Ok(staged) => Ok(ReadyLibrary::new(path, descriptor, staged)),
             Err(refusal) => Err(refusal.of(path)),
         }
     }
+}
+
+fn thread_failed(source: std::io::Error) -> Refusal {
+    Refusal::Host { operation: "running a thread for it".to_owned(), source }
 }

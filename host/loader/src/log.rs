@@ -1,4 +1,4 @@
-//! A plugin's `tracing` events as the host's own.
+//! Forwards the `tracing` events of a plugin to the host's subscriber.
 
 use std::sync::Arc;
 
@@ -6,12 +6,14 @@ use abi_stable::{sabi_trait::TD_Opaque, std_types::RStr};
 use hotbay_plugin_api::abi::{HostLog, HostLog_TO, PluginRef};
 use tracing::level_filters::LevelFilter;
 
-/// Lets a plugin's events come here, under its name. This runs code of the plugin.
+/// Connects a plugin's `tracing` events to the host's subscriber, under the plugin's name.
+///
+/// This runs code of the plugin, so call it on one of the threads of its bay.
 pub fn connect(module: PluginRef, plugin: Arc<str>) {
     module.connect_log()(HostLog_TO::from_value(PluginLog { plugin }, TD_Opaque));
 }
 
-/// Receives the events of one plugin.
+/// The receiver for the events of one plugin.
 struct PluginLog {
     plugin: Arc<str>,
 }
@@ -46,7 +48,7 @@ impl HostLog for PluginLog {
                     plugin,
                     task,
                     module = target,
-                    // Most events have no fields of their own.
+                    // Most events have no fields, and an empty object would only be noise.
                     fields = (fields != "{}").then_some(fields),
                     "{message}"
                 )

@@ -1,146 +1,150 @@
-//! The last steps of a load, and the first of an unload: what the owner of a bay needs to
-//! map a library on its own threads, and to let go of it when they ended.
+//! The last step of a load and the first step of an unload, for the owner of a bay: mapping a
+//! library on the bay's own threads, and closing it after they have ended.
 
 use std::path::{Path, PathBuf};
 
 use hotbay_plugin_api::{Manifest, abi::PluginRef};
 
 use crate::{
-    Descriptor, Refusal, Remains,
-    crash::{Mark, Resident},
+    Descriptor, Refusal, RetainedLibrary,
+    crash::{SlotGuard, SlotId},
     elf::entry_symbol,
+    foreign_threads,
     library::Library,
-    probe, remains,
+    manifest, retained,
     staging::Staged,
-    strangers,
-    texts::received,
 };
 
-/// A library that was inspected, and whose copy is still the one that was inspected.
+/// A library that was inspected and whose copy is unchanged since.
 ///
-/// Start the threads that are to run its code first, each with [`mark`](Self::mark), and
-/// call [`map`](Self::map) on one of them.
+/// First start the threads that will run the library's code and let each of them enter
+/// [`mark`](Self::mark). Then call [`map`](Self::map) on one of them.
 #[derive(Debug)]
 pub struct ReadyLibrary {
-    pub(crate) path: PathBuf,
-    pub(crate) descriptor: Descriptor,
-    pub(crate) staged: Staged,
-    pub(crate) resident: Option<Resident>,
+    path: PathBuf,
+    descriptor: Descriptor,
+    staged: Staged,
+    /// `None` if all slots are in use. A crash is then not attributed to the plugin.
+    slot: Option<SlotGuard>,
 }
 
 impl ReadyLibrary {
     pub(crate) fn new(path: PathBuf, descriptor: Descriptor, staged: Staged) -> Self {
-        let resident = Resident::loading(&descriptor.name, &staged.hash, &path);
-        Self { path, descriptor, staged, resident }
+        let slot = SlotGuard::loading(&descriptor.name, &staged.hash, &path);
+        Self { path, descriptor, staged, slot }
     }
 
-    /// The file in the plugins folder.
+    /// Returns the file in the plugins folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The plugin's name.
+    /// Returns the name of the plugin.
     pub fn name(&self) -> &str {
         &self.descriptor.name
     }
 
-    /// What the threads bear that run the library's code.
+    /// Returns the mark for the threads that will run the library's code.
     pub fn mark(&self) -> ThreadMark {
-        ThreadMark(self.resident.as_ref().map_or(Mark::NONE, Resident::mark))
+        ThreadMark(self.slot.as_ref().map_or(SlotId::NONE, SlotGuard::id))
     }
 
-    /// Maps the library and checks its layout. Runs its constructors, so call it on one of
-    /// the threads that are joined before the library is closed.
+    /// Maps the library and checks its layout.
+    ///
+    /// This runs the library's constructors, so call it on one of the threads that are joined
+    /// before the library is closed.
     ///
     /// # Errors
-    /// If the dynamic linker or the layout check refuses the library; it is unmapped then.
+    /// If the dynamic linker or the layout check refuses the library. The library is not mapped
+    /// then.
     pub fn map(self) -> Result<(MappedLibrary, PluginRef), Refusal> {
-        let Self { path, descriptor, staged, resident } = self;
+        let Self { path, descriptor, staged, slot } = self;
         let (library, module) = Library::open(&staged.path, &entry_symbol(&descriptor))?;
-        Ok((MappedLibrary { library, path, descriptor, resident, staged }, module))
+        Ok((MappedLibrary { library, path, descriptor, slot, staged }, module))
     }
 }
 
-/// A library that is mapped into this process. One that is dropped stays mapped.
-// Field order is drop order: the copy goes after the library that is mapped from it.
+/// A library that is mapped into this process. A library that is dropped stays mapped.
+// Field order is drop order: the private copy is removed after the library that is mapped from it.
 #[derive(Debug)]
 pub struct MappedLibrary {
     library: Library,
     path: PathBuf,
     descriptor: Descriptor,
-    /// Names the plugin if it brings the host down. Ends after the library.
-    resident: Option<Resident>,
+    /// Attributes a crash to the plugin. Dropped after the library.
+    slot: Option<SlotGuard>,
     staged: Staged,
 }
 
 impl MappedLibrary {
-    /// The file in the plugins folder.
+    /// Returns the file in the plugins folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The SHA-256 of the bytes that are mapped, in hexadecimal.
+    /// Returns the SHA-256 of the library, in hexadecimal.
     pub fn hash(&self) -> &str {
         &self.staged.hash
     }
 
-    /// The descriptor in the library's ELF section.
+    /// Returns the descriptor in the library's ELF section.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 
-    /// How much address space the library takes, in bytes.
+    /// Returns the number of bytes of address space that the library takes.
     pub fn mapped_bytes(&self) -> u64 {
         self.library.mapped_bytes()
     }
 
-    /// Notes that the load is over: a crash from now on is one of a running plugin.
-    pub fn note_loaded(&self) {
-        if let Some(resident) = &self.resident {
-            resident.loaded(self.library.code());
+    /// Records that the load is over, so that a crash from now on is one of a running plugin.
+    pub fn mark_loaded(&self) {
+        if let Some(slot) = &self.slot {
+            slot.loaded(self.library.code());
         }
     }
 
-    /// Unmaps the library, unless a thread is in its code. Blocks for up to a second.
+    /// Unmaps the library, unless a thread may run its code. Blocks for up to a second.
     ///
-    /// Every thread that bore its mark must have ended. Returns what is left of it, if
+    /// Every thread with the library's mark must have ended. Returns a handle to the library if
     /// something keeps it mapped.
-    pub fn close(self) -> Option<Remains> {
-        let Self { library, resident, staged: _staged, .. } = self;
-        remains::close(library, resident)
+    pub fn close(self) -> Option<RetainedLibrary> {
+        let Self { library, slot, staged: _staged, .. } = self;
+        retained::close(library, slot)
     }
 
-    /// Keeps the library mapped for the rest of the process, because threads run its code.
+    /// Leaves the library mapped for the rest of the process, because threads still run its code.
     pub fn keep(self) {
         self.library.keep();
-        Resident::keep(self.resident);
+        SlotGuard::keep(self.slot);
     }
 }
 
-/// What tells a thread whose code it runs.
+/// Marks a thread as one that runs the code of a certain plugin.
 #[derive(Debug, Clone, Copy)]
-pub struct ThreadMark(Mark);
+pub struct ThreadMark(SlotId);
 
 impl ThreadMark {
-    /// The mark of threads that run the code of a plugin that is linked into this program.
-    pub const LINKED: Self = Self(Mark::NONE);
+    /// The mark for threads that run the code of a plugin that is linked into this program.
+    pub const LINKED: Self = Self(SlotId::NONE);
 
-    /// Marks the calling thread, from its start to its end.
+    /// Marks the calling thread. Call this when the thread starts.
     pub fn enter(self) {
         self.0.enter();
-        strangers::enter_bay();
+        foreign_threads::register_bay_thread();
     }
 
-    /// Says that the calling thread, which is marked, ends.
+    /// Removes the mark of the calling thread. Call this when the thread ends.
     pub fn leave() {
-        strangers::leave_bay();
+        foreign_threads::unregister_bay_thread();
     }
 }
 
-/// Asks a module for its manifest and holds that against the descriptor. Runs code of the plugin.
+/// Asks a module for its manifest and checks it against the descriptor. This runs code of the
+/// plugin.
 ///
 /// # Errors
-/// [`Refusal::Manifest`] if it is not one, or says something else than the descriptor.
+/// [`Refusal::Manifest`] if the text is not a manifest, or contradicts the descriptor.
 pub fn read_manifest(module: PluginRef, descriptor: &Descriptor) -> Result<Manifest, Refusal> {
-    probe::check(&received(module.manifest()())?, descriptor)
+    manifest::parse(&manifest::to_text(module.manifest()())?, descriptor)
 }

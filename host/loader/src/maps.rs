@@ -1,56 +1,56 @@
-//! What this process has mapped, as the system tells it: see proc_pid_maps(5).
+//! The memory mappings of this process, from `/proc/self/maps`: see proc_pid_maps(5).
 
 use std::{
     ops::Range,
     path::{Path, PathBuf},
 };
 
-/// The mappings at one moment; empty if they can't be read.
+/// The mappings at one moment. Empty if they cannot be read.
 #[derive(Debug)]
 pub(crate) struct Maps(String);
 
 impl Maps {
-    pub(crate) fn of_now() -> Self {
+    /// Reads the current mappings.
+    pub(crate) fn current() -> Self {
         Self(std::fs::read_to_string("/proc/self/maps").unwrap_or_default())
     }
 
-    /// Whether code of this file is mapped; what can't be known is taken for mapped.
+    /// Returns `true` if code of this file is mapped, or if that cannot be told.
     ///
-    /// Not just any part of it: with `RUST_BACKTRACE` set, a plugin that panics maps its own
-    /// file to name its functions, and never lets go of that. It is a file that is read then,
-    /// no library.
-    pub(crate) fn hold(&self, path: &Path) -> bool {
+    /// Other mappings do not count: with `RUST_BACKTRACE` set, a plugin that panics maps its own
+    /// file as data to find the names of its functions, and keeps that mapping for ever.
+    pub(crate) fn has_code_of(&self, path: &Path) -> bool {
         self.0.is_empty() || path.to_str().is_none() || !self.code(path).is_empty()
     }
 
-    /// Where the code of this file lies.
+    /// Returns the address ranges of this file's code.
     pub(crate) fn code(&self, path: &Path) -> Vec<Range<usize>> {
         self.of(path).filter(|line| is_code(line)).filter_map(addresses).collect()
     }
 
-    /// How much address space this file takes.
+    /// Returns the number of bytes of address space that this file takes.
     pub(crate) fn bytes(&self, path: &Path) -> u64 {
         self.of(path).filter_map(addresses).map(|range| range.len() as u64).sum()
     }
 
-    /// Where any code lies.
+    /// Returns the address ranges of all code.
     pub(crate) fn executable(&self) -> Vec<Range<usize>> {
         self.0.lines().filter(|line| is_code(line)).filter_map(addresses).collect()
     }
 
-    /// The files with code.
+    /// Returns the files that code is mapped from.
     pub(crate) fn libraries(&self) -> impl Iterator<Item = PathBuf> {
         let code = self.0.lines().filter(|line| is_code(line));
         code.filter_map(|line| line.get(line.find('/')?..).map(PathBuf::from))
     }
 
-    /// Where the mapping with this address ends.
+    /// Returns the end of the mapping that contains this address.
     pub(crate) fn end_of(&self, address: usize) -> Option<usize> {
         let mut ranges = self.0.lines().filter_map(addresses);
         ranges.find(|range| range.contains(&address)).map(|range| range.end)
     }
 
-    /// The lines of a file. A copy that was removed has `(deleted)` behind its path.
+    /// Returns the lines of a file. The path of a removed file is followed by `(deleted)`.
     fn of(&self, path: &Path) -> impl Iterator<Item = &str> {
         let path = path.to_str();
         self.0.lines().filter(move |line| path.is_some_and(|path| line.contains(path)))
@@ -61,7 +61,7 @@ fn is_code(line: &str) -> bool {
     line.split_whitespace().nth(1).is_some_and(|rights| rights.contains('x'))
 }
 
-/// The addresses of one line's mapping, `START-END …` in hexadecimal.
+/// Parses the addresses of a line, `START-END …` in hexadecimal.
 fn addresses(line: &str) -> Option<Range<usize>> {
     let (start, end) = line.split_whitespace().next()?.split_once('-')?;
     let address = |text| usize::from_str_radix(text, 16).ok();

@@ -1,210 +1,218 @@
-//! A child process that loads a library first: a damaged one kills its loader.
+//! A child process that loads a library before the host does, because a damaged library can
+//! kill the process that loads it.
 //!
-//! The child inherits nothing, is held within limits ([`confine`]), loads the library,
-//! asks for its manifest, unloads it, and ends. What it says counts only behind a
-//! number that it was told before it loaded anything, and only if it came to a good
-//! end. It is killed with all its kin when its time is over, or when it ended.
+//! The child inherits nothing, is held within limits ([`confine`]), loads the library, asks it
+//! for its manifest, unloads it, and exits. Its answer counts only behind a random number that
+//! the child was told before it loaded anything, and only if the child exited successfully. The
+//! child and all processes that it started are killed when its time is over, or when it exited.
 //!
-//! This keeps mistakes and damage away from the host, and what is hostile in a simple
-//! way. It is no sandbox: a library that behaves as long as it is probed gets in, and
-//! one that wants to can find the number in its own memory and lie. What may be loaded
-//! at all is for the trust mode to say.
+//! The probe protects the host from mistakes, from damage, and from simple malice. It is no
+//! sandbox: a library that behaves well in the probe is loaded, and a hostile library can find
+//! the random number in its own memory and forge an answer. Which libraries may be loaded at all
+//! is decided by the trust mode.
 
 mod child;
 mod confine;
 mod descriptors;
-mod kin;
-mod process;
-mod traces;
+mod error;
+mod exchange;
+mod handshake;
+mod process_group;
+mod process_state;
 
 use std::{
+    io,
     path::{Path, PathBuf},
+    process::ExitStatus,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use hotbay_plugin_api::Manifest;
+use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use super::{
-    Descriptor, Refusal,
-    elf::entry_symbol,
-    texts::{find_odd, is_name},
+use crate::{
+    Descriptor, Refusal, RefusalCode, blocking::run_on_thread, elf::entry_symbol, manifest,
 };
-use kin::describe;
-use process::{Ended, Talk, Watched};
+use exchange::{Exchange, Outcome};
+use process_group::describe;
 
 pub use child::serve;
+pub use error::ProbeError;
 
-/// The first argument that makes a program a probe; the library's path follows.
+/// The first argument of a program that is started as a probe. The path of the library follows;
+/// without a path, the program only has to answer the handshake.
 ///
-/// The `hotbay` binary answers to it. Another program that embeds the host does
-/// so by calling [`serve`] first thing in `main`, or names a `hotbay` binary in
-/// its [`LoaderConfig`](super::LoaderConfig).
+/// The `hotbay` binary serves it. Another program that embeds the host serves it by calling
+/// [`serve`] first thing in `main`, or names a `hotbay` binary in its
+/// [`LoaderConfig`](crate::LoaderConfig).
 pub const PROBE_ARGUMENT: &str = "__probe";
 
-/// What the child is told, on its standard input.
+/// What the host writes to the standard input of a child that is to load a library.
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
-    /// What its answer has to begin with.
+    /// The random number that the answer must begin and end with.
     nonce: String,
-    /// The symbol behind which the library's module is found.
+    /// The symbol of the library's module.
     entry: String,
-    /// Who asks; when that process is gone, so is the child.
+    /// The process id of the host. The child exits when that process is gone.
     parent: i32,
-    /// How much processor time it may use.
+    /// The processor time that the child may use.
     cpu_seconds: u64,
-    /// How many bytes it may map.
+    /// The number of bytes that the child may map.
     memory: u64,
 }
 
-/// What the child says.
+/// What the child writes to its standard output, between two copies of the nonce.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
-    Good(Good),
-    Refused { code: String, text: String },
+    /// The program serves the probe. This answers a handshake.
+    Ready { api_version: u32 },
+    /// The library can be loaded.
+    Good { manifest: String, unconfined: Option<String> },
+    /// The library, or the child itself, failed.
+    Refused { code: RefusalCode, text: String },
 }
 
-/// A library that loads.
-#[derive(Debug, Serialize, Deserialize)]
-struct Good {
-    manifest: String,
-    /// Why the child was less confined than it should be.
-    unconfined: Option<String>,
-}
-
-/// How to probe.
+/// Starts probes.
 #[derive(Debug)]
 pub(crate) struct Probe {
-    program: PathBuf,
+    /// The probe program; `None` for the running program.
+    program: Option<PathBuf>,
     limit: Duration,
     memory: u64,
-    /// So many at a time that a busy machine doesn't make good libraries late.
+    /// Limits the number of concurrent children, so that a busy machine does not make a good
+    /// library miss its time limit.
     permits: Semaphore,
 }
 
 impl Probe {
-    /// Without a program, this very one: as it was started, even if its file was exchanged since.
     pub(crate) fn new(program: Option<PathBuf>, limit: Duration, memory: u64) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            program: program.unwrap_or_else(|| "/proc/self/exe".into()),
-            limit,
-            memory,
-            permits: Semaphore::new(2 * cores),
-        }
+        Self { program, limit, memory, permits: Semaphore::new(2 * cores) }
     }
 
-    /// Has a child load the staged library, and gives the manifest that it brings.
-    pub(crate) async fn run(&self, staged: &Path, of: &Descriptor) -> Result<Manifest, Refusal> {
-        if child::is_meant() {
-            let text = "this program was started as a probe and did not become one; call \
-                        `hotbay::loader::serve_probe` first thing in `main`";
-            return Err(Refusal::NoProbe(text.to_owned()));
-        }
-        let failed = |error: &dyn std::fmt::Display| {
-            Refusal::NoProbe(format!("{}: {error}", self.program.display()))
-        };
+    /// Returns the path of the probe program. The running program is started as it was started
+    /// itself, even if its file was replaced since.
+    fn program(&self) -> PathBuf {
+        self.program.clone().unwrap_or_else(|| "/proc/self/exe".into())
+    }
+
+    /// Lets a child load the staged library, and returns the library's manifest.
+    pub(crate) async fn run(
+        &self,
+        staged: &Path,
+        descriptor: &Descriptor,
+    ) -> Result<Manifest, Refusal> {
+        let failed = |source| Refusal::NoProbe(self.cannot_start(source));
         let request = Request {
-            nonce: nonce().map_err(|error| failed(&error))?,
-            entry: entry_symbol(of),
+            nonce: nonce().map_err(failed)?,
+            entry: entry_symbol(descriptor),
             parent: rustix::process::getpid().as_raw_nonzero().get(),
             cpu_seconds: self.limit.as_secs() + 2,
             memory: self.memory,
         };
-        let talk = Talk {
-            program: self.program.clone(),
-            staged: staged.to_owned(),
-            request: serde_json::to_vec(&request).map_err(|error| failed(&error))?,
+        let exchange = Exchange {
+            program: self.program(),
+            library: Some(staged.to_owned()),
+            request: serde_json::to_vec(&request).map_err(|error| failed(error.into()))?,
             limit: self.limit,
         };
-        // The semaphore is never closed.
-        let _permit = self.permits.acquire().await.map_err(|error| failed(&error))?;
-        let ended = Watched::start(talk).await.map_err(|error| failed(&error))?;
-        let (output, status) = match ended {
-            Ended::Itself { output, status } => (output, status),
-            Ended::Late => return Err(Refusal::ProbeTimeout { limit: self.limit }),
-            Ended::TooMuch => {
-                return Err(Refusal::Manifest("it is larger than a megabyte".to_owned()));
+        // The semaphore is never closed, so acquiring it does not fail.
+        let permit = self.permits.acquire().await;
+        let _permit = permit.map_err(|error| failed(io::Error::other(error)))?;
+        match run_until_dropped(exchange).await.map_err(failed)? {
+            Outcome::Exited { output, status } => {
+                judge(&output, status, &request.nonce, descriptor)
             }
-        };
-        let Some((answer, end)) = parse(&output, &request.nonce) else {
-            return Err(Refusal::ProbeCrashed(describe(status)));
-        };
-        if end == End::Broken || !status.success() {
-            let how = format!("{}, when it was unloaded", describe(status));
-            return Err(Refusal::ProbeCrashed(how));
-        }
-        match answer {
-            Answer::Good(Good { manifest, unconfined }) => {
-                if let Some(reason) = unconfined {
-                    tracing::warn!(reason, "the probe is less confined here than it should be");
-                }
-                check(&manifest, of)
+            Outcome::TimedOut => Err(Refusal::ProbeTimeout { limit: self.limit }),
+            Outcome::TooMuchOutput => {
+                Err(Refusal::Manifest("it is larger than a megabyte".to_owned()))
             }
-            Answer::Refused { code, text } => Err(match code.as_str() {
-                "linking" => Refusal::Linking(text),
-                "layout" => Refusal::Layout(text),
-                "manifest" => Refusal::Manifest(text),
-                "meddling" => Refusal::Meddling(text),
-                _ => Refusal::NoProbe(text),
-            }),
         }
+    }
+
+    fn cannot_start(&self, source: io::Error) -> ProbeError {
+        ProbeError::Start { program: self.program(), source }
     }
 }
 
-/// A number that nobody guesses.
-fn nonce() -> std::io::Result<String> {
+/// Runs an exchange on a thread of its own, and kills the child soon if this future is dropped.
+///
+/// All of an exchange happens on one thread, because the kernel kills the child when the thread
+/// that started it ends.
+async fn run_until_dropped(exchange: Exchange) -> io::Result<Outcome> {
+    struct CancelOnDrop(Arc<AtomicBool>);
+    impl Drop for CancelOnDrop {
+        fn drop(&mut self) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let guard = CancelOnDrop(Arc::default());
+    let is_cancelled = Arc::clone(&guard.0);
+    run_on_thread(move || exchange.run(&is_cancelled)).await?
+}
+
+/// Decides from the output and the exit status of a child whether the library may be loaded.
+fn judge(
+    output: &[u8],
+    status: ExitStatus,
+    nonce: &str,
+    descriptor: &Descriptor,
+) -> Result<Manifest, Refusal> {
+    let Some((answer, end)) = parse(output, nonce) else {
+        return Err(Refusal::ProbeCrashed(describe(status)));
+    };
+    if end == End::Missing || !status.success() {
+        let how = format!("{}, when it was unloaded", describe(status));
+        return Err(Refusal::ProbeCrashed(how));
+    }
+    Err(match answer {
+        Answer::Good { manifest, unconfined } => {
+            if let Some(reason) = unconfined {
+                tracing::warn!(reason, "the probe is less confined here than it should be");
+            }
+            return manifest::parse(&manifest, descriptor);
+        }
+        Answer::Refused { code: RefusalCode::Linking, text } => Refusal::Linking(text),
+        Answer::Refused { code: RefusalCode::Layout, text } => Refusal::Layout(text),
+        Answer::Refused { code: RefusalCode::Manifest, text } => Refusal::Manifest(text),
+        Answer::Refused { code: RefusalCode::Meddling, text } => Refusal::Meddling(text),
+        Answer::Refused { text, .. } => Refusal::NoProbe(ProbeError::Child(text)),
+        Answer::Ready { .. } => {
+            Refusal::NoProbe(ProbeError::Child("it answered another question".to_owned()))
+        }
+    })
+}
+
+/// Returns a random number that nobody can guess.
+fn nonce() -> io::Result<String> {
     let mut bytes = [0; 16];
-    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-    debug_assert_eq!(filled, bytes.len(), "so few bytes come at once");
+    let filled = getrandom(&mut bytes, GetRandomFlags::empty())?;
+    debug_assert_eq!(filled, bytes.len(), "the kernel returns up to 256 bytes at once");
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
-/// Whether the child got to its last word, the nonce once more.
+/// Whether the output of a child ends with the nonce, which is the last thing that a child
+/// writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    Whole,
-    Broken,
+    Reached,
+    Missing,
 }
 
+/// Parses the output of a child. Returns `None` if it does not begin with the nonce and an
+/// answer.
 fn parse(output: &[u8], nonce: &str) -> Option<(Answer, End)> {
-    let said = output.strip_prefix(nonce.as_bytes())?;
-    let (said, end) = match said.strip_suffix(nonce.as_bytes()) {
-        Some(said) => (said, End::Whole),
-        None => (said, End::Broken),
+    let answer = output.strip_prefix(nonce.as_bytes())?;
+    let (answer, end) = match answer.strip_suffix(nonce.as_bytes()) {
+        Some(answer) => (answer, End::Reached),
+        None => (answer, End::Missing),
     };
-    Some((serde_json::from_slice(said).ok()?, end))
-}
-
-/// Reads a manifest and holds it against the descriptor.
-pub(crate) fn check(json: &str, descriptor: &Descriptor) -> Result<Manifest, Refusal> {
-    if json.is_empty() {
-        return Err(Refusal::Manifest("it panicked while it was made".to_owned()));
-    }
-    let manifest: Manifest =
-        serde_json::from_str(json).map_err(|error| Refusal::Manifest(error.to_string()))?;
-    if manifest.name != descriptor.name {
-        let (a, b) = (&manifest.name, &descriptor.name);
-        return Err(Refusal::Manifest(format!("it says {a}, the descriptor says {b}")));
-    }
-    let json: serde_json::Value =
-        serde_json::from_str(json).map_err(|error| Refusal::Manifest(error.to_string()))?;
-    if let Some(odd) = find_odd(&json) {
-        return Err(Refusal::Manifest(format!("it has a control character in {odd:?}")));
-    }
-    let mut names: Vec<_> = manifest.components.iter().map(|it| ("component", &it.name)).collect();
-    names.extend(manifest.tasks.iter().map(|task| ("task", &task.name)));
-    names.extend(manifest.task_kinds.iter().map(|kind| ("task kind", &kind.name)));
-    if let Some((what, name)) = names.iter().find(|(_, name)| !is_name(name)) {
-        return Err(Refusal::Manifest(format!("a {what} is named {name:?}")));
-    }
-    names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Refusal::Manifest(format!("two {}s are named {}", pair[0].0, pair[0].1))),
-        None => Ok(manifest),
-    }
+    Some((serde_json::from_slice(answer).ok()?, end))
 }
 
 #[cfg(test)]

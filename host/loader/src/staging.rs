@@ -1,10 +1,8 @@
-//! A private copy of a library under a name that was never used before.
+//! Private copies of libraries, each under a name that was never used before.
 //!
-//! `dlopen` of a path, a hard link or a re-used inode that it knows returns the
-//! library that it has, and overwriting a mapped file kills the process. So what
-//! is loaded is always a copy, and its name says hash and generation.
-
-mod home;
+//! `dlopen` returns the library that is loaded already if it knows the path, a hard link or a
+//! reused inode, and overwriting a mapped file kills the process. So the host always loads a
+//! copy, whose name consists of its hash and a number.
 
 use std::{
     fs::{self, OpenOptions},
@@ -15,58 +13,59 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{
+use crate::{
     Refusal,
-    access::{self, Source},
+    access::{self, CheckedFile},
+    staging_folder::StagingFolder,
 };
-use home::Home;
 
-/// Where the copies are.
+/// The private copies of one host.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    home: Home,
+    folder: StagingFolder,
 }
 
-/// One copy. The file goes when this is dropped.
+/// One private copy. Dropping the value removes the file.
 #[derive(Debug)]
 pub(crate) struct Staged {
     pub(crate) path: PathBuf,
-    /// SHA-256 of the content, in hexadecimal.
+    /// The SHA-256 of the content, in hexadecimal.
     pub(crate) hash: String,
     size: u64,
 }
 
 impl Staging {
-    /// In a folder of its own in `parent`, by default the system's for temporary files.
+    /// Creates a folder for copies in `parent`, or in the system's temporary folder.
     pub(crate) fn new(parent: Option<&Path>) -> io::Result<Self> {
-        let home = match parent {
-            Some(parent) => Home::new(parent)?,
-            None => Home::new(&std::env::temp_dir())?,
+        let folder = match parent {
+            Some(parent) => StagingFolder::new(parent)?,
+            None => StagingFolder::new(&std::env::temp_dir())?,
         };
-        Ok(Self { home })
+        Ok(Self { folder })
     }
 
-    /// Copies a file here and hashes what it copies: those bytes, no others, are loaded.
-    /// `also` gets them as well, piece by piece.
+    /// Copies a file and hashes the copied bytes, so that the hash is that of the bytes that are
+    /// loaded. Each piece of the file is given to `inspect` as well.
     pub(crate) fn copy(
         &self,
-        mut from: Source,
+        mut from: CheckedFile,
         number: u64,
-        mut also: impl FnMut(&[u8]),
+        mut inspect: impl FnMut(&[u8]),
     ) -> Result<Staged, Refusal> {
-        let path = self.home.path().join(format!("{number}.so"));
-        let failed = |error: io::Error| Refusal::Host(format!("{}: {error}", path.display()));
+        let path = self.folder.path().join(format!("{number}.so"));
+        let failed =
+            |source| Refusal::Host { operation: format!("writing {}", path.display()), source };
         let mut options = OpenOptions::new();
         let mut file =
             options.write(true).create_new(true).mode(0o500).open(&path).map_err(failed)?;
-        // Made before anything can fail, so that half a copy goes as well.
+        // Created before anything can fail, so that an incomplete copy is removed as well.
         let mut staged = Staged { path: path.clone(), hash: String::new(), size: 0 };
         staged.hash = hash(&mut from, |piece| {
             staged.size += piece.len() as u64;
-            also(piece);
+            inspect(piece);
             file.write_all(piece).map_err(failed)
         })?;
-        let named = self.home.path().join(format!("{}-{number}.so", &staged.hash[..16]));
+        let named = self.folder.path().join(format!("{}-{number}.so", &staged.hash[..16]));
         fs::rename(&path, &named).map_err(failed)?;
         staged.path = named;
         Ok(staged)
@@ -74,8 +73,8 @@ impl Staging {
 }
 
 impl Staged {
-    /// Refuses a copy that is not what was checked any more. The probe ran code of it as
-    /// this very user, who may write here.
+    /// Refuses a copy whose content has changed. The probe ran code of the library as this user,
+    /// who can write to the copy.
     pub(crate) fn verify(&self) -> Result<(), Refusal> {
         let mut found = access::open(&self.path, self.size).map_err(|_| Refusal::Changed)?;
         match hash(&mut found, |_| Ok(())) {
@@ -88,16 +87,16 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(%error, path = %self.path.display(), "a staged copy stays");
+            tracing::debug!(%error, path = %self.path.display(), "a private copy can't be removed");
         }
     }
 }
 
-/// The SHA-256 of a file in hexadecimal; `also` gets its bytes piece by piece, so that
-/// a large one takes no more memory than a small one.
+/// Returns the SHA-256 of a file, in hexadecimal. The file is read and given to `consume` in
+/// pieces, so that a large file takes no more memory than a small one.
 fn hash(
-    file: &mut Source,
-    mut also: impl FnMut(&[u8]) -> Result<(), Refusal>,
+    file: &mut CheckedFile,
+    mut consume: impl FnMut(&[u8]) -> Result<(), Refusal>,
 ) -> Result<String, Refusal> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
@@ -107,7 +106,7 @@ fn hash(
             return Ok(format!("{:x}", hash.finalize()));
         }
         hash.update(piece);
-        also(piece)?;
+        consume(piece)?;
     }
 }
 
@@ -119,7 +118,7 @@ mod tests {
 
     fn staged() -> (Staging, Staged) {
         let staging = Staging::new(None).unwrap();
-        let source = staging.home.path().join("source");
+        let source = staging.folder.path().join("source");
         fs::write(&source, b"abc").unwrap();
         let staged = staging.copy(access::open(&source, 10).unwrap(), 7, |_| {}).unwrap();
         (staging, staged)
@@ -142,11 +141,11 @@ mod tests {
         assert!(staged.verify().is_ok());
         fs::set_permissions(&staged.path, fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(&staged.path, b"abd").unwrap();
-        assert_eq!(staged.verify().unwrap_err().code(), "changed");
-        let other = staging.home.path().join("other");
+        assert_eq!(staged.verify().unwrap_err().code().as_str(), "changed");
+        let other = staging.folder.path().join("other");
         fs::write(&other, b"abc").unwrap();
         fs::remove_file(&staged.path).unwrap();
         std::os::unix::fs::symlink(other, &staged.path).unwrap();
-        assert_eq!(staged.verify().unwrap_err().code(), "changed");
+        assert_eq!(staged.verify().unwrap_err().code().as_str(), "changed");
     }
 }

@@ -1,16 +1,18 @@
-//! Who vouches for a file: a pin, a signature, or nobody.
+//! Decides whether a file is trusted, because of a pin or a signature.
 //!
-//! * A **pin** is the SHA-256 of a file that somebody looked at and found good.
-//! * A **signature** lies beside the file, as `minisign -S` makes it: `libhello.so.minisig`
-//!   for `libhello.so`. It counts if it was made with one of the keys that are listed.
+//! * A **pin** is the SHA-256 of a file that somebody inspected and found good.
+//! * A **signature** is a file beside the library, as `minisign -S` writes it:
+//!   `libhello.so.minisig` for `libhello.so`. It counts if it was made with one of the trusted
+//!   keys.
 //!
-//! What that means for the file is the mode's to say, but for one case: a file that carries
-//! a broken signature is not what its author made, and is refused in every mode. A
-//! signature with a key that is not listed can't be judged, and counts as none.
+//! The trust mode decides what happens to a file with neither, with one exception: a file with a
+//! broken signature is not what its author made, and is refused in every mode. A signature with an
+//! unknown key cannot be verified and is treated as missing.
 //!
-//! A pin and a signature tell whose a file is, not that it is the latest: an older build
-//! that was signed once stays good.
+//! A pin or a signature proves where a file comes from, not that it is the latest build: an older
+//! build that was signed stays trusted.
 
+mod pin_file;
 mod pins;
 mod signature;
 
@@ -20,41 +22,39 @@ use serde::{Deserialize, Serialize};
 
 use hotbay_config::TrustMode;
 
-use super::Refusal;
+use crate::Refusal;
 
-pub use pins::{Added, Pin, Pins, PinsError};
+pub use pin_file::{PinChange, PinsError};
+pub use pins::{Pin, Pins};
 pub use signature::{Key, KeyError};
 
-pub(crate) use signature::{Examiner, Signature, Signed};
+pub(crate) use signature::{Signature, SignatureStatus, SignatureVerifier};
 
-/// The codes of refusals that another trust, another pin or another signature may lift.
-pub const TRUST_REFUSALS: [&str; 4] = ["bad-signature", "pin-mismatch", "unknown-key", "untrusted"];
-
-/// Whom a host trusts, and what it does about all others. Without any, everybody.
+/// The trust policy of a host. The default accepts every file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trust {
-    /// What is done about the others.
+    /// What happens to a file with neither a pin nor a valid signature.
     pub mode: TrustMode,
-    /// The builds that are known to be good.
+    /// The hashes of the builds that are trusted.
     pub pins: Pins,
-    /// The keys whose signatures count.
+    /// The keys whose signatures are trusted.
     pub keys: Vec<Key>,
 }
 
-/// Who vouches for a file.
+/// Why a file is trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "by")]
 pub enum TrustedBy {
-    /// Its build is pinned.
+    /// The hash of the file is pinned.
     Pin,
-    /// It was signed with a key that is listed.
+    /// The file has a valid signature with a trusted key.
     Signature {
         /// The key's id, as minisign shows it.
         key: String,
-        /// What was signed along with it.
+        /// The trusted comment, which is signed together with the file.
         comment: String,
     },
-    /// Nobody.
+    /// Nobody vouches for the file.
     Nobody,
 }
 
@@ -68,36 +68,36 @@ impl fmt::Display for TrustedBy {
     }
 }
 
-/// What was found out about a file that may be loaded.
+/// The decision that a file may be loaded.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) trusted_by: TrustedBy,
-    /// Why `enforce` would refuse it, if anybody wants to know.
+    /// Why the mode `enforce` would refuse the file. Present only in the mode `warn`.
     pub(crate) doubt: Option<Refusal>,
 }
 
 impl Trust {
-    /// Whether a file of this name and content may be loaded.
+    /// Decides whether a file with this name, hash and signature may be loaded.
     pub(crate) fn judge(
         &self,
         file: &OsStr,
         hash: &str,
-        signed: Signed,
+        signature: SignatureStatus,
     ) -> Result<Verdict, Refusal> {
-        if let Signed::Well { key, comment } = signed {
+        if let SignatureStatus::Valid { key, comment } = signature {
             let trusted_by = TrustedBy::Signature { key, comment };
             return Ok(Verdict { trusted_by, doubt: None });
         }
-        if self.pins.hold(hash) {
+        if self.pins.contains(hash) {
             return Ok(Verdict { trusted_by: TrustedBy::Pin, doubt: None });
         }
-        let pinned = file.to_str().and_then(|file| self.pins.of(file));
-        let refusal = match (pinned, signed) {
+        let pinned = file.to_str().and_then(|file| self.pins.hash_of(file));
+        let refusal = match (pinned, signature) {
             (Some(pinned), _) => {
                 Refusal::PinMismatch { pinned: pinned.to_owned(), found: hash.to_owned() }
             }
-            (None, Signed::ByAnother { key }) => Refusal::UnknownKey { key },
-            (None, Signed::Not | Signed::Well { .. }) => Refusal::Untrusted,
+            (None, SignatureStatus::UnknownKey { key }) => Refusal::UnknownKey { key },
+            (None, SignatureStatus::Missing | SignatureStatus::Valid { .. }) => Refusal::Untrusted,
         };
         let doubt = match self.mode {
             TrustMode::Off => None,

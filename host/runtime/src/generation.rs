@@ -16,8 +16,8 @@ use hotbay_plugin_api::{
 };
 
 use hotbay_loader::{
-    Descriptor, Inspected, LoadError, Loader, MappedLibrary, ReadyLibrary, Refusal, Remains,
-    ThreadMark, connect_log, read_manifest,
+    Descriptor, Inspected, LoadError, Loader, MappedLibrary, ReadyLibrary, Refusal,
+    RetainedLibrary, ThreadMark, connect_log, read_manifest,
 };
 
 use super::{
@@ -77,7 +77,7 @@ pub enum Closed {
     },
     /// Its bay ended, but threads outside of it run its code, or keep it mapped by a
     /// thread-local with a destructor. It goes when they let it, see [`sweep`](hotbay_loader::sweep).
-    Kept(Remains),
+    Kept(RetainedLibrary),
 }
 
 impl Generation {
@@ -275,7 +275,7 @@ impl Generation {
 impl Parts {
     fn note_loaded(&self) {
         if let Some(library) = &self.mapped {
-            library.note_loaded();
+            library.mark_loaded();
         }
     }
 
@@ -348,8 +348,10 @@ impl fmt::Debug for Generation {
 }
 
 fn open_bay(config: &BayConfig, mark: ThreadMark) -> Result<Bay, Refusal> {
-    Bay::open_for(config, mark)
-        .map_err(|error| Refusal::Host(format!("no threads for its bay: {error}")))
+    Bay::open_for(config, mark).map_err(|error| Refusal::Host {
+        operation: "no threads for its bay".to_owned(),
+        source: error,
+    })
 }
 
 fn empty(descriptor: &Descriptor) -> Manifest {

@@ -24,7 +24,7 @@ pub(super) async fn list(folder: &Path, output: Output) -> ExitCode {
     };
     let (mut plugins, mut refused) = (Vec::new(), Vec::new());
     for file in files {
-        match loader.inspect(&file.path, &Arc::default()).await {
+        match loader.inspect(&file, &Arc::default()).await {
             Ok(plugin) => plugins.push(plugin),
             Err(error) => refused.push(error),
         }
@@ -85,8 +85,7 @@ pub(super) async fn inspect(path: &Path, output: Output) -> ExitCode {
 }
 
 fn loader() -> Result<Loader, ExitCode> {
-    Loader::new(LoaderConfig::default())
-        .map_err(|error| fail(&format!("cannot make a staging folder: {error}")))
+    Loader::new(LoaderConfig::default()).map_err(|error| fail(&error.to_string()))
 }
 
 fn to_json(plugin: &Inspected) -> Value {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hotbay_config::Config;
-use hotbay_loader::{Quarantine, ReleaseError};
+use hotbay_store::quarantine::{Quarantine, ReleaseError};
 use serde_json::json;
 
 use super::{Output, WRONG_CONFIGURATION, fail, inspect::table};

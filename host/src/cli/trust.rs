@@ -8,7 +8,7 @@ use std::{
 
 use hotbay_config::Trust as Written;
 use hotbay_daemon::{pins_finding, read_keys};
-use hotbay_loader::{Added, Loader, LoaderConfig, Pin, Pins, Trust, TrustMode};
+use hotbay_loader::{Loader, LoaderConfig, Pin, PinChange, Pins, Trust, TrustMode};
 
 use super::{WRONG_CONFIGURATION, fail};
 
@@ -44,15 +44,17 @@ async fn pin(file: &Path, config: Option<&Path>) -> Result<(), ExitCode> {
     let name = name.ok_or_else(|| fail(&format!("{}: its name is no text", file.display())))?;
     let pin = Pin::new(Some(name.to_owned()), checked.hash());
     let pin = pin.ok_or_else(|| fail("its hash can't be written"))?;
-    let added = Pins::add(&written.pins_file, &pin)
+    let change = Pins::add(&written.pins_file, &pin)
         .map_err(|error| refuse(&pins_finding(&written.pins_file, &error)))?;
     let build = format!("{} {}", checked.descriptor.name, checked.descriptor.version);
     let (hash, pins) = (checked.hash(), written.pins_file.display());
-    match added {
-        Added::New => println!("{pins}: pinned {name} ({build}), SHA-256 {hash}"),
-        Added::Known => println!("{pins}: {name} ({build}) was pinned already, SHA-256 {hash}"),
-        Added::Instead { of } => println!(
-            "{pins}: pinned {name} ({build}), SHA-256 {hash}\n  instead of the build {of}, which \
+    match change {
+        PinChange::Added => println!("{pins}: pinned {name} ({build}), SHA-256 {hash}"),
+        PinChange::Unchanged => {
+            println!("{pins}: {name} ({build}) was pinned already, SHA-256 {hash}")
+        }
+        PinChange::Replaced { previous } => println!(
+            "{pins}: pinned {name} ({build}), SHA-256 {hash}\n  instead of the build {previous}, which \
              is trusted no more"
         ),
     }

@@ -1,4 +1,5 @@
-//! The one writer of files that are there as a whole or not at all, also after a power cut.
+//! The one writer of durable files: a file has its old content or its new content, also after a
+//! power failure, and never a part of either.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
@@ -9,17 +10,17 @@ use std::{
 
 use serde::Serialize;
 
-/// Makes a folder, and those above it, that only this user can look into. An existing folder
-/// stays as it is.
+/// Creates a folder and its missing parents, readable by this user only. An existing folder is
+/// left unchanged.
 ///
 /// # Errors
-/// If the folder cannot be made.
+/// If the folder cannot be created.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Replaces a file by these bytes. A reader sees the old content or the new content, and
-/// the new content is on the disk when this function returns.
+/// Replaces the content of a file. A concurrent reader sees the old content or the new content,
+/// and the new content is on the disk when this function returns.
 ///
 /// An existing file keeps its mode; a new one gets `mode`.
 ///
@@ -34,11 +35,12 @@ pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     new.as_file().set_permissions(Permissions::from_mode(mode))?;
     new.as_file().sync_all()?;
     new.persist(path)?;
-    // The name is as durable as the content only then.
+    // Only this makes the new directory entry as durable as the content.
     File::open(folder)?.sync_all()
 }
 
-/// Replaces a file that only this user can read by a value, as JSON for people.
+/// Replaces the content of a file by a value as indented JSON. A new file is readable by this
+/// user only.
 ///
 /// # Errors
 /// As [`replace`].
@@ -48,20 +50,20 @@ pub fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     replace(path, 0o600, &content)
 }
 
-/// Appends one line to a file. A file of more than `most` bytes is set aside first, under
-/// its name with `.old` behind it.
+/// Appends one line to a file. A file of more than `max_bytes` bytes is first renamed to its name
+/// with the suffix `.old`.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn append_line(path: &Path, line: &[u8], most: u64) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|file| file.len() > most) {
+pub fn append_line(path: &Path, line: &[u8], max_bytes: u64) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|file| file.len() > max_bytes) {
         let mut old = path.as_os_str().to_owned();
         old.push(".old");
         fs::rename(path, old)?;
     }
     let mut file = OpenOptions::new().append(true).read(true).create(true).open(path)?;
     let mut whole = Vec::with_capacity(line.len() + 2);
-    // A host that was killed may have left half a line.
+    // A host that was killed may have left an incomplete line. The new line must not join it.
     let length = file.metadata()?.len();
     if length > 0 {
         let mut last = [0];

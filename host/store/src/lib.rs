@@ -1,7 +1,14 @@
-//! What outlives a host: durable files, and the records that stand in them.
+//! What a host keeps on disk: one writer of durable files, and the records in such files.
+//!
+//! Every record is a file in the state folder of a host: the [`quarantine`], the history of
+//! [`crashes`], and one [`record`] for each replacement. People read these files, so each is JSON
+//! with times in RFC 3339. A crate that keeps a further record puts it here and writes it
+//! through [`durable`].
 
 #![forbid(unsafe_code)]
 
+pub mod crashes;
 pub mod durable;
+pub mod quarantine;
 pub mod record;
 pub mod rfc3339;

@@ -1,4 +1,7 @@
-//! What is kept of each replacement.
+//! The record of each replacement of a plugin: `replacements.jsonl` in the state folder.
+//!
+//! Each line is one record. A line that cannot be parsed was cut short when a host was killed,
+//! and a reader skips it.
 
 use std::{
     collections::VecDeque,
@@ -13,58 +16,58 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 
-/// How many records are kept in memory.
-const KEPT: usize = 100;
+/// The number of records that are kept in memory.
+const MAX_IN_MEMORY: usize = 100;
 
-/// How large the file may grow before it is put aside, in bytes.
-const MOST: u64 = 4 << 20;
+/// The size in bytes beyond which the file is renamed and a new one is begun.
+const MAX_BYTES: u64 = 4 << 20;
 
-/// One replacement of a plugin by another build of it, however it ended.
+/// The record of one replacement of a plugin by another build, whether it succeeded or not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Replacement {
-    /// When it was over, RFC 3339, UTC.
+    /// When the replacement ended, in RFC 3339, UTC.
     pub at: String,
-    /// The plugin.
+    /// The name of the plugin.
     pub plugin: String,
-    /// What was in service before.
+    /// The build that was in service before.
     pub from: Build,
-    /// What was to take over.
+    /// The build that was to take over.
     pub to: Build,
-    /// How long its components' inputs were held, in microseconds.
+    /// How long the inputs of the plugin's components were held, in microseconds.
     pub held_us: u64,
-    /// What each component handed over.
+    /// The state that each component handed over.
     pub handed: Vec<Handed>,
-    /// How it ended.
+    /// How the replacement ended.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// What a person should know; present if the new build is not in service.
+    /// The alert for an operator; present if the new build is not in service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alert: Option<String>,
-    /// What else there is to say.
+    /// Further remarks for an operator.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// One build of a plugin.
+/// Identifies one build of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
     /// The plugin's version.
     pub version: String,
     /// The SHA-256 of the library, in hexadecimal.
     pub hash: String,
-    /// Its number in this host; absent if it was never loaded.
+    /// The number of the generation in this host; absent if the build was never loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
 }
 
-/// What one component handed over.
+/// The state that one component handed over to its successor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handed {
-    /// The component.
+    /// The name of the component.
     pub component: String,
-    /// The version of its state; absent if it had none.
+    /// The version of the state's format; absent if the component had no state.
     pub version: Option<u32>,
-    /// The size of its state.
+    /// The size of the state in bytes.
     pub bytes: usize,
 }
 
@@ -79,20 +82,20 @@ pub enum Outcome {
         /// The step that failed: `inspect`, `load`, `configuration`, `hold`, `save_state`,
         /// `create`, `restore`, `initialize`, `leaks`.
         step: String,
-        /// Why.
+        /// Why the step failed.
         reason: String,
     },
     /// The new build failed on probation, and the old one is in service again.
     RolledBack {
-        /// Why.
+        /// Why the new build failed.
         reason: String,
     },
 }
 
-/// The records of one host: the last ones in memory, all in a file.
+/// The records of one host: the latest ones in memory, all of them in a file.
 ///
-/// The file is written by a thread of its own, so that a slow disk delays nobody. It is
-/// written to its end when the journal is dropped.
+/// A thread of its own writes the file, so that a slow disk delays nobody. Dropping the journal
+/// waits until every record is written.
 #[derive(Debug, Default)]
 pub struct Journal {
     writer: Option<Writer>,
@@ -100,7 +103,7 @@ pub struct Journal {
     total: u64,
 }
 
-/// The thread that writes, and the way to it.
+/// The thread that writes the file, and the channel to it.
 #[derive(Debug)]
 struct Writer {
     lines: Option<Sender<Line>>,
@@ -110,12 +113,12 @@ struct Writer {
 #[derive(Debug)]
 enum Line {
     Record(Box<Replacement>),
-    /// Answered when everything before it was written.
+    /// A request to be answered when every record before it is written.
     Flush(Sender<()>),
 }
 
 impl Journal {
-    /// A journal that also goes to `replacements.jsonl` in this folder, one line each.
+    /// Creates a journal that appends each record to `replacements.jsonl` in this folder.
     pub fn in_folder(folder: &Path) -> Self {
         let file = folder.join("replacements.jsonl");
         let (lines, received) = mpsc::channel();
@@ -132,7 +135,7 @@ impl Journal {
         }
     }
 
-    /// Adds a record. One that is an alert is logged as an error.
+    /// Adds a record. A record with an alert is logged as an error.
     pub fn add(&mut self, record: Replacement) {
         let Replacement { plugin, held_us, .. } = &record;
         match &record.alert {
@@ -142,7 +145,7 @@ impl Journal {
         self.send(Line::Record(Box::new(record.clone())));
         self.total += 1;
         self.last.push_back(record);
-        if self.last.len() > KEPT {
+        if self.last.len() > MAX_IN_MEMORY {
             self.last.pop_front();
         }
     }
@@ -155,19 +158,19 @@ impl Journal {
         drop(answered.recv());
     }
 
-    /// The last records, the latest at the end.
+    /// Returns the records in memory, the latest at the end.
     pub fn last(&self) -> impl Iterator<Item = &Replacement> {
         self.last.iter()
     }
 
-    /// How many there were in all.
+    /// Returns the number of records that were added to this journal.
     pub fn total(&self) -> u64 {
         self.total
     }
 
     fn send(&self, line: Line) {
         let lines = self.writer.as_ref().and_then(|writer| writer.lines.as_ref());
-        // The thread ends after the sender, so there is somebody to receive it.
+        // The thread runs until the sender is dropped, so the receiver still exists.
         drop(lines.map(|lines| lines.send(line)));
     }
 }
@@ -189,24 +192,24 @@ fn write_all(file: &Path, lines: &Receiver<Line>) {
                     tracing::warn!(%error, file = %file.display(), "a replacement is not on record");
                 }
             }
-            // Whoever asked may have stopped waiting.
+            // The caller of `flush` may have stopped waiting.
             Line::Flush(answer) => drop(answer.send(())),
         }
     }
 }
 
-/// The time of a record.
+/// Returns the current time in the format of [`Replacement::at`].
 pub fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }
 
-/// A duration as a record has it.
+/// Converts a duration into the microseconds of [`Replacement::held_us`].
 pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn write(file: &Path, record: &Replacement) -> io::Result<()> {
-    durable::append_line(file, &serde_json::to_vec(record)?, MOST)
+    durable::append_line(file, &serde_json::to_vec(record)?, MAX_BYTES)
 }
 
 #[cfg(test)]

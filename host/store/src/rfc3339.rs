@@ -1,10 +1,10 @@
-//! Times in files: RFC 3339, UTC, so that people can read them.
+//! Serializes times as RFC 3339 text in UTC, so that people can read them in files.
 
 use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-/// Writes a time as RFC 3339 text, for `#[serde(with)]`.
+/// Serializes a time as RFC 3339 text, for `#[serde(with)]`.
 ///
 /// # Errors
 /// If the serializer refuses the text.
@@ -12,10 +12,10 @@ pub fn serialize<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Er
     to.collect_str(&humantime::format_rfc3339(*time))
 }
 
-/// Reads a time from RFC 3339 text, for `#[serde(with)]`.
+/// Deserializes a time from RFC 3339 text, for `#[serde(with)]`.
 ///
 /// # Errors
-/// If the text is no such time.
+/// If the text is not a time in RFC 3339.
 pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
     let text = String::deserialize(from)?;
     humantime::parse_rfc3339_weak(&text).map_err(D::Error::custom)

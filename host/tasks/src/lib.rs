@@ -1,5 +1,7 @@
 //! The tasks that plugins bring, with what the configuration changes about them.
 
+#![forbid(unsafe_code)]
+
 mod build;
 mod driver;
 mod honour;
@@ -60,10 +62,10 @@ pub struct TaskFactory {
 }
 
 impl TaskFactory {
-    /// Makes these tasks in a generation. None of them runs yet, and no code of the plugin.
+    /// Makes these tasks in a generation. None of them runs yet.
     ///
     /// # Errors
-    /// If the plugin has no such task.
+    /// If the plugin refuses to make one.
     pub fn prepare(
         &self,
         plugin: &Generation,

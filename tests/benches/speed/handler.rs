@@ -12,7 +12,7 @@ use hotbay_plugin_api::{
     Batch, ChannelName, EventTask,
     testing::{TestHost, batch},
 };
-use mean_reversion::MeanReversion;
+use mean_reversion_linked::MeanReversion;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -32,7 +32,7 @@ pub(crate) async fn run() {
     let loader = loader();
     let plugin = load(&loader, "mean-reversion").await;
     let bay = BayConfig { name: "linked".to_owned(), threads: NonZeroUsize::MIN };
-    let same = Generation::linked(mean_reversion::hotbay_plugin(), &bay).await.unwrap();
+    let same = Generation::linked(mean_reversion_linked::hotbay_plugin(), &bay).await.unwrap();
     let loaded = of_plugin(&plugin, &config, &services).await;
     let linked = of_plugin(&same, &config, &services).await;
     let host = TestHost::new()

@@ -79,7 +79,7 @@ impl Host {
         };
         eprintln!("{name} ({took:.1?}): {error}");
         says_what_is_needed(&error, &file);
-        if !kind.codes.contains(&error.refusal.code()) {
+        if !kind.codes.contains(&error.refusal.code().as_str()) {
             return Err(format!("{name}: not {:?}, but {error}", kind.codes));
         }
         if took > self.limit + SLACK {
@@ -103,7 +103,7 @@ impl Host {
         let mut inspected = self.loader.inspect(file, &Arc::default()).await;
         for _ in 0..5 {
             // A limit that is short for what hangs may be so for a busy machine as well.
-            if inspected.as_ref().is_err_and(|it| it.refusal.code() == "probe-timeout") {
+            if inspected.as_ref().is_err_and(|it| it.refusal.code().as_str() == "probe-timeout") {
                 inspected = self.loader.inspect(file, &Arc::default()).await;
             }
         }
@@ -135,7 +135,7 @@ impl Host {
 pub(crate) fn says_what_is_needed(error: &LoadError, file: &Path) {
     assert_eq!(error.path, file);
     let text = error.to_string();
-    let (code, remedy) = (error.refusal.code(), error.refusal.remedy());
+    let (code, remedy) = (error.refusal.code().as_str(), error.refusal.remedy());
     assert!(text.contains(&file.display().to_string()), "{text}");
     assert!(!code.is_empty() && !remedy.is_empty() && text.contains(remedy), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The insides of lists, mappings and enum values, as serde walks them.
+//! Access to the content of lists, mappings and enum values for serde.
 
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess};
@@ -66,7 +66,7 @@ impl<'n, I: Iterator<Item = Named<'n>>> MapAccess<'n> for Entries<'n, '_, I> {
     }
 }
 
-/// An enum value without content: its name.
+/// The name of an enum value without content.
 pub(super) struct Variant<'n>(pub(super) &'n str);
 
 impl<'n> EnumAccess<'n> for Variant<'n> {

@@ -1,4 +1,5 @@
-//! Serde's errors, kept apart instead of in one text, so that they can be told in plain words.
+//! The error type for serde. It keeps the parts of an error, so that they can be put into plain
+//! words.
 
 use std::fmt;
 
@@ -7,17 +8,17 @@ use serde::de::{Expected, Unexpected};
 use crate::diagnostic::Position;
 use crate::wording;
 
-/// Why a value couldn't be read.
+/// Why a value cannot be deserialized.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// What is wrong is in the report already.
+    /// The error is in the report already.
     Reported,
-    /// What is wrong, and where as soon as that is known.
+    /// The error is not in the report yet. It has a position as soon as that is known.
     Problem { at: Option<Position>, message: String, help: String },
 }
 
 impl Error {
-    /// The same error with a place, if it has none yet.
+    /// Adds a position, unless the error has one already.
     pub(crate) fn or_at(self, position: Position) -> Self {
         match self {
             Self::Reported => Self::Reported,

@@ -1,4 +1,4 @@
-//! A configuration while it is being read: what is there, complete or not.
+//! A configuration while it is being read, complete or not.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use crate::entries::{Shutdown, TaskEntry, TimeMode};
 use crate::source::Report;
 use hotbay_plugin_api::Role;
 
-/// The entries that could be read.
+/// The entries that have no error.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(super) plugins: Option<Plugins>,
-    /// Every declared channel; without its declaration if that is wrong.
+    /// Every declared channel. The declaration is `None` if it has an error.
     pub(crate) channels: Vec<(String, Option<ChannelEntry>)>,
     pub(crate) pipeline: Option<PipelineDraft>,
     pub(crate) tasks: Vec<TaskEntry>,
@@ -23,18 +23,18 @@ pub(crate) struct Draft {
     pub(super) shutdown: Shutdown,
 }
 
-/// The pipeline's components that could be read.
+/// The components of the pipeline that have no error.
 #[derive(Debug)]
 pub(crate) struct PipelineDraft {
     pub(super) time: Option<TimeMode>,
     pub(crate) components: Vec<ComponentEntry>,
-    /// Where an entry of each role stands, also one that is wrong.
+    /// The positions of all entries, including those with an error.
     pub(crate) places: Vec<(Role, Position)>,
-    /// Roles whose list couldn't be read, so that its entries can't be counted.
+    /// The roles whose list has an error, so that its entries cannot be counted.
     pub(crate) unreadable: Vec<Role>,
-    /// Whether `components` has all entries of the file.
+    /// Whether `components` contains all entries of the file.
     pub(crate) is_complete: bool,
-    /// Where `pipeline` stands.
+    /// The position of the key `pipeline`.
     pub(crate) key_position: Position,
 }
 
@@ -50,7 +50,7 @@ impl PipelineDraft {
         }
     }
 
-    /// Adds an entry, or the fact that there is one.
+    /// Adds an entry. `None` stands for an entry with an error.
     pub(super) fn add(&mut self, role: Role, node: &Node, entry: Option<ComponentEntry>) {
         self.places.push((role, node.position));
         self.is_complete &= entry.is_some();
@@ -73,7 +73,7 @@ impl PipelineDraft {
 }
 
 impl Draft {
-    /// The configuration, if the report has no error.
+    /// Returns the configuration, if the report has no error.
     pub(crate) fn finish(self, document: Document, report: Report) -> Result<Config, Diagnostics> {
         let Some(plugins) = self.plugins.filter(|_| !report.found.has_errors()) else {
             return Err(report.found);
@@ -94,7 +94,7 @@ impl Draft {
     }
 }
 
-/// The folder to which the relative paths of a file refer.
+/// Returns the folder that relative paths in a file refer to.
 pub(crate) fn base_dir(file: &Path) -> PathBuf {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -102,8 +102,8 @@ pub(crate) fn base_dir(file: &Path) -> PathBuf {
     }
 }
 
-/// Where a host keeps what has to survive it, if its file doesn't say: hidden beside the
-/// file, and not shared with that of another file.
+/// Returns the state folder for a file that does not name one: a hidden folder beside the file,
+/// which no other configuration file shares.
 pub(crate) fn state_folder(file: &Path) -> PathBuf {
     base_dir(file).join(".hotbay").join(file.file_stem().unwrap_or_default())
 }

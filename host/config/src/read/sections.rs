@@ -1,4 +1,4 @@
-//! The sections beside the pipeline.
+//! The sections other than the pipeline.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(super) fn plugins(node: &Node, file: &Path, report: &mut Report) -> Option<P
     })
 }
 
-/// The channels that are declared, and the declaration of each as far as it could be read.
+/// Reads the declared channels. The declaration is `None` if it has an error.
 pub(super) fn channels(node: &Node, report: &mut Report) -> Vec<(String, Option<ChannelEntry>)> {
     let Value::Mapping(entries) = &node.value else {
         let found = wording::found(&de::kind(&node.value));

@@ -1,4 +1,4 @@
-//! Values with rules of their own.
+//! Types for values with their own rules.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
 
-/// A text that says something.
+/// A text that is not blank.
 #[derive(Debug)]
 pub(super) struct Name(pub(super) String);
 
@@ -21,7 +21,7 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// A time such as `5s`, `250ms` or `1h 30m`.
+/// A duration such as `5s`, `250ms` or `1h 30m`.
 #[derive(Debug)]
 pub(super) struct Span(pub(super) Duration);
 
@@ -46,7 +46,7 @@ impl Visitor<'_> for SpanVisitor {
     }
 }
 
-/// A duration that isn't zero.
+/// A duration that is not zero.
 #[derive(Debug)]
 pub(crate) struct LongerThanZero(pub(crate) Duration);
 
@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for LongerThanZero {
     }
 }
 
-/// A mapping whose keys only a plugin knows; nothing at all is an empty one.
+/// A mapping whose keys only a plugin knows. An empty value is an empty mapping.
 #[derive(Debug, Default)]
 pub(crate) struct Settings(serde_json::Map<String, serde_json::Value>);
 

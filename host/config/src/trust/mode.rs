@@ -4,16 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is done about a file that nobody vouches for.
+/// What happens to a file with neither a pin nor a valid signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrustMode {
-    /// It is loaded.
+    /// The file is loaded.
     #[default]
     Off,
-    /// It is loaded, with a warning.
+    /// The file is loaded with a warning.
     Warn,
-    /// It is refused.
+    /// The file is refused.
     Enforce,
 }
 

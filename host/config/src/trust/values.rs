@@ -1,4 +1,4 @@
-//! Keys and pins, as they are written.
+//! Keys and pins as they are written in the configuration.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use data_encoding::BASE64;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess};
 use serde::de::{Unexpected, Visitor};
 
-/// A pin, as the configuration has it.
+/// A pin of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinEntry {
-    /// The name of the pinned file, without folders; `None` if the pin names none.
+    /// The name of the pinned file, without folders. `None` if the pin names no file.
     pub file: Option<String>,
     /// The SHA-256 of the file's content, 64 hexadecimal digits in lower case.
     pub hash: String,
@@ -22,7 +22,7 @@ impl PinEntry {
     }
 }
 
-/// Whether a text is a minisign public key: base64 of 42 bytes that begin with `Ed`
+/// Returns `true` if a text is a minisign public key: base64 of 42 bytes that begin with `Ed`
 /// (<https://jedisct1.github.io/minisign/#public-key-format>).
 fn is_key(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for WrittenKey {
         let text = String::deserialize(deserializer)?;
         match text {
             key if is_key(&key) => Ok(Self::Here(key)),
-            // A key that lost a character is no name of a file.
+            // A key that lost a character must not be taken for the name of a file.
             text if text.trim().is_empty() || (text.starts_with("RW") && text.len() > 40) => {
                 let expected = "a minisign public key, or the path of a file with one";
                 Err(D::Error::invalid_value(Unexpected::Str(&text), &expected))
@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for WrittenKey {
     }
 }
 
-/// `{ libhello.so: HASH }`, with a list of hashes where several builds are good, or `[HASH]`.
+/// Pins as `{ libhello.so: HASH }` or `[HASH]`. A list of hashes pins several builds of a file.
 #[derive(Debug, Default)]
 pub(super) struct Pins(pub(super) Vec<PinEntry>);
 
@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Pins {
     }
 }
 
-/// The pins of one file, or, without one, of all.
+/// Reads the pins of one file, or of all files.
 struct PinsVisitor {
     file: Option<String>,
 }

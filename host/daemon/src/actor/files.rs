@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay_loader::{Inspected, LoadError, Quarantine, Refusal};
+use hotbay_loader::{Inspected, LoadError, Refusal};
+use hotbay_store::quarantine::Quarantine;
 
 use super::{Actor, Event};
 use crate::{

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::LoadedPlugin;
 use crate::status::{BuildState, PluginStatus};
-use hotbay_loader::{Remains, TrustedBy, sweep};
+use hotbay_loader::{RetainedLibrary, TrustedBy, sweep};
 use hotbay_runtime::{
     Closed,
     change::{Seated, call_hook},
@@ -65,7 +65,7 @@ enum Leaked {
     /// Threads or calls that did not end in time: it stays for good.
     Running { threads: usize },
     /// What may go yet.
-    Remains(Remains),
+    Remains(RetainedLibrary),
 }
 
 impl Closing {
@@ -142,7 +142,7 @@ impl Leak {
 
     /// Returns `true` if the library is unmapped by now.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(&self.what, Leaked::Remains(remains) if remains.are_gone())
+        matches!(&self.what, Leaked::Remains(remains) if remains.is_unmapped())
     }
 }
 

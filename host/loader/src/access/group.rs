@@ -1,9 +1,9 @@
-//! Who is in a group, as far as `/etc/passwd` and `/etc/group` say it.
+//! The members of a group, as far as `/etc/passwd` and `/etc/group` tell them.
 //!
-//! Members that only a directory service knows are not seen. A group that is not
-//! in the files at all is taken for one with strangers in it.
+//! Members that only a directory service knows are not seen. A group that is in neither file is
+//! assumed to have other members.
 
-/// Whether nobody but root and this user is in the group.
+/// Returns `true` if root and this user are the only members of the group.
 pub(super) fn is_private(group: u32, user: u32) -> bool {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     decide(group, user, &read("/etc/passwd"), &read("/etc/group"))
@@ -11,7 +11,7 @@ pub(super) fn is_private(group: u32, user: u32) -> bool {
 
 fn decide(group: u32, user: u32, passwd: &str, groups: &str) -> bool {
     const ROOT: u32 = 0;
-    // The lines are name:password:user:group:… and name:password:group:member,member.
+    // The formats are `name:password:user:group:…` and `name:password:group:member,member`.
     let number = |field: Option<&str>| field.and_then(|it| it.parse::<u32>().ok());
     let mut ours = Vec::new();
     for line in passwd.lines() {

@@ -1,4 +1,4 @@
-//! Whether a stranger owns something or could change it.
+//! Whether another user owns a file or folder, or can change it.
 
 use std::os::fd::AsFd;
 
@@ -13,13 +13,15 @@ use crate::Refusal;
 
 const ROOT: u32 = 0;
 
-/// Refuses what a stranger owns or could change. The descriptor is the one of `stat`.
+/// Refuses a file or folder that another user owns or can change. `stat` must be that of the
+/// descriptor.
 pub(super) fn check(descriptor: &impl AsFd, stat: &Stat, place: Place) -> Result<(), Refusal> {
     let user = geteuid().as_raw();
     decide(stat, place, user, |group| !has_acl(descriptor) && is_private(group, user))
 }
 
-/// The decision alone: `is_private` says whether a group's members are no strangers.
+/// Decides from the metadata alone. `is_private` tells whether root and the host's user are the
+/// only members of a group.
 pub(super) fn decide(
     stat: &Stat,
     place: Place,
@@ -31,7 +33,7 @@ pub(super) fn decide(
         return Err(Refusal::ForeignOwner { place, owner, host: user });
     }
     let mode = Mode::from_raw_mode(stat.st_mode);
-    // In a sticky folder everybody can make files, but replace only their own.
+    // In a folder with the sticky bit, users can create files but replace only their own.
     if place == Place::Folder && mode.contains(Mode::SVTX) {
         return Ok(());
     }
@@ -41,12 +43,12 @@ pub(super) fn decide(
     Ok(())
 }
 
-/// Whether an access control list names further users. With one, the group's bits are
-/// the most that anybody named in it may do.
+/// Returns `true` if the file has an access control list. Such a list can give rights to further
+/// users, and the group's permission bits are then the upper limit of these rights.
 fn has_acl(descriptor: &impl AsFd) -> bool {
     match getxattr_query(path_of(descriptor), "system.posix_acl_access") {
         Ok(size) => size > 0,
-        // No list, or a file system that knows none.
+        // The file has no list, or its file system does not support lists.
         Err(Errno::NODATA | Errno::NOTSUP) => false,
         Err(_) => true,
     }

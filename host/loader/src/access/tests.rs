@@ -14,7 +14,7 @@ fn said(place: Place, mode: u32, owner: u32, group: u32) -> &'static str {
     let mut stat = fstat(File::open("/dev/null").unwrap()).unwrap();
     (stat.st_mode, stat.st_uid, stat.st_gid) = (mode, owner, group);
     let decided = decide(&stat, place, 1000, |group| group == 1000);
-    decided.map_or_else(|refusal| refusal.code(), |()| "fine")
+    decided.map_or_else(|refusal| refusal.code().as_str(), |()| "fine")
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn a_user_who_may_write_by_an_access_control_list_counts() {
         list.extend(number.to_le_bytes());
     }
     match setxattr(&path, "system.posix_acl_access", &list, XattrFlags::empty()) {
-        Ok(()) => assert_eq!(refused(&path).code(), "writable-by-others"),
+        Ok(()) => assert_eq!(refused(&path).code().as_str(), "writable-by-others"),
         Err(error) => assert_eq!(error, Errno::NOTSUP, "this file system knows no lists"),
     }
 }
 
 fn read(path: &Path, cap: u64) -> Result<Vec<u8>, Refusal> {
-    open(path, cap).and_then(Source::whole)
+    open(path, cap).and_then(CheckedFile::read_to_end)
 }
 
 fn refused(path: &Path) -> Refusal {
@@ -99,7 +99,11 @@ fn only_a_plain_file_is_read() {
         (PathBuf::from("/"), "not-a-file", "is not a regular file but a folder"),
     ] {
         let refusal = refused(&path);
-        assert_eq!((refusal.code(), refusal.to_string().as_str()), (code, text), "{path:?}");
+        assert_eq!(
+            (refusal.code().as_str(), refusal.to_string().as_str()),
+            (code, text),
+            "{path:?}"
+        );
     }
 }
 
@@ -121,7 +125,7 @@ fn a_file_that_grows_while_it_is_read_is_refused_at_the_cap() {
     fs::write(&path, b"0123456789").unwrap();
     let source = open(&path, 10).unwrap();
     fs::write(&path, b"0123456789a").unwrap();
-    assert_eq!(source.whole().unwrap_err().code(), "too-large");
+    assert_eq!(source.read_to_end().unwrap_err().code().as_str(), "too-large");
 }
 
 #[test]
@@ -134,7 +138,7 @@ fn the_folder_counts_as_much_as_the_file() {
     let mode = |mode| fs::set_permissions(&inner, fs::Permissions::from_mode(mode)).unwrap();
     mode(0o777);
     let refusal = refused(&file);
-    assert_eq!(refusal.code(), "writable-by-others");
+    assert_eq!(refusal.code().as_str(), "writable-by-others");
     assert!(refusal.to_string().starts_with("lies in a folder that can be written"), "{refusal}");
     mode(0o1777);
     assert!(read(&file, 10).is_ok());
@@ -148,9 +152,9 @@ fn exchanging_the_folder_after_it_was_opened_changes_nothing() {
         fs::create_dir(path).unwrap();
         fs::write(path.join("file"), content).unwrap();
     }
-    let folder_of_first = Folder::of(&first.join("file")).unwrap();
+    let folder_of_first = CheckedFolder::of(&first.join("file")).unwrap();
     fs::rename(&first, folder.path().join("gone")).unwrap();
     fs::rename(&second, &first).unwrap();
     let found = folder_of_first.open(OsStr::new("file"), 10).unwrap();
-    assert_eq!(found.whole().unwrap(), b"the first");
+    assert_eq!(found.read_to_end().unwrap(), b"the first");
 }

@@ -1,9 +1,13 @@
-//! Who is loaded, where its code lies, and which thread is whose: readable by a signal handler.
+//! The builds in this process, their code and their threads, readable by a signal handler.
 //!
-//! A handler may run at any instruction of any thread, so all of it is atomics and one
-//! thread-local cell without a destructor: no lock, no memory to allocate.
-
-mod text;
+//! A handler can run at any instruction of any thread, so everything that it reads is an atomic
+//! or a thread-local cell without a destructor. There is no lock and no allocation.
+//!
+//! A slot goes through the states `FREE` → `FILLING` → `LOADING` → `RUNNING` → `FREE`. The thread
+//! that wins the exchange `FREE` → `FILLING` owns the slot through its [`SlotGuard`] and makes
+//! all further transitions. A handler reads the fields of a slot only in the states `LOADING` and
+//! `RUNNING`, whose `Release` stores publish the fields. A handler that reads while a slot is
+//! reused may see the fields of either build; that is the price for the absence of a lock.
 
 use std::{
     cell::Cell,
@@ -11,30 +15,30 @@ use std::{
     ops::Range,
     os::unix::fs::FileExt,
     path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicU8, AtomicUsize, Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{
-    Doing, lossy,
-    note::{LoadMark, RECORD, Who, boot_id},
-};
-use text::Text;
+use parking_lot::Mutex;
 
-/// How many builds can be known at once. More run as well; nobody is blamed for them.
+use super::{
+    Phase, lossy,
+    record::{BuildId, LoadRecord, RECORD_BYTES, boot_id},
+    signal_text::SignalText,
+};
+
+/// The number of builds that can be known at once. More builds can run, but no crash is
+/// attributed to them.
 pub(super) const COUNT: usize = 256;
 
 static SLOTS: [Slot; COUNT] = [const { Slot::new() }; COUNT];
 
-/// Where loads are marked. Not for the handler.
-static NOTE: Mutex<Option<File>> = Mutex::new(None);
+/// The report that loads are recorded in. Signal handlers do not use it.
+static REPORT: Mutex<Option<File>> = Mutex::new(None);
 
 thread_local! {
-    /// The slot of the plugin whose bay this thread is of.
-    static OWN: Cell<Option<usize>> = const { Cell::new(None) };
+    /// The slot of the plugin whose bay this thread belongs to.
+    static OF_THREAD: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 const FREE: u8 = 0;
@@ -42,26 +46,26 @@ const FILLING: u8 = 1;
 const LOADING: u8 = 2;
 const RUNNING: u8 = 3;
 
-/// One build.
+/// One build in this process.
 pub(super) struct Slot {
     state: AtomicU8,
     start: AtomicUsize,
     end: AtomicUsize,
-    /// `{"plugin":…}`, for the note.
-    pub(super) who: Text<400>,
+    /// The [`BuildId`] as JSON, for the record.
+    pub(super) build: SignalText<400>,
     /// `plugin … (…)`, for people.
-    pub(super) label: Text<128>,
+    pub(super) label: SignalText<128>,
 }
 
-/// A build that is in this process. Its slot is free again when this is dropped.
+/// Owns the slot of a build. Dropping the guard frees the slot.
 #[derive(Debug)]
-pub(crate) struct Resident {
+pub(crate) struct SlotGuard {
     slot: usize,
 }
 
-/// What tells a thread of a bay whose it is.
+/// Identifies the slot of a plugin to the threads of its bay.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark(Option<usize>);
+pub(crate) struct SlotId(Option<usize>);
 
 impl Slot {
     const fn new() -> Self {
@@ -69,127 +73,130 @@ impl Slot {
             state: AtomicU8::new(FREE),
             start: AtomicUsize::new(0),
             end: AtomicUsize::new(0),
-            who: Text::new(),
-            label: Text::new(),
+            build: SignalText::new(),
+            label: SignalText::new(),
         }
     }
 
-    /// None if nothing is in it.
-    pub(super) fn doing(&self) -> Option<Doing> {
+    /// Returns what the host does with the build. Returns `None` if the slot is free.
+    pub(super) fn phase(&self) -> Option<Phase> {
         match self.state.load(Ordering::Acquire) {
-            LOADING => Some(Doing::Loading),
-            RUNNING => Some(Doing::Running),
+            LOADING => Some(Phase::Loading),
+            RUNNING => Some(Phase::Running),
             _ => None,
         }
     }
 }
 
-impl Resident {
-    /// A build that is about to be loaded. None if there are too many.
+impl SlotGuard {
+    /// Takes a slot for a build that is about to be loaded. Returns `None` if all slots are in use.
     pub(crate) fn loading(plugin: &str, hash: &str, file: &Path) -> Option<Self> {
         let taken = SLOTS.iter().position(|slot| {
             let take =
                 slot.state.compare_exchange(FREE, FILLING, Ordering::AcqRel, Ordering::Relaxed);
             take.is_ok()
         });
-        let resident = Self { slot: taken? };
-        let slot = &SLOTS[resident.slot];
-        let who = who(plugin, hash, file);
+        let guard = Self { slot: taken? };
+        let slot = &SLOTS[guard.slot];
+        let build = build_id(plugin, hash, file);
         let short = hash.get(..12).unwrap_or(hash);
-        slot.who.set(&serde_json::to_string(&who).unwrap_or_default());
-        slot.label.set(&format!("plugin {} (sha256 {short})", who.plugin));
+        slot.build.set(&serde_json::to_string(&build).unwrap_or_default());
+        slot.label.set(&format!("plugin {} (sha256 {short})", build.plugin));
         slot.start.store(0, Ordering::Relaxed);
         slot.end.store(0, Ordering::Relaxed);
         slot.state.store(LOADING, Ordering::Release);
-        resident.mark_load(Some(who));
-        Some(resident)
+        guard.record_load(Some(build));
+        Some(guard)
     }
 
-    /// It is loaded, and its code lies here.
+    /// Records that the build is loaded, and where its code lies.
     pub(crate) fn loaded(&self, code: Range<usize>) {
         let slot = &SLOTS[self.slot];
         slot.start.store(code.start, Ordering::Relaxed);
         slot.end.store(code.end, Ordering::Relaxed);
         slot.state.store(RUNNING, Ordering::Release);
-        self.mark_load(None);
+        self.record_load(None);
     }
 
-    /// What its bay's threads are to be told.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark(Some(self.slot))
+    /// Returns the id of the slot, for the threads of the bay.
+    pub(crate) fn id(&self) -> SlotId {
+        SlotId(Some(self.slot))
     }
 
     /// Keeps the slot for the rest of the process, for a build that stays mapped.
-    pub(crate) fn keep(resident: Option<Self>) {
-        std::mem::forget(resident);
+    pub(crate) fn keep(guard: Option<Self>) {
+        std::mem::forget(guard);
     }
 
-    /// Writes into the file that a load is under way, or that it is not.
-    fn mark_load(&self, who: Option<Who>) {
-        let note = NOTE.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(note) = note.as_ref() else { return };
-        let mut record = who.map_or_else(Vec::new, |who| {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let at = u64::try_from(since.as_millis()).unwrap_or_default();
-            let mut line = serde_json::to_vec(&LoadMark { boot: boot_id(), at, who });
+    /// Records in the report that the build is being loaded, or that no load is under way.
+    fn record_load(&self, build: Option<BuildId>) {
+        let report = REPORT.lock();
+        let Some(report) = report.as_ref() else { return };
+        let mut record = build.map_or_else(Vec::new, |who| {
+            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let at = u64::try_from(since_epoch.as_millis()).unwrap_or_default();
+            let mut line = serde_json::to_vec(&LoadRecord { boot: boot_id(), at, who });
             line.iter_mut().for_each(|line| line.push(b'\n'));
             line.unwrap_or_default()
         });
-        record.resize(RECORD, 0);
-        if let Err(error) = note.write_all_at(&record, ((self.slot + 1) * RECORD) as u64) {
-            tracing::debug!(%error, "a load can't be marked");
+        record.resize(RECORD_BYTES, 0);
+        if let Err(error) = report.write_all_at(&record, ((self.slot + 1) * RECORD_BYTES) as u64) {
+            tracing::debug!(%error, "a load can't be recorded");
         }
     }
 }
 
-impl Drop for Resident {
+impl Drop for SlotGuard {
     fn drop(&mut self) {
         SLOTS[self.slot].state.store(FREE, Ordering::Release);
-        self.mark_load(None);
+        self.record_load(None);
     }
 }
 
-impl Mark {
-    /// For threads that are nobody's.
+impl SlotId {
+    /// The id for threads that belong to no slot.
     pub(crate) const NONE: Self = Self(None);
 
-    /// Makes the calling thread that plugin's.
+    /// Marks the calling thread as one of the plugin's bay.
     pub(crate) fn enter(self) {
-        OWN.set(self.0);
+        OF_THREAD.set(self.0);
     }
 }
 
-/// What fits into a record and can be read again.
-fn who(plugin: &str, hash: &str, file: &Path) -> Who {
-    let mut who =
-        Who { plugin: plugin.chars().take(64).collect(), hash: hash.to_owned(), file: lossy(file) };
-    if who.file.len() > 150 {
+/// Creates the id of a build with texts short enough to fit into a record.
+fn build_id(plugin: &str, hash: &str, file: &Path) -> BuildId {
+    const MAX_PLUGIN: usize = 64;
+    const MAX_FILE: usize = 150;
+    let plugin = plugin.chars().take(MAX_PLUGIN).collect();
+    let mut id = BuildId { plugin, hash: hash.to_owned(), file: lossy(file) };
+    if id.file.len() > MAX_FILE {
         let name = file.file_name().map_or_else(String::new, |name| lossy(name.as_ref()));
-        who.file = name.chars().take(150).collect();
+        id.file = name.chars().take(MAX_FILE).collect();
     }
-    who
+    id
 }
 
-/// Marks loads in this file from now on.
-pub(super) fn begin(note: File) {
-    *NOTE.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+/// Records loads in this report from now on.
+pub(super) fn begin(report: File) {
+    *REPORT.lock() = Some(report);
 }
 
+/// Stops recording loads.
 pub(super) fn end() {
-    *NOTE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    *REPORT.lock() = None;
 }
 
-/// The build in whose code this address is.
+/// Returns the slot of the build whose code contains this address.
 pub(super) fn of_code(address: usize) -> Option<&'static Slot> {
     SLOTS.iter().find(|slot| {
-        slot.doing().is_some()
+        slot.phase().is_some()
             && address >= slot.start.load(Ordering::Relaxed)
             && address < slot.end.load(Ordering::Relaxed)
     })
 }
 
-/// The build whose thread this is.
+/// Returns the slot of the build whose bay the calling thread belongs to.
 pub(super) fn of_thread() -> Option<&'static Slot> {
-    let slot = OWN.try_with(Cell::get).ok()??;
-    SLOTS.get(slot).filter(|slot| slot.doing().is_some())
+    let slot = OF_THREAD.try_with(Cell::get).ok()??;
+    SLOTS.get(slot).filter(|slot| slot.phase().is_some())
 }

@@ -1,4 +1,4 @@
-//! Which libraries a library asks the dynamic linker for.
+//! The dependencies of a library: which other libraries it asks the dynamic linker for.
 
 use std::{fs::File, path::Path};
 
@@ -7,15 +7,16 @@ use object::{
     read::elf::{Dyn, ElfFile64},
 };
 
-/// The names by which libraries find each other.
+/// The entries of the dynamic section by which the linker connects libraries.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Links {
-    /// Its own, if it has one beside that of its file.
+    /// The library's own name, its `DT_SONAME`, if it has one.
     pub(crate) name: Option<String>,
+    /// The names of the libraries that this one needs.
     pub(crate) needed: Vec<String>,
 }
 
-/// Reads them from a file; none if it is no library or can't be read.
+/// Reads the entries of a file. They are empty if the file is not a library or cannot be read.
 pub(crate) fn links_of(path: &Path) -> Links {
     try_links_of(path).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! What the dynamic linker reads and does not check.
+//! Checks the tables that the dynamic linker uses without checking them.
 //!
-//! It takes the numbers in a library's tables as they are: a wrong one makes it read or
-//! write wherever that leads to from where the library happens to lie. It may be the death
-//! of one process and nothing to the next, so to try it out in a probe proves little.
+//! The dynamic linker adds the numbers in a library's tables to the address of the library, and
+//! reads or writes there. A wrong number can kill one process and leave the next one unharmed,
+//! because the address differs, so a probe alone proves little.
 
 use object::{
     Object, ObjectSegment, ObjectSymbol, ObjectSymbolTable, ReadRef, RelocationFlags,
@@ -10,7 +10,7 @@ use object::{
     read::elf::{Dyn, ElfFile64, ProgramHeader},
 };
 
-/// Entries of the dynamic section whose values are addresses in the library.
+/// The entries of the dynamic section whose values are addresses in the library.
 const ADDRESSES: [u32; 13] = [
     elf::DT_PLTGOT,
     elf::DT_HASH,
@@ -27,10 +27,10 @@ const ADDRESSES: [u32; 13] = [
     elf::DT_VERNEED,
 ];
 
-/// The types of relocation that stand for none, on both machines.
-const NONE: u32 = 0;
+/// The type of relocation that does nothing, on both architectures.
+const R_NONE: u32 = 0;
 
-/// Refuses tables that lead out of the library. Says which.
+/// Refuses tables with addresses outside of the library. The error names the table.
 pub(super) fn check<'d, R: ReadRef<'d>>(
     file: &ElfFile64<'d, object::Endianness, R>,
 ) -> Result<(), String> {
@@ -60,7 +60,7 @@ pub(super) fn check<'d, R: ReadRef<'d>>(
             let version = versions.version_index(endian, symbol.index());
             versions.version(version).map_err(damaged)?;
         }
-        // A thread-local's address is an offset, and that of an absolute one is none.
+        // The value of a thread-local symbol is an offset, and an absolute symbol has no address.
         let has_address = symbol.is_definition()
             && symbol.kind() != SymbolKind::Tls
             && matches!(symbol.section(), SymbolSection::Section(_));
@@ -72,7 +72,7 @@ pub(super) fn check<'d, R: ReadRef<'d>>(
     let symbols = file.dynamic_symbol_table();
     let is_known = |index| symbols.as_ref().is_some_and(|it| it.symbol_by_index(index).is_ok());
     for (address, relocation) in file.dynamic_relocations().into_iter().flatten() {
-        if matches!(relocation.flags(), RelocationFlags::Elf { r_type: NONE }) {
+        if matches!(relocation.flags(), RelocationFlags::Elf { r_type: R_NONE }) {
             continue;
         }
         if !is_inside(address, 8) {

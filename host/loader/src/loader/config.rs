@@ -1,26 +1,29 @@
-//! How a loader is set up.
+//! How a loader is configured, and why it cannot be created.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
-use crate::Quarantine;
+use hotbay_store::quarantine::Quarantine;
 
-/// How plugins are loaded.
+use crate::ProbeError;
+
+/// The settings of a [`Loader`](crate::Loader).
 #[derive(Debug, Clone)]
 pub struct LoaderConfig {
-    /// The program that probes: a `hotbay` binary. By default this very program,
-    /// which then calls [`serve_probe`](crate::serve_probe) first thing in `main`.
+    /// The program that is started as the probe: a `hotbay` binary. The default is the running
+    /// program itself, which must then call [`serve_probe`](crate::serve_probe) first thing in
+    /// `main`.
     pub probe_program: Option<PathBuf>,
     /// How long a library may take to load in the probe.
     pub probe_limit: Duration,
-    /// How many bytes the probe may map, the hotbay program itself included.
+    /// The number of bytes that a probe may map, the probe program itself included.
     pub probe_memory: u64,
-    /// The largest file that is looked at, in bytes.
+    /// The size of the largest file that is read, in bytes.
     pub size_cap: u64,
-    /// Where the private copies go; the system's temporary folder by default.
-    /// Its file system must allow execution.
+    /// The parent of the folder for private copies. The default is the system's temporary
+    /// folder. Its file system must allow execution.
     pub staging: Option<PathBuf>,
-    /// Where builds that harm the probe are noted, and not tried again. Without it, each
-    /// look at such a file costs another probe.
+    /// The list of builds that are not tried again. A build that crashes or hangs the probe is
+    /// added to it. Without a quarantine, each look at such a file costs another probe.
     pub quarantine: Option<Quarantine>,
 }
 
@@ -35,4 +38,16 @@ impl Default for LoaderConfig {
             quarantine: None,
         }
     }
+}
+
+/// Why a [`Loader`](crate::Loader) cannot be created. No plugin is to blame for it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoaderError {
+    /// The folder for private copies cannot be created.
+    #[error("cannot make a staging folder for plugins: {0}")]
+    Staging(#[source] io::Error),
+    /// The probe program does not work as one.
+    #[error("cannot probe plugins: {0}")]
+    Probe(#[source] ProbeError),
 }

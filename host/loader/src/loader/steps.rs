@@ -1,4 +1,4 @@
-//! What a file has come through on its way to being loaded.
+//! The results of the steps of a load.
 
 use std::{fs::File, path::PathBuf};
 
@@ -6,59 +6,58 @@ use hotbay_plugin_api::Manifest;
 
 use crate::{
     Descriptor, Refusal, Trust, TrustedBy,
-    access::Folder,
+    access::CheckedFolder,
     elf::read_descriptor_of,
     staging::{Staged, Staging},
-    trust::{Examiner, Signature, Verdict},
+    trust::{Signature, SignatureVerifier, Verdict},
 };
 
-/// A file that may be looked at further: what it is, whose it is and what it says of
-/// itself were checked, and none of its code has run.
+/// A file whose type, owner, trust and descriptor were checked. None of its code has run.
 #[derive(Debug)]
 pub struct Checked {
-    /// The file.
+    /// The file in the plugins folder.
     pub path: PathBuf,
-    /// What stands in its ELF section.
+    /// The descriptor in the library's ELF section.
     pub descriptor: Descriptor,
-    /// Who vouches for it.
+    /// Who vouches for the file.
     pub trusted_by: TrustedBy,
-    /// Why it would be refused if trust were enforced, where the trust mode is to warn.
+    /// Why the mode `enforce` would refuse the file. Present only if the trust mode is `warn`.
     pub doubt: Option<Refusal>,
     pub(super) staged: Staged,
 }
 
 impl Checked {
-    /// The SHA-256 of the bytes, in hexadecimal.
+    /// Returns the SHA-256 of the file, in hexadecimal.
     pub fn hash(&self) -> &str {
         &self.staged.hash
     }
 }
 
-/// A library that stood every test short of being loaded here.
+/// A library that passed every check, the probe included, and is not mapped here yet.
 #[derive(Debug)]
 pub struct Inspected {
-    /// The file.
+    /// The file in the plugins folder.
     pub path: PathBuf,
-    /// What stands in its ELF section.
+    /// The descriptor in the library's ELF section.
     pub descriptor: Descriptor,
-    /// What it says about itself.
+    /// The manifest that the library gave in the probe.
     pub manifest: Manifest,
-    /// Who vouches for it.
+    /// Who vouches for the file.
     pub trusted_by: TrustedBy,
-    /// Why it would be refused if trust were enforced, where the trust mode is to warn.
+    /// Why the mode `enforce` would refuse the file. Present only if the trust mode is `warn`.
     pub doubt: Option<Refusal>,
     pub(super) staged: Staged,
 }
 
 impl Inspected {
-    /// The SHA-256 of the bytes, in hexadecimal.
+    /// Returns the SHA-256 of the file, in hexadecimal.
     pub fn hash(&self) -> &str {
         &self.staged.hash
     }
 }
 
-/// Everything about a file that can be told without running it.
-pub(super) fn look(
+/// Does every check that needs no code of the file to run, and copies the file.
+pub(super) fn check(
     path: PathBuf,
     trust: &Trust,
     staging: &Staging,
@@ -66,12 +65,12 @@ pub(super) fn look(
     cap: u64,
 ) -> Result<Checked, Refusal> {
     let name = path.file_name().ok_or(Refusal::NotAFile("a folder"))?;
-    let folder = Folder::of(&path)?;
+    let folder = CheckedFolder::of(&path)?;
     let file = folder.open(name, cap)?;
     let signature = Signature::beside(&folder, name)?;
-    let mut examiner = Examiner::new(signature.as_ref(), &trust.keys)?;
-    let staged = staging.copy(file, number, |piece| examiner.update(piece))?;
-    let Verdict { trusted_by, doubt } = trust.judge(name, &staged.hash, examiner.finish()?)?;
+    let mut verifier = SignatureVerifier::new(signature.as_ref(), &trust.keys)?;
+    let staged = staging.copy(file, number, |piece| verifier.update(piece))?;
+    let Verdict { trusted_by, doubt } = trust.judge(name, &staged.hash, verifier.finish()?)?;
     let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
     let descriptor = read_descriptor_of(copy)?;
     Ok(Checked { path, descriptor, trusted_by, doubt, staged })

@@ -1,108 +1,147 @@
-//! The child itself: this program, started once more, with other work to do.
+//! The child: the probe program after it was started with [`PROBE_ARGUMENT`].
 
 use std::{
-    ffi::OsString,
     fs::File,
-    io::{Read, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
+use hotbay_plugin_api::abi::API_VERSION;
 use rustix::{
     io::fcntl_dupfd_cloexec,
     stdio::{dup2_stdin, dup2_stdout},
 };
+use serde::de::DeserializeOwned;
 
-use super::{Answer, Good, PROBE_ARGUMENT, Request, confine, descriptors, traces::Traces};
-use crate::{Refusal, library::Library, log, texts::received};
+use super::{
+    Answer, PROBE_ARGUMENT, ProbeError, Request, confine, descriptors, handshake::HandshakeRequest,
+    process_state::ProcessState,
+};
+use crate::{Refusal, library::Library, log, manifest};
 
-/// Makes this process a probe if its arguments say so; otherwise does nothing.
+/// Whether [`serve`] was called in this process.
+static SERVED: AtomicBool = AtomicBool::new(false);
+
+/// Turns this process into a probe if its arguments say so; otherwise returns at once.
 ///
-/// As a probe, it loads the library that the second argument names, says what the
-/// library's manifest is, and ends the process. Call it first thing in `main`: a
-/// probe closes all descriptors but the standard ones.
+/// Call this first thing in `main`, before the program parses its arguments or starts a thread.
+/// A probe closes all descriptors but the standard ones, does its work, and exits without
+/// returning to `main`. A [`Loader`](crate::Loader) that probes with the running program refuses
+/// to be created if this function was not called.
 pub fn serve() {
-    let Some(path) = argument() else { return };
-    // Of a failure there is nobody to tell: a probe's standard error goes nowhere.
-    std::process::exit(answer(&path).is_err().into());
+    SERVED.store(true, Ordering::Relaxed);
+    let Some(task) = task() else { return };
+    let done = match task {
+        Task::Handshake => answer_handshake(),
+        Task::Load(path) => answer(&path),
+    };
+    // A failure cannot be reported: the standard error of a probe goes nowhere.
+    std::process::exit(done.is_err().into());
 }
 
-/// Whether this process was started to be a probe.
-pub(super) fn is_meant() -> bool {
-    argument().is_some()
+/// Returns `true` if [`serve`] was called in this process.
+pub(super) fn is_served() -> bool {
+    SERVED.load(Ordering::Relaxed)
 }
 
-fn argument() -> Option<PathBuf> {
+/// Returns `true` if this process was started to be a probe.
+pub(super) fn is_started_as_probe() -> bool {
+    task().is_some()
+}
+
+/// What a child is asked to do.
+enum Task {
+    Handshake,
+    Load(PathBuf),
+}
+
+fn task() -> Option<Task> {
     let mut arguments = std::env::args_os().skip(1);
-    let first: OsString = arguments.next()?;
-    (first == PROBE_ARGUMENT).then(|| arguments.next().map(PathBuf::from))?
+    if arguments.next()? != PROBE_ARGUMENT {
+        return None;
+    }
+    Some(arguments.next().map_or(Task::Handshake, |path| Task::Load(path.into())))
 }
 
-fn answer(path: &Path) -> std::io::Result<()> {
+fn read_request<R: DeserializeOwned>() -> io::Result<R> {
     let mut request = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut request)?;
-    let request: Request = serde_json::from_slice(&request)?;
+    io::stdin().lock().read_to_end(&mut request)?;
+    Ok(serde_json::from_slice(&request)?)
+}
+
+fn answer_handshake() -> io::Result<()> {
+    let HandshakeRequest { nonce } = read_request()?;
+    let answer = serde_json::to_string(&Answer::Ready { api_version: API_VERSION })?;
+    let mut stdout = io::stdout().lock();
+    write!(stdout, "{nonce}{answer}{nonce}")?;
+    stdout.flush()
+}
+
+fn answer(path: &Path) -> io::Result<()> {
+    let request: Request = read_request()?;
     descriptors::close_inherited()?;
-    let mut listener = take_standard_streams()?;
+    let mut output = take_standard_streams()?;
     let (answer, library) = match confine::confine(&request) {
         Ok(unconfined) => {
-            // As in the host, a thread runs the library's code and is gone when the library is
-            // unloaded, which a thread-local on this thread would prevent.
-            let looked = thread::scope(|scope| scope.spawn(|| look(path, &request.entry)).join());
-            match looked.map_err(|_| std::io::Error::other("a panic"))? {
-                Ok((manifest, library)) => {
-                    (Answer::Good(Good { manifest, unconfined }), Some(library))
-                }
+            // As in the host, a thread runs the library's code and ends before the library is
+            // unloaded. A thread-local with a destructor on the main thread would prevent that.
+            let tried = thread::scope(|scope| scope.spawn(|| load(path, &request.entry)).join());
+            match tried.map_err(|_| io::Error::other("a panic"))? {
+                Ok((manifest, library)) => (Answer::Good { manifest, unconfined }, Some(library)),
                 Err(refusal) => (Answer::from(refusal), None),
             }
         }
-        Err(error) => (Refusal::NoProbe(format!("it can't be confined: {error}")).into(), None),
+        Err(error) => (cannot_probe("can't be confined", &error).into(), None),
     };
-    let mut said = request.nonce.clone().into_bytes();
-    serde_json::to_writer(&mut said, &answer)?;
-    listener.write_all(&said)?;
-    // The host will unload it one day: what goes wrong then shall go wrong here.
+    let mut text = request.nonce.clone().into_bytes();
+    serde_json::to_writer(&mut text, &answer)?;
+    output.write_all(&text)?;
+    // The host will unload the library one day, so a crash in its destructors must happen here.
     if let Some(library) = library {
         library.close();
     }
-    // The last word. A library that ends the process before, however well, is found out.
-    listener.write_all(request.nonce.as_bytes())
+    // The nonce at the end proves that the child got this far: a library can end the process
+    // before, and with success.
+    output.write_all(request.nonce.as_bytes())
 }
 
-/// Calls what the host will call in any case, from loading to the end.
-fn look(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
-    let unseen = |error| Refusal::NoProbe(format!("it can't see what it is like: {error}"));
-    let before = Traces::of_now().map_err(unseen)?;
+/// Loads the library and makes the calls that the host makes for every plugin.
+fn load(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
+    let unknown = |error| cannot_probe("can't see what it is like", &error);
+    let before = ProcessState::current().map_err(unknown)?;
     let (library, module) = Library::open(path, entry)?;
-    let manifest = received(module.manifest()());
+    let manifest = manifest::to_text(module.manifest()());
     log::connect(module, "probed".into());
     module.close()();
-    if let Some(changed) = before.changed_since().map_err(unseen)? {
-        // Unloading it now could be the end of this process, and hide the reason.
-        library.keep();
-        return Err(Refusal::Meddling(changed.to_owned()));
-    }
-    match manifest {
-        Ok(manifest) => Ok((manifest, library)),
-        Err(refusal) => {
-            library.keep();
-            Err(refusal)
-        }
-    }
+    let changed = before.changed_since().map_err(unknown)?;
+    let refusal = match (changed, manifest) {
+        (None, Ok(manifest)) => return Ok((manifest, library)),
+        (Some(changed), _) => Refusal::Meddling(changed.to_owned()),
+        (None, Err(refusal)) => refusal,
+    };
+    // Unloading such a library could crash this process and so hide the reason.
+    library.keep();
+    Err(refusal)
+}
+
+fn cannot_probe(problem: &str, error: &io::Error) -> Refusal {
+    Refusal::NoProbe(ProbeError::Child(format!("it {problem}: {error}")))
 }
 
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
-        let text = refusal.detail().map_or_else(|| refusal.to_string(), str::to_owned);
-        Self::Refused { code: refusal.code().to_owned(), text }
+        Self::Refused { code: refusal.code(), text: refusal.detail() }
     }
 }
 
-/// Leaves the library no stream to read or write, and keeps the way to who asked.
-fn take_standard_streams() -> std::io::Result<File> {
-    let listener = fcntl_dupfd_cloexec(std::io::stdout(), 3)?;
+/// Redirects the standard streams to nowhere, so that the library cannot use them, and returns
+/// the pipe to the host.
+fn take_standard_streams() -> io::Result<File> {
+    let output = fcntl_dupfd_cloexec(io::stdout(), 3)?;
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&nothing)?;
     dup2_stdout(&nothing)?;
-    Ok(File::from(listener))
+    Ok(File::from(output))
 }

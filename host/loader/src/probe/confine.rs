@@ -1,4 +1,4 @@
-//! What a probe may not do: limits on itself that it can't lift.
+//! The limits that a probe sets on itself and cannot lift again.
 
 use std::collections::BTreeMap;
 
@@ -16,16 +16,19 @@ use seccompiler::{
 
 use super::Request;
 
-/// The largest file that may be written. Some libraries leave a small one when loaded.
+/// The size of the largest file that may be written. Some libraries write a small file when they
+/// are loaded.
 const FILE: u64 = 1 << 20;
+/// The number of descriptors that may be open.
 const DESCRIPTORS: u64 = 64;
 
-/// Sets all limits, before any code of a library runs. Gives what could not be had on
-/// this system and can be done without.
+/// Sets all limits. Call this before any code of a library runs.
+///
+/// Returns a description of the limit that this system lacks, if the probe can do without it.
 pub(super) fn confine(request: &Request) -> std::io::Result<Option<String>> {
-    // A session of its own: no terminal, and a group that can be killed as one.
+    // A session of its own has no terminal and a process group that can be killed as one.
     match setsid() {
-        // It is the first of a group already, as when started by hand from a shell.
+        // The process leads a group already, as when it is started by hand from a shell.
         Ok(_) | Err(Errno::PERM) => {}
         Err(error) => return Err(error.into()),
     }
@@ -33,10 +36,10 @@ pub(super) fn confine(request: &Request) -> std::io::Result<Option<String>> {
     if getppid() != Pid::from_raw(request.parent) {
         return Err(std::io::Error::other("the parent is gone"));
     }
-    // When memory runs out, it is this process that has to go. A system that does not
-    // let one say so is none to fail about.
+    // When memory runs out, the kernel should kill this process first. A system that does not
+    // offer the choice is no reason to fail.
     drop(std::fs::write("/proc/self/oom_score_adj", "1000"));
-    // A core file of a damaged library helps nobody, nor does a report of one.
+    // A core file of a damaged library helps nobody, nor does a crash report.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     for (resource, most) in [
         (Resource::Core, 0),
@@ -45,18 +48,18 @@ pub(super) fn confine(request: &Request) -> std::io::Result<Option<String>> {
         (Resource::Fsize, FILE),
         (Resource::Nofile, DESCRIPTORS),
     ] {
-        // What the host itself was allowed is less in places, and can't be raised.
+        // The limit of the host itself may be lower, and cannot be raised.
         let allowed = getrlimit(resource).maximum.unwrap_or(u64::MAX);
         let most = Some(most.min(allowed));
         setrlimit(resource, Rlimit { current: most, maximum: most })?;
     }
-    // A limit on the number of processes would count those that the user runs elsewhere,
-    // and not hold for root at all. So it is starting one that is forbidden.
+    // A limit on the number of processes would count all processes of the user and would not
+    // apply to root. So the system calls that start a process are forbidden instead.
     let forbidden = forbid_processes();
     Ok(forbidden.err().map(|error| format!("it may start processes: {error}")))
 }
 
-/// From here on, starting or signalling a process ends this one, threads excepted.
+/// Makes the kernel kill this process when it starts or signals another one. Threads are allowed.
 fn forbid_processes() -> Result<(), seccompiler::Error> {
     let own = u64::from(getpid().as_raw_nonzero().get().unsigned_abs());
     let always = Vec::new();
@@ -81,8 +84,8 @@ fn forbid_processes() -> Result<(), seccompiler::Error> {
     #[cfg(target_arch = "x86_64")]
     forbidden.extend([(libc::SYS_fork, always.clone()), (libc::SYS_vfork, always.clone())]);
     forbid(forbidden, SeccompAction::KillProcess)?;
-    // The flags of this one stand in memory, where a filter can't look. The C library
-    // takes `clone` where a kernel does not know it.
+    // The flags of `clone3` are in memory, which a filter cannot read. The C library falls back
+    // to `clone` if the kernel says that it does not know `clone3`.
     let unknown = u32::try_from(libc::ENOSYS).unwrap_or_default();
     forbid(BTreeMap::from([(libc::SYS_clone3, always)]), SeccompAction::Errno(unknown))
 }

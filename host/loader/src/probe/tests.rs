@@ -8,6 +8,8 @@ use std::{
     time::Instant,
 };
 
+use hotbay_plugin_api::abi::API_VERSION;
+
 use super::*;
 
 /// A program for the child to be, which gets the request on its standard input.
@@ -96,7 +98,7 @@ fn an_answer_without_the_nonce_or_with_more_around_it_does_not() {
         "exit 0".to_owned(),
     ] {
         let refusal = Script::new(&lines).run(LONG).unwrap_err();
-        assert_eq!(refusal.code(), "probe-crashed", "{lines}");
+        assert_eq!(refusal.code().as_str(), "probe-crashed", "{lines}");
         assert!(refusal.to_string().contains("exit status: 0 and without an answer"), "{refusal}");
     }
 }
@@ -105,7 +107,7 @@ fn an_answer_without_the_nonce_or_with_more_around_it_does_not() {
 fn an_answer_without_its_last_word_does_not_count_either() {
     let answer = answers().replace("}$nonce", "}");
     let refusal = Script::new(&answer).run(LONG).unwrap_err();
-    assert_eq!(refusal.code(), "probe-crashed");
+    assert_eq!(refusal.code().as_str(), "probe-crashed");
     assert!(refusal.to_string().ends_with("when it was unloaded)"), "{refusal}");
 }
 
@@ -132,7 +134,7 @@ fn a_child_that_hangs_costs_the_limit_and_takes_its_kin_along() {
     let script = Script::new("sleep 1000 & echo $! > grandchild; sleep 1000");
     let began = Instant::now();
     let refusal = script.run(Duration::from_millis(500)).unwrap_err();
-    assert_eq!(refusal.code(), "probe-timeout");
+    assert_eq!(refusal.code().as_str(), "probe-timeout");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     script.expect_gone("grandchild");
 }
@@ -173,4 +175,17 @@ async fn a_probe_that_nobody_waits_for_any_more_ends_soon() {
     }
     script.expect_gone("child");
     assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_program_passes_the_handshake_if_it_answers_for_this_api_version() {
+    let shake_hands = |version: u32| {
+        let answer =
+            format!(r#"printf '%s' "$nonce{{\"ready\":{{\"api_version\":{version}}}}}$nonce""#);
+        let script = Script::new(&answer);
+        Probe::new(Some(script.folder.path().join("script")), LONG, 1 << 30).handshake()
+    };
+    shake_hands(API_VERSION).unwrap();
+    let error = shake_hands(API_VERSION + 1).unwrap_err();
+    assert!(matches!(error, ProbeError::ApiVersion { .. }), "{error}");
 }

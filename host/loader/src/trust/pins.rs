@@ -1,74 +1,38 @@
-//! Pins, and the file of them: the format of `sha256sum`, so that `sha256sum --check` reads
-//! it as well, and `sha256sum plugins/*.so > hotbay.pins` makes one.
+//! Pins, and their textual form: a line as `sha256sum` prints it.
 
-mod edit;
+use std::path::Path;
 
-use std::{fmt, path::Path};
+use super::PinsError;
 
-use crate::{Refusal, access};
-
-pub use edit::Added;
-
-/// Pins of a hundred thousand files.
-const CAP: u64 = 16 << 20;
-
-/// A build that is known to be good.
+/// A build that is trusted because of its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
-    /// The name of its file, without folders. It tells people which file is meant; what
-    /// counts is the content.
+    /// The name of the file, without folders. It tells people which file is meant; only the hash
+    /// decides what is trusted.
     pub file: Option<String>,
-    /// The SHA-256 of its content, in hexadecimal, in small letters.
+    /// The SHA-256 of the file, in lower-case hexadecimal.
     pub hash: String,
 }
 
-/// The builds that are known to be good.
+/// The pins of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pins(Vec<Pin>);
 
-/// Why there are no pins to be had from a file.
-#[derive(Debug)]
-pub struct PinsError {
-    /// The line that is wrong, from 1; none if it is the file.
-    pub line: Option<usize>,
-    /// What is wrong with it.
-    pub problem: String,
-    /// What to do.
-    pub remedy: &'static str,
-}
-
-impl fmt::Display for PinsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.problem, self.remedy)
-    }
-}
-
-impl std::error::Error for PinsError {}
-
-impl From<Refusal> for PinsError {
-    fn from(refusal: Refusal) -> Self {
-        Self { line: None, problem: refusal.to_string(), remedy: refusal.remedy() }
-    }
-}
-
 impl Pin {
-    /// A pin of a file.
-    ///
-    /// Gives nothing if `hash` is not a SHA-256 in hexadecimal.
+    /// Creates a pin. Returns `None` if `hash` is not a SHA-256 in hexadecimal.
     pub fn new(file: Option<String>, hash: &str) -> Option<Self> {
         let is_hash = hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit());
         is_hash.then(|| Self { file, hash: hash.to_ascii_lowercase() })
     }
 
-    /// A pin of the configuration.
-    ///
-    /// Gives nothing if its hash is not a SHA-256 in hexadecimal.
+    /// Converts a pin of the configuration. Returns `None` if its hash is not a SHA-256 in
+    /// hexadecimal.
     pub fn of(entry: &hotbay_config::PinEntry) -> Option<Self> {
         Self::new(entry.file.clone(), &entry.hash)
     }
 
-    /// Reads a line: `HASH  FILE` or `HASH *FILE`. Behind a backslash, the name is escaped.
-    fn parse(line: &str) -> Option<Self> {
+    /// Parses a line, `HASH  FILE` or `HASH *FILE`. After a leading backslash, the name is escaped.
+    pub(super) fn parse(line: &str) -> Option<Self> {
         let (line, is_escaped) = match line.strip_prefix('\\') {
             Some(line) => (line, true),
             None => (line, false),
@@ -80,8 +44,8 @@ impl Pin {
         Self::new(Some(file), hash)
     }
 
-    /// The line of a file of pins.
-    fn line(&self) -> String {
+    /// Formats the pin as a line that [`parse`](Self::parse) accepts.
+    pub(super) fn line(&self) -> String {
         let file = self.file.as_deref().unwrap_or_default();
         let escaped = file.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
         let mark = if escaped == file { "" } else { "\\" };
@@ -107,52 +71,35 @@ fn unescape(name: &str) -> Option<String> {
 }
 
 impl Pins {
-    /// Reads the text of a file of pins. Empty lines and those that begin with `#` are skipped.
+    /// Parses the content of a pin file. Empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
-    /// Names the first line that is something else.
+    /// If a line is not a pin. The error names the first such line.
     pub fn parse(text: &str) -> Result<Self, PinsError> {
         let mut pins = Vec::new();
         for (index, line) in text.lines().enumerate() {
             if is_skipped(line) {
                 continue;
             }
-            let pin = Pin::parse(line).ok_or_else(|| PinsError {
-                line: Some(index + 1),
-                problem: "this is no pin".to_owned(),
-                remedy: "write `SHA256  FILE`, as `sha256sum FILE` prints it, or `#` before a note",
-            })?;
-            pins.push(pin);
+            pins.push(Pin::parse(line).ok_or_else(|| PinsError::not_a_pin(index + 1))?);
         }
         Ok(Self(pins))
     }
 
-    /// Reads a file of pins; none if there is no such file. It must be as safe from strangers
-    /// as the plugins themselves; a link to it may be followed.
-    ///
-    /// # Errors
-    /// If it can't be read or trusted, or a line of it is wrong.
-    pub fn load(path: &Path) -> Result<Option<Self>, PinsError> {
-        match access::read_text(path, CAP) {
-            Ok(text) => Self::parse(&text).map(Some),
-            Err(Refusal::Missing) => Ok(None),
-            Err(refusal) => Err(refusal.into()),
-        }
-    }
-
-    /// Whether a file of this content is pinned.
-    pub fn hold(&self, hash: &str) -> bool {
+    /// Returns `true` if a file with this hash is pinned.
+    pub fn contains(&self, hash: &str) -> bool {
         self.0.iter().any(|pin| pin.hash == hash)
     }
 
-    /// What a file of this name is pinned to.
-    pub fn of(&self, file: &str) -> Option<&str> {
+    /// Returns the hash that the pin of a file name has.
+    pub fn hash_of(&self, file: &str) -> Option<&str> {
         let mut pins = self.0.iter();
         pins.find(|pin| pin.file.as_deref() == Some(file)).map(|pin| pin.hash.as_str())
     }
 }
 
-fn is_skipped(line: &str) -> bool {
+/// Returns `true` if a line of a pin file is empty or a comment.
+pub(super) fn is_skipped(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with('#')
 }
 

@@ -1,35 +1,35 @@
-//! Signatures as minisign makes them, beside the file that is signed.
+//! Signatures in the format of minisign, in a file beside the signed file.
 
 use std::ffi::OsStr;
 
 use data_encoding::BASE64;
 use minisign_verify::{Error, PublicKey, StreamVerifier};
 
-use crate::{Refusal, access::Folder};
+use crate::{Refusal, access::CheckedFolder};
 
-/// What comes behind the name of the file that is signed.
+/// The suffix of the name of a signature file.
 const EXTENSION: &str = ".minisig";
 
-/// A signature has four lines.
-const CAP: u64 = 16 << 10;
+/// The size of the largest signature file. A signature has four lines.
+const MAX_BYTES: u64 = 16 << 10;
 
-/// A key whose signatures count.
+/// A public key whose signatures are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     key: PublicKey,
     id: String,
 }
 
-/// A text that is no key.
+/// The error for a text that is not a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("isn't a minisign public key")]
 pub struct KeyError;
 
 impl Key {
-    /// Reads a key: the line that begins with `RW`, or the whole file that `minisign -G` writes.
+    /// Parses a key: the line that begins with `RW`, or the whole file that `minisign -G` writes.
     ///
     /// # Errors
-    /// If it is something else.
+    /// If the text is not a minisign public key.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let line = match (lines.next(), lines.next(), lines.next()) {
@@ -42,48 +42,49 @@ impl Key {
         Ok(Self { key, id })
     }
 
-    /// The key's id, as minisign shows it.
+    /// Returns the key's id, as minisign shows it.
     pub fn id(&self) -> &str {
         &self.id
     }
 }
 
-/// The id that a key and its signatures have: eight bytes behind two that say which kind it is.
+/// Reads the id of a key or of a signature: the eight bytes after the two bytes of the algorithm.
 fn id_of(line: &str) -> Option<String> {
     let bytes = BASE64.decode(line.as_bytes()).ok()?;
     let id = bytes.get(2..10)?.try_into().ok()?;
     Some(format!("{:016X}", u64::from_le_bytes(id)))
 }
 
-/// A signature that was found beside a file.
+/// The signature of a file.
 pub(crate) struct Signature {
     signature: minisign_verify::Signature,
     key: String,
 }
 
-/// How a file is signed.
+/// Whether a file has a signature that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Signed {
-    /// It isn't.
-    Not,
-    /// With a key that is not listed.
-    ByAnother { key: String },
-    /// With a key that is listed, and the content is what was signed.
-    Well { key: String, comment: String },
+pub(crate) enum SignatureStatus {
+    /// The file has no signature.
+    Missing,
+    /// The signature was made with a key that is not trusted, so it cannot be verified.
+    UnknownKey { key: String },
+    /// The signature was made with a trusted key, and the file is what was signed.
+    Valid { key: String, comment: String },
 }
 
-/// Follows the content of a file, to hold it against a signature at the end.
-pub(crate) struct Examiner<'s> {
+/// Reads the content of a file piece by piece, and verifies its signature at the end.
+pub(crate) struct SignatureVerifier<'s> {
     signature: Option<&'s Signature>,
-    keys: Vec<StreamVerifier<'s>>,
+    /// One verifier for each trusted key with the id that the signature names.
+    verifiers: Vec<StreamVerifier<'s>>,
 }
 
 impl Signature {
-    /// The signature beside a file of this folder, if there is one.
-    pub(crate) fn beside(folder: &Folder, file: &OsStr) -> Result<Option<Self>, Refusal> {
+    /// Reads the signature beside a file of this folder. Returns `None` if there is none.
+    pub(crate) fn beside(folder: &CheckedFolder, file: &OsStr) -> Result<Option<Self>, Refusal> {
         let mut name = file.to_owned();
         name.push(EXTENSION);
-        let found = folder.open(&name, CAP).and_then(|source| source.whole());
+        let found = folder.open(&name, MAX_BYTES).and_then(|source| source.read_to_end());
         let broken = |what: &dyn std::fmt::Display| {
             Refusal::BadSignature(format!("{} {what}", name.display()))
         };
@@ -100,14 +101,14 @@ impl Signature {
     }
 }
 
-impl<'s> Examiner<'s> {
-    /// For a file with this signature, where these keys count.
+impl<'s> SignatureVerifier<'s> {
+    /// Prepares to verify a file with this signature against these keys.
     pub(crate) fn new(signature: Option<&'s Signature>, keys: &'s [Key]) -> Result<Self, Refusal> {
-        let mut examiner = Self { signature, keys: Vec::new() };
-        let Some(found) = signature else { return Ok(examiner) };
+        let mut verifier = Self { signature, verifiers: Vec::new() };
+        let Some(found) = signature else { return Ok(verifier) };
         for key in keys {
             match key.key.verify_stream(&found.signature) {
-                Ok(verifier) => examiner.keys.push(verifier),
+                Ok(stream) => verifier.verifiers.push(stream),
                 Err(Error::UnexpectedKeyId) => {}
                 Err(Error::UnsupportedLegacyMode) => {
                     let text = "it is of minisign's old kind, which is not read here; sign the \
@@ -117,24 +118,24 @@ impl<'s> Examiner<'s> {
                 Err(error) => return Err(Refusal::BadSignature(error.to_string())),
             }
         }
-        Ok(examiner)
+        Ok(verifier)
     }
 
-    /// The next piece of the file.
+    /// Adds the next piece of the file.
     pub(crate) fn update(&mut self, piece: &[u8]) {
-        self.keys.iter_mut().for_each(|key| key.update(piece));
+        self.verifiers.iter_mut().for_each(|verifier| verifier.update(piece));
     }
 
-    /// How the file is signed, now that all of it is known.
-    pub(crate) fn finish(mut self) -> Result<Signed, Refusal> {
-        let Some(found) = self.signature else { return Ok(Signed::Not) };
+    /// Verifies the signature. Call this after the last piece of the file.
+    pub(crate) fn finish(mut self) -> Result<SignatureStatus, Refusal> {
+        let Some(found) = self.signature else { return Ok(SignatureStatus::Missing) };
         let key = found.key.clone();
-        if self.keys.is_empty() {
-            return Ok(Signed::ByAnother { key });
+        if self.verifiers.is_empty() {
+            return Ok(SignatureStatus::UnknownKey { key });
         }
-        if self.keys.iter_mut().any(|verifier| verifier.finalize().is_ok()) {
+        if self.verifiers.iter_mut().any(|verifier| verifier.finalize().is_ok()) {
             let comment = found.signature.trusted_comment().to_owned();
-            return Ok(Signed::Well { key, comment });
+            return Ok(SignatureStatus::Valid { key, comment });
         }
         let text = format!("the file or its signature was changed after key {key} signed it");
         Err(Refusal::BadSignature(text))

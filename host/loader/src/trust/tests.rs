@@ -3,7 +3,7 @@ use std::{fs, io::Cursor, path::PathBuf};
 use minisign::KeyPair;
 
 use super::*;
-use crate::access::Folder;
+use crate::access::CheckedFolder;
 
 /// The SHA-256 of "content".
 const HASH: &str = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73";
@@ -31,9 +31,9 @@ impl Scene {
     /// What becomes of the file.
     fn judged(&self, trust: &Trust) -> Result<Verdict, Refusal> {
         let name = OsStr::new("a.so");
-        let folder = Folder::of(&self.path("a.so"))?;
+        let folder = CheckedFolder::of(&self.path("a.so"))?;
         let signature = Signature::beside(&folder, name)?;
-        let mut examiner = Examiner::new(signature.as_ref(), &trust.keys)?;
+        let mut examiner = SignatureVerifier::new(signature.as_ref(), &trust.keys)?;
         let content = fs::read(self.path("a.so")).unwrap();
         content.chunks(3).for_each(|piece| examiner.update(piece));
         trust.judge(name, HASH, examiner.finish()?)
@@ -43,7 +43,7 @@ impl Scene {
         match self.judged(trust) {
             Ok(Verdict { doubt: None, .. }) => "loads",
             Ok(Verdict { doubt: Some(_), .. }) => "loads with a doubt",
-            Err(refusal) => refusal.code(),
+            Err(refusal) => refusal.code().as_str(),
         }
     }
 
@@ -167,7 +167,10 @@ fn pins_are_read_as_sha256sum_writes_them() {
     let (a, b) = ("a".repeat(64), "b".repeat(64));
     let text = format!("# ours\n\n{a}  plugins/a.so\n{b} *b c.so\r\n");
     let pins = Pins::parse(&text).unwrap();
-    assert_eq!((pins.of("a.so"), pins.of("b c.so")), (Some(a.as_str()), Some(b.as_str())));
+    assert_eq!(
+        (pins.hash_of("a.so"), pins.hash_of("b c.so")),
+        (Some(a.as_str()), Some(b.as_str()))
+    );
     for wrong in ["a.so", "abc  a.so", &format!("{a} a.so"), &format!("{a}g  a.so"), &a] {
         let error = Pins::parse(&format!("\n{wrong}\n")).unwrap_err();
         assert_eq!(error.line, Some(2), "{wrong}");

@@ -1,62 +1,65 @@
-//! Where a thread was, and who called.
+//! The registers of a thread at the moment of a signal, and the return addresses on its stack.
 
 use std::ffi::{c_int, c_void};
 
-use super::super::slots::{self, Slot};
+use crate::crash::slots::{self, Slot};
 
-/// The registers that matter.
+/// The registers that attribution needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Registers {
-    /// The address of the instruction.
-    pub(super) code: usize,
-    /// The end of the stack that is in use.
-    pub(super) stack: usize,
+    pub(super) program_counter: usize,
+    pub(super) stack_pointer: usize,
 }
 
-/// How much of a stack is looked through, in bytes.
-const FAR: usize = 64 << 10;
+/// The number of bytes of a stack that are searched.
+const SEARCHED_BYTES: usize = 64 << 10;
 
-/// How much is read at once: a stack for signals is small.
+/// The number of bytes that are read at once. The alternate stack for signals is small.
 const CHUNK: usize = 512;
 
 const WORD: usize = size_of::<usize>();
 
-/// The bytes in front of a return address that can tell what stands there.
+/// The number of bytes before a return address that are needed to recognize a call instruction.
 const BEFORE: usize = 8;
 
-/// The registers at the moment of a signal.
+/// Reads the registers at the moment of a signal from the context of the handler.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn registers(context: *mut c_void) -> Option<Registers> {
-    // SAFETY: the system gives every `SA_SIGINFO` handler a valid context of this type, or none.
+    // SAFETY: the kernel passes a valid context of this type, or a null pointer, to every
+    // `SA_SIGINFO` handler.
     let context = unsafe { context.cast::<libc::ucontext_t>().as_ref() }?;
     let register = |index: c_int| {
         let value = context.uc_mcontext.gregs.get(usize::try_from(index).ok()?)?;
         usize::try_from(value.cast_unsigned()).ok()
     };
-    Some(Registers { code: register(libc::REG_RIP)?, stack: register(libc::REG_RSP)? })
-}
-
-/// The registers at the moment of a signal.
-#[cfg(target_arch = "aarch64")]
-pub(super) fn registers(context: *mut c_void) -> Option<Registers> {
-    // SAFETY: the system gives every `SA_SIGINFO` handler a valid context of this type, or none.
-    let context = unsafe { context.cast::<libc::ucontext_t>().as_ref() }?;
-    let machine = &context.uc_mcontext;
     Some(Registers {
-        code: usize::try_from(machine.pc).ok()?,
-        stack: usize::try_from(machine.sp).ok()?,
+        program_counter: register(libc::REG_RIP)?,
+        stack_pointer: register(libc::REG_RSP)?,
     })
 }
 
-/// The build that the nearest return address on this stack lies in.
+/// Reads the registers at the moment of a signal from the context of the handler.
+#[cfg(target_arch = "aarch64")]
+pub(super) fn registers(context: *mut c_void) -> Option<Registers> {
+    // SAFETY: the kernel passes a valid context of this type, or a null pointer, to every
+    // `SA_SIGINFO` handler.
+    let context = unsafe { context.cast::<libc::ucontext_t>().as_ref() }?;
+    let machine = &context.uc_mcontext;
+    Some(Registers {
+        program_counter: usize::try_from(machine.pc).ok()?,
+        stack_pointer: usize::try_from(machine.sp).ok()?,
+    })
+}
+
+/// Finds the build that contains the nearest return address on a stack.
 ///
-/// Frames can't be walked without knowing how each function lays out its own, so every word
-/// is looked at. One that points behind a call instruction of a plugin is a return address,
-/// or was one a short while ago.
+/// Frames cannot be walked without knowing the frame layout of each function, so every word is
+/// examined. A word that points behind a call instruction of a plugin is a return address, or was
+/// one a short while ago.
 pub(super) fn nearest(memory: c_int, stack: usize) -> Option<&'static Slot> {
     let from = stack.next_multiple_of(WORD);
     let mut chunk = [0; CHUNK];
-    for at in (from..from.saturating_add(FAR)).step_by(CHUNK) {
+    for at in (from..from.saturating_add(SEARCHED_BYTES)).step_by(CHUNK) {
         let read = read(memory, at, &mut chunk)?;
         let (words, _) = chunk.get(..read)?.as_chunks::<WORD>();
         let mut addresses = words.iter().map(|word| usize::from_ne_bytes(*word));
@@ -77,15 +80,15 @@ fn read_exactly(memory: c_int, at: usize, into: &mut [u8]) -> bool {
     read(memory, at, into) == Some(into.len())
 }
 
-/// Reads memory of this process; gives nothing where there is none.
+/// Reads memory of this process. Returns `None` if the address is not mapped.
 fn read(memory: c_int, at: usize, into: &mut [u8]) -> Option<usize> {
     let offset = libc::off_t::try_from(at).ok()?;
-    // SAFETY: `into` is there to be written, for as many bytes as it has.
+    // SAFETY: `into` is valid for writes of `into.len()` bytes.
     let read = unsafe { libc::pread(memory, into.as_mut_ptr().cast(), into.len(), offset) };
     usize::try_from(read).ok().filter(|read| *read > 0)
 }
 
-/// Whether a call instruction ends with these bytes.
+/// Returns `true` if these bytes end with a call instruction.
 #[cfg(target_arch = "x86_64")]
 fn is_behind_call(before: [u8; BEFORE]) -> bool {
     let [_, seventh, sixth, fifth, fourth, third, second, first] = before;
@@ -99,12 +102,12 @@ fn is_behind_call(before: [u8; BEFORE]) -> bool {
         || is_indirect(seventh, sixth)
 }
 
-/// Whether a call instruction ends with these bytes.
+/// Returns `true` if these bytes end with a call instruction.
 #[cfg(target_arch = "aarch64")]
 fn is_behind_call(before: [u8; BEFORE]) -> bool {
     let [.., a, b, c, d] = before;
     let instruction = u32::from_le_bytes([a, b, c, d]);
-    // `bl`, `blr`, and `blraa` with its kin: the Arm manual, C6.2.
+    // `bl`, `blr`, and the authenticated variants of `blr`: the Arm manual, C6.2.
     let is_authenticated = instruction & 0xfeff_f800 == 0xd63f_0800;
     instruction & 0xfc00_0000 == 0x9400_0000
         || instruction & 0xffff_fc1f == 0xd63f_0000

@@ -11,8 +11,8 @@ const FIRST: &str = "aaaaaaaa11111111";
 const SECOND: &str = "aaaaaaaa22222222";
 const THIRD: &str = "bbbbbbbb33333333";
 
-fn held(hash: &str, plugin: &str) -> Held {
-    Held {
+fn held(hash: &str, plugin: &str) -> QuarantinedBuild {
+    QuarantinedBuild {
         hash: hash.to_owned(),
         file: format!("/plugins/lib{plugin}.so").into(),
         plugin: plugin.to_owned(),
@@ -31,7 +31,7 @@ fn filled() -> (TempDir, Quarantine) {
     (folder, quarantine)
 }
 
-fn hashes(held: &[Held]) -> Vec<&str> {
+fn hashes(held: &[QuarantinedBuild]) -> Vec<&str> {
     held.iter().map(|held| held.hash.as_str()).collect()
 }
 
@@ -79,7 +79,7 @@ fn nothing_is_released_by_a_guess() {
 #[test]
 fn a_build_that_is_held_already_keeps_its_date() {
     let (_folder, quarantine) = filled();
-    let later = Held { since: SystemTime::now(), ..held(FIRST, "one") };
+    let later = QuarantinedBuild { since: SystemTime::now(), ..held(FIRST, "one") };
     quarantine.add(later).unwrap();
     assert_eq!(quarantine.find(FIRST), Some(held(FIRST, "one")));
 }
@@ -128,10 +128,10 @@ fn many_who_add_at_once_lose_nothing() {
 fn the_oldest_give_way_when_there_are_too_many() {
     let folder = tempfile::tempdir().unwrap();
     let quarantine = Quarantine::open(folder.path());
-    let many: Vec<_> = (0..MOST).map(|number| held(&number.to_string(), "x")).collect();
+    let many: Vec<_> = (0..MAX_BUILDS).map(|number| held(&number.to_string(), "x")).collect();
     let list = serde_json::json!({ "held": many });
     fs::write(quarantine.file(), list.to_string()).unwrap();
     quarantine.add(held(FIRST, "one")).unwrap();
-    assert_eq!(quarantine.entries().len(), MOST);
+    assert_eq!(quarantine.entries().len(), MAX_BUILDS);
     assert!(quarantine.find("0").is_none() && quarantine.find(FIRST).is_some());
 }

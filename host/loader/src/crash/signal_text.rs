@@ -2,18 +2,20 @@
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-/// Up to `N` bytes. Who reads while it is written sees a mixture, and no harm.
-pub(in crate::crash) struct Text<const N: usize> {
+/// A text of up to `N` bytes in atomics. A reader during a write sees a mixture of the old and
+/// the new bytes, which is harmless.
+pub(super) struct SignalText<const N: usize> {
     length: AtomicUsize,
     bytes: [AtomicU8; N],
 }
 
-impl<const N: usize> Text<N> {
+impl<const N: usize> SignalText<N> {
     pub(super) const fn new() -> Self {
         Self { length: AtomicUsize::new(0), bytes: [const { AtomicU8::new(0) }; N] }
     }
 
-    /// A text that is too long is left out: half of it could not be read again.
+    /// Replaces the text. A text that is too long becomes empty, because a part of it could not be
+    /// parsed.
     pub(super) fn set(&self, text: &str) {
         let text = if text.len() > N { "" } else { text };
         self.bytes
@@ -23,7 +25,7 @@ impl<const N: usize> Text<N> {
         self.length.store(text.len(), Ordering::Release);
     }
 
-    pub(in crate::crash) fn bytes(&self) -> impl Iterator<Item = u8> {
+    pub(super) fn bytes(&self) -> impl Iterator<Item = u8> {
         let length = self.length.load(Ordering::Acquire);
         self.bytes.iter().take(length).map(|byte| byte.load(Ordering::Relaxed))
     }

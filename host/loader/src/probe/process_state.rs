@@ -1,30 +1,32 @@
-//! What a process has one of, and a library must leave as it was while it loads.
+//! The state that all code of a process shares, and that a library must not change while it
+//! loads.
 //!
-//! In the host all plugins share these: a handler of a signal would point into the library
-//! after it went, a new folder would move every relative path, a thread that goes on would
-//! run code that is unmapped.
+//! In the host all plugins share this state: a signal handler would point into the library after
+//! the library was unmapped, another working directory would change the meaning of every relative
+//! path, and a thread that keeps running would run code that is unmapped.
 
 use std::{
     fs, io, thread,
     time::{Duration, Instant},
 };
 
-/// How long a thread that was told to end may take.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a thread may take to end after it was told to.
+const THREAD_LIMIT: Duration = Duration::from_millis(500);
 
-/// Signals 32 and 33: glibc sets their handlers when it makes the first thread.
-const OF_LIBC: u64 = 0b11 << 31;
+/// The signals 32 and 33, whose handlers glibc installs when it creates the first thread.
+const LIBC_SIGNALS: u64 = 0b11 << 31;
 
-/// Last to be looked at, so that what else is different is told at once.
+/// The description of the number of threads. It is compared last, so that any other difference is
+/// reported without a wait.
 const THREADS: &str = "how many threads there are";
 
-/// How the process is at one moment: what is looked at, and how it is.
+/// The shared state of the process at one moment: a description and a value for each part.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Traces(Vec<(&'static str, String)>);
+pub(super) struct ProcessState(Vec<(&'static str, String)>);
 
-impl Traces {
-    /// Looks at this process and the calling thread.
-    pub(super) fn of_now() -> io::Result<Self> {
+impl ProcessState {
+    /// Reads the state of this process and of the calling thread.
+    pub(super) fn current() -> io::Result<Self> {
         let status = fs::read_to_string("/proc/thread-self/status")?;
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -32,7 +34,7 @@ impl Traces {
         };
         let signals = |name: &str| {
             let mask = u64::from_str_radix(&field(name), 16).unwrap_or_default();
-            format!("{:x}", mask & !OF_LIBC)
+            format!("{:x}", mask & !LIBC_SIGNALS)
         };
         Ok(Self(vec![
             ("the current folder", std::env::current_dir()?.display().to_string()),
@@ -46,14 +48,14 @@ impl Traces {
         ]))
     }
 
-    /// What is not as it was, if anything is.
+    /// Returns the description of a part that differs from `self`, if one does.
     pub(super) fn changed_since(&self) -> io::Result<Option<&'static str>> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + THREAD_LIMIT;
         loop {
-            let now = Self::of_now()?;
+            let now = Self::current()?;
             let mut both = self.0.iter().zip(&now.0);
             let changed = both.find_map(|((what, was), (_, is))| (was != is).then_some(*what));
-            // A thread that ends stands in the count for a moment longer.
+            // The kernel counts a thread that ends for a moment longer.
             if changed != Some(THREADS) || Instant::now() >= until {
                 return Ok(changed);
             }

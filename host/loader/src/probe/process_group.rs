@@ -1,4 +1,4 @@
-//! A child and all that it started: whether it ended and how, and how to end it.
+//! A child process with its descendants: whether it exited, how, and how to kill all of them.
 
 use std::{
     io,
@@ -11,34 +11,35 @@ use std::{
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 /// How long the kernel may take to end a process that was killed.
-const DYING: Duration = Duration::from_secs(1);
+const KILL_LIMIT: Duration = Duration::from_secs(1);
 
-/// A child with all that it started. They are gone, and it was waited for, when this is dropped.
-pub(super) struct Kin(pub(super) Child);
+/// A child with its process group. Dropping the value kills the group and waits for the child.
+pub(super) struct ProcessGroup(pub(super) Child);
 
-impl Kin {
+impl ProcessGroup {
+    /// Returns the process id of the child, which is the id of the group as well.
     pub(super) fn pid(&self) -> io::Result<Pid> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         pid.ok_or_else(|| io::Error::other("the child has no number"))
     }
 
-    /// Whether the child ended. It is left a zombie, so that its number means no other.
-    pub(super) fn ended(&self) -> io::Result<bool> {
+    /// Returns `true` if the child exited. The child stays a zombie, so that the kernel does not
+    /// give its process id to another process.
+    pub(super) fn has_exited(&self) -> io::Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         Ok(waitid(WaitId::Pid(self.pid()?), options)?.is_some())
     }
 
-    /// Kills what still runs, and waits for the child.
-    pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
+    /// Kills every process of the group that still runs, and waits for the child.
+    pub(super) fn kill(&mut self) -> io::Result<ExitStatus> {
         if let Err(error) = kill_process_group(self.pid()?, Signal::KILL) {
-            // It did not live long enough to make a group of its own.
-            tracing::trace!(%error, "no group to end");
+            tracing::trace!(%error, "the child exited before it had a group of its own");
         }
-        // It fails only if it is gone already.
+        // This fails only if the child has exited already.
         drop(self.0.kill());
-        let until = Instant::now() + DYING;
-        while !self.ended()? {
-            if Instant::now() >= until {
+        let deadline = Instant::now() + KILL_LIMIT;
+        while !self.has_exited()? {
+            if Instant::now() >= deadline {
                 return Err(io::Error::other("the kernel does not let the child end"));
             }
             thread::sleep(Duration::from_millis(1));
@@ -47,16 +48,16 @@ impl Kin {
     }
 }
 
-impl Drop for Kin {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // After a failure half-way. Once it was waited for, this does nothing.
+        // This is for an error half-way: after `kill`, the child has been waited for.
         if matches!(self.0.try_wait(), Ok(None)) {
-            drop(self.end());
+            drop(self.kill());
         }
     }
 }
 
-/// How it ended, for people.
+/// Describes how a child ended, for people.
 pub(super) fn describe(status: ExitStatus) -> String {
     match status.signal() {
         Some(libc::SIGSEGV) => "SIGSEGV, an invalid memory access".to_owned(),
