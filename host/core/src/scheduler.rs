@@ -269,7 +269,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
     }
 
     /// Returns the inside of the scheduler, for crates that replace the builds of its tasks;
-    /// see [`driver`](crate::driver).
+    /// see [`driver`].
     pub fn core(&self) -> &Arc<Core<E, P>> {
         &self.owner.core
     }

@@ -46,17 +46,31 @@ enum Step {
 }
 
 /// Drives a task to its end, or until it is to step aside, and enters which it was.
-pub(super) async fn drive<E: EventType, P: Payload>(
+///
+/// The end is also entered if the future is dropped before it is polled, because its runtime
+/// is gone. The work is dropped first then, so that nobody waits for its input.
+pub(super) fn drive<E: EventType, P: Payload>(
     core: Arc<Core<E, P>>,
     entry: Arc<Entry<E, P>>,
-    Start { driver: id, work }: Start<Work<E, P>>,
-) {
-    let span = tracing::info_span!("task", id = %entry.id());
-    let ending = Ending { core: &core, entry: &entry, driver: id, end: None };
+    Start { driver, work }: Start<Work<E, P>>,
+) -> impl Future<Output = ()> + Send {
+    let job = (work, Ending { core, entry, driver, end: None });
+    async move {
+        let (work, ending) = job;
+        let end = drive_to_end(&ending, work).await;
+        ending.with(end);
+    }
+}
+
+async fn drive_to_end<E: EventType, P: Payload>(
+    Ending { core, entry, driver: id, .. }: &Ending<E, P>,
+    work: Work<E, P>,
+) -> End<E, P> {
+    let (id, span) = (*id, tracing::info_span!("task", id = %entry.id()));
     let commands = entry.commands(id);
     let options = entry.options();
     let since = Instant::now();
-    let mut driver = Driver { core: &core, entry: &entry, id, options, commands, since };
+    let mut driver = Driver { core, entry, id, options, commands, since };
     let end = match work {
         Work::Background { task, stage } => {
             driver.turns(task, stage).instrument(span.clone()).await
@@ -71,7 +85,7 @@ pub(super) async fn drive<E: EventType, P: Payload>(
         End::Aside(_, Some(error)) => tracing::error!(%error, "the task failed on probation"),
         End::Aside(_, None) => tracing::debug!("the task is held"),
     });
-    ending.with(end);
+    end
 }
 
 struct Driver<'a, E: EventType, P: Payload> {
@@ -169,20 +183,20 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
 }
 
 /// Enters the end of a task also if its driver is dropped, with its runtime.
-struct Ending<'a, E: EventType, P: Payload> {
-    core: &'a Arc<Core<E, P>>,
-    entry: &'a Arc<Entry<E, P>>,
+struct Ending<E: EventType, P: Payload> {
+    core: Arc<Core<E, P>>,
+    entry: Arc<Entry<E, P>>,
     driver: DriverId,
     end: Option<End<E, P>>,
 }
 
-impl<E: EventType, P: Payload> Ending<'_, E, P> {
+impl<E: EventType, P: Payload> Ending<E, P> {
     fn with(mut self, end: End<E, P>) {
         self.end = Some(end);
     }
 }
 
-impl<E: EventType, P: Payload> Drop for Ending<'_, E, P> {
+impl<E: EventType, P: Payload> Drop for Ending<E, P> {
     fn drop(&mut self) {
         let end = self.end.take().unwrap_or_else(|| {
             End::Over(match self.entry.commands(self.driver).told() {
@@ -194,9 +208,9 @@ impl<E: EventType, P: Payload> Drop for Ending<'_, E, P> {
             })
         });
         match end {
-            End::Over(outcome) => self.core.end(self.entry, self.driver, outcome),
+            End::Over(outcome) => self.core.end(&self.entry, self.driver, outcome),
             End::Aside(work, fault) => {
-                self.core.step_aside(self.entry, self.driver, work, fault);
+                self.core.step_aside(&self.entry, self.driver, work, fault);
             }
         }
     }

@@ -92,6 +92,21 @@ async fn a_task_whose_runtime_goes_away_is_failed_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_task_whose_runtime_is_gone_before_it_starts_is_failed_and_holds_nobody_up() {
+    let own = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let options = TaskOptions::default().with_runtime(own.handle().clone());
+    own.shutdown_background();
+    let (bus, log) = (bus(), Log::default());
+    let scheduler = Scheduler::new(bus.clone());
+    let (sink, _seen) = Sink::new("sink", &log);
+    let id = scheduler.register_event_task_with("sink", sink, options).unwrap();
+    scheduler.start().await.unwrap();
+    let status = scheduler.wait(&id).await.unwrap();
+    assert!(status.to_string().contains("runtime"), "{status}");
+    assert_eq!(bus.stats(&Event::Tick).unwrap().subscriptions, [], "its input is gone");
+}
+
+#[tokio::test]
 async fn tasks_that_are_always_ready_let_their_neighbours_run() {
     struct Busy(Arc<AtomicUsize>);
     #[async_trait]
