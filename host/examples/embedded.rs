@@ -173,7 +173,7 @@ async fn main() -> Result<(), TradingEngineError> {
         .with_connector_as(publishes(Event::MarketDataUpdate).with_id("south"), feed("south", 7)?)
         .with_aggregator_as(publishes(Event::MergedUpdate), average)
         .with_strategy_as(publishes(Event::TradeSignal), strategy)
-        .with_executor(paper)
+        .with_executor_as(ComponentOptions::default(), paper)
         .build()?;
 
     let mut stop = bus.subscribe(&Event::Shutdown)?;

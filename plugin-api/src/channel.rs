@@ -47,7 +47,9 @@ pub enum Overflow {
     Reject,
 }
 
-/// The declaration of one channel.
+/// The size and the purpose of one channel.
+///
+/// What happens when a queue is full is no part of it: see [`Overflow`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelConfig {
@@ -56,27 +58,17 @@ pub struct ChannelConfig {
     /// What the channel carries, for people.
     #[serde(default)]
     pub description: String,
-    /// What happens when a subscriber's queue is full.
-    #[serde(default)]
-    pub overflow: Overflow,
 }
 
 impl ChannelConfig {
-    /// A channel of this capacity that makes publishers wait when it is full.
+    /// A channel of this capacity.
     pub fn new(capacity: usize, description: impl Into<String>) -> Self {
-        Self { capacity, description: description.into(), overflow: Overflow::default() }
-    }
-
-    /// The same channel with another overflow policy.
-    #[must_use]
-    pub fn with_overflow(mut self, overflow: Overflow) -> Self {
-        self.overflow = overflow;
-        self
+        Self { capacity, description: description.into() }
     }
 }
 
 impl Default for ChannelConfig {
-    /// 1024 events, no description, `block`.
+    /// 1024 events, no description.
     fn default() -> Self {
         Self::new(1024, "")
     }

@@ -95,6 +95,17 @@ pub enum TradingEngineError {
     DidNotStop(Vec<String>),
 }
 
+impl From<TradingEngineError> for SchedulerError {
+    /// The scheduler's own error comes back as it was; every other one ended an execution.
+    fn from(error: TradingEngineError) -> Self {
+        if let TradingEngineError::SchedulerError(error) = error {
+            error
+        } else {
+            Self::execution(error)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hotbay_plugin_api::Role;
+use hotbay_plugin_api::{ChannelConfig, Overflow, Role};
 use serde::Deserialize;
 
 use super::path::ConfigPath;
@@ -27,6 +27,27 @@ pub struct Plugins {
 impl Plugins {
     /// The time limit of the probe if the file does not set one.
     pub const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+}
+
+/// One channel of the section `channels`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelEntry {
+    /// The most events that wait for one subscriber; at least 1.
+    pub capacity: usize,
+    /// What the channel carries, for people.
+    #[serde(default)]
+    pub description: String,
+    /// What happens when a subscriber's queue is full.
+    #[serde(default)]
+    pub overflow: Overflow,
+}
+
+impl ChannelEntry {
+    /// The size and the purpose of the channel, as the bus declares it.
+    pub fn config(&self) -> ChannelConfig {
+        ChannelConfig::new(self.capacity, self.description.clone())
+    }
 }
 
 /// The source of the pipeline's time.

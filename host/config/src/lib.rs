@@ -71,13 +71,12 @@ mod yaml;
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
-use hotbay_plugin_api::ChannelConfig;
-
 use document::Document;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 pub use entries::{
-    ComponentEntry, Pipeline, Plugins, Reload, Shutdown, StatePolicy, TaskEntry, TimeMode,
+    ChannelEntry, ComponentEntry, Pipeline, Plugins, Reload, Shutdown, StatePolicy, TaskEntry,
+    TimeMode,
 };
 pub use hotbay_plugin_api::Role;
 pub use overlay::merged;
@@ -95,7 +94,7 @@ pub struct Config {
     /// The section `plugins`.
     pub plugins: Plugins,
     /// The declared channels by name, in the order of the file.
-    pub channels: Vec<(String, ChannelConfig)>,
+    pub channels: Vec<(String, ChannelEntry)>,
     /// The pipeline, if the file has one.
     pub pipeline: Option<Pipeline>,
     /// The overrides of the manifests of tasks.

@@ -17,28 +17,31 @@
 
 mod channel;
 mod effects;
+mod input;
+mod motion;
 mod receiver;
 mod sender;
 mod state;
 mod stats;
 mod waits;
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use hotbay_plugin_api::{ChannelConfig, EventType, Overflow, SchedulerError};
+use parking_lot::RwLock;
 
 pub use hotbay_plugin_api::Payload;
 pub use receiver::{EventReceiver, TryRecvError};
 pub use sender::{EventSender, TrySendError};
 pub use stats::{ChannelStats, SubscriptionId, SubscriptionStats};
 
-use channel::{Channel, Publisher};
-pub use stats::Activity;
+pub use input::Input;
+pub(crate) use motion::Observer;
+pub(crate) use stats::Activity;
 pub use waits::WaitsFor;
+
+use channel::{Channel, Publisher};
+use motion::Motion;
 
 /// The channels of one program, by event. Clones are handles to the same bus.
 ///
@@ -46,6 +49,7 @@ pub use waits::WaitsFor;
 /// and the last of the channel's senders are dropped.
 pub struct EventBus<E: EventType, P: Payload = String> {
     channels: Arc<RwLock<Channels<E, P>>>,
+    motion: Arc<Motion>,
 }
 
 /// In the order of their declaration, with an index by event.
@@ -55,7 +59,8 @@ struct Channels<E: EventType, P: Payload> {
 }
 
 impl<E: EventType> EventBus<E> {
-    /// A bus with these channels, carrying `String`s.
+    /// Creates a bus with these channels, carrying `String`s. Publishers wait when a channel is
+    /// full; for another [`Overflow`] see [`declare_with`](Self::declare_with).
     ///
     /// The payload is fixed here so that it need not be spelled out; for another
     /// payload see [`with_payload`](Self::with_payload).
@@ -67,7 +72,7 @@ impl<E: EventType> EventBus<E> {
         Self::with_payload(channels)
     }
 
-    /// A bus with these channels, carrying `String`s.
+    /// Creates a bus with these channels, carrying `String`s.
     ///
     /// # Errors
     /// [`SchedulerError::Configuration`] if a capacity is 0 or an event is declared twice.
@@ -77,7 +82,7 @@ impl<E: EventType> EventBus<E> {
 }
 
 impl<E: EventType, P: Payload> EventBus<E, P> {
-    /// A bus with these channels, carrying `P`: `EventBus::<Event, Batch>::with_payload(…)`.
+    /// Creates a bus with these channels, carrying `P`: `EventBus::<Event, Batch>::with_payload(…)`.
     ///
     /// # Panics
     /// If a capacity is 0 or an event is declared twice.
@@ -89,36 +94,50 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         }
     }
 
-    /// A bus with these channels, carrying `P`.
+    /// Creates a bus with these channels, carrying `P`.
     ///
     /// # Errors
     /// [`SchedulerError::Configuration`] if a capacity is 0 or an event is declared twice.
     pub fn try_with_payload(channels: Vec<(E, ChannelConfig)>) -> Result<Self, SchedulerError> {
         let none = Channels { declared: Vec::new(), index: HashMap::new() };
-        let bus = Self { channels: Arc::new(RwLock::new(none)) };
+        let bus = Self { channels: Arc::new(RwLock::new(none)), motion: Arc::default() };
         for (event, config) in channels {
             bus.declare(event, config)?;
         }
         Ok(bus)
     }
 
-    /// Adds a channel to a bus in use.
+    /// Adds a channel to a bus in use. Its publishers wait when it is full.
     ///
     /// # Errors
     /// [`SchedulerError::Configuration`] if the capacity is 0 or the event is declared already.
     pub fn declare(&self, event: E, config: ChannelConfig) -> Result<(), SchedulerError> {
+        self.declare_with(event, config, Overflow::Block)
+    }
+
+    /// Adds a channel with an overflow policy of its own to a bus in use.
+    ///
+    /// # Errors
+    /// As [`declare`](Self::declare).
+    pub fn declare_with(
+        &self,
+        event: E,
+        config: ChannelConfig,
+        overflow: Overflow,
+    ) -> Result<(), SchedulerError> {
         if config.capacity == 0 {
             let text = format!("channel {event:?} has capacity 0; it must be at least 1");
             return Err(SchedulerError::Configuration(text));
         }
-        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let mut channels = self.channels.write();
         if channels.index.contains_key(&event) {
             let text = format!("channel {event:?} is declared twice");
             return Err(SchedulerError::Configuration(text));
         }
         let next = channels.declared.len();
         channels.index.insert(event.clone(), next);
-        channels.declared.push(Arc::new(Publisher::new(Channel::new(event, config))));
+        let channel = Channel::new(event, config, overflow, Arc::clone(&self.motion));
+        channels.declared.push(Arc::new(Publisher::new(channel)));
         Ok(())
     }
 
@@ -129,7 +148,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
     /// [`SchedulerError::InvalidChannel`] if the event is not declared.
     pub fn withdraw(&self, event: &E) -> Result<(), SchedulerError> {
         self.close(event)?;
-        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let mut channels = self.channels.write();
         if let Some(place) = channels.index.remove(event) {
             drop(channels.declared.remove(place));
             channels.index.values_mut().filter(|at| **at > place).for_each(|at| *at -= 1);
@@ -137,7 +156,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(())
     }
 
-    /// A sender to the channel. Any number may exist.
+    /// Returns a sender to the channel. Any number may exist.
     ///
     /// # Errors
     /// [`SchedulerError::InvalidChannel`] if the event was never declared.
@@ -145,7 +164,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(EventSender::new(self.find(event)?))
     }
 
-    /// A new subscription: it gets everything that is published from now on.
+    /// Subscribes to the channel: the receiver gets everything that is published from now on.
     ///
     /// Subscribing to a closed channel gives a receiver that is at its end.
     ///
@@ -155,7 +174,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(EventReceiver::new(Arc::clone(self.find(event)?.channel())))
     }
 
-    /// What went through the channel until now, at one moment.
+    /// Returns what went through the channel until now, at one moment.
     ///
     /// # Errors
     /// [`SchedulerError::InvalidChannel`] if the event was never declared.
@@ -163,13 +182,13 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(self.find(event)?.channel().stats())
     }
 
-    /// The declared channels, in the order of their declaration.
+    /// Returns the declared channels, in the order of their declaration.
     pub fn channels(&self) -> Vec<(E, ChannelConfig)> {
         let declaration = |publisher: &Arc<Publisher<E, P>>| {
             let channel = publisher.channel();
             (channel.event().clone(), channel.config().clone())
         };
-        self.read().declared.iter().map(declaration).collect()
+        self.channels.read().declared.iter().map(declaration).collect()
     }
 
     /// Ends a channel: later sends fail, and so do those waiting for room; receivers get
@@ -182,11 +201,16 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
         Ok(())
     }
 
-    /// What moves on the bus, for deciding whether it has come to rest.
-    pub fn activity(&self) -> Activity {
+    /// Observes the bus: see [`Observer::changed`].
+    pub(crate) fn observe(&self) -> Observer {
+        self.motion.observe()
+    }
+
+    /// Returns what moves on the bus, for deciding whether it has come to rest.
+    pub(crate) fn activity(&self) -> Activity {
         let mut activity = Activity::default();
         // A copy, so that the lock is not held while each channel is locked in turn.
-        let publishers = self.read().declared.clone();
+        let publishers = self.channels.read().declared.clone();
         for publisher in publishers {
             publisher.channel().add_activity(&mut activity);
         }
@@ -194,19 +218,15 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
     }
 
     fn find(&self, event: &E) -> Result<Arc<Publisher<E, P>>, SchedulerError> {
-        let channels = self.read();
+        let channels = self.channels.read();
         let found = channels.index.get(event).and_then(|&at| channels.declared.get(at));
         found.cloned().ok_or_else(|| SchedulerError::InvalidChannel(format!("{event:?}")))
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Channels<E, P>> {
-        self.channels.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<E: EventType, P: Payload> Clone for EventBus<E, P> {
     fn clone(&self) -> Self {
-        Self { channels: Arc::clone(&self.channels) }
+        Self { channels: Arc::clone(&self.channels), motion: Arc::clone(&self.motion) }
     }
 }
 

@@ -7,12 +7,10 @@
 
 mod builder;
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use hotbay_plugin_api::{EventType, Role, SchedulerError, TaskId, TradingEngineError};
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::{
@@ -74,6 +72,9 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
 
     /// Like [`start`](Self::start), but a component that does not initialize takes no other
     /// one down; after `limit` the others go on without it.
+    ///
+    /// # Errors
+    /// [`SchedulerError::InvalidState`] if the engine was started before.
     pub async fn start_those_that_can(&self, limit: Duration) -> Result<(), TradingEngineError> {
         let core = self.scheduler.core();
         core.open()?;
@@ -112,42 +113,47 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
     }
 
     /// Like [`shutdown`](Self::shutdown), within other limits.
+    ///
+    /// # Errors
+    /// As [`shutdown`](Self::shutdown).
     pub async fn shutdown_within(&self, limits: ShutdownLimits) -> Result<(), TradingEngineError> {
         let report = shut_down(self.scheduler.core(), &self.stages()?, limits).await;
         let did_not_stop: Vec<_> = report.did_not_stop.iter().map(ToString::to_string).collect();
-        let failed_hook = report.failed_hooks.first().map(hook_error);
-        if let Ok(mut last) = self.last_shutdown.lock() {
-            *last = Some(report);
-        }
+        let failed_hook = report.failed_hook();
+        *self.last_shutdown.lock() = Some(report);
         if !did_not_stop.is_empty() {
             return Err(TradingEngineError::DidNotStop(did_not_stop));
         }
         failed_hook.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// The components' statuses in the direction of the data.
+    /// Returns the components' statuses in the direction of the data.
     pub fn statuses(&self) -> Vec<(TaskId, ExecutionStatus)> {
         let ids = self.ids().into_iter().flatten();
         ids.filter_map(|id| Some((id.clone(), self.scheduler.status(&id).ok()?))).collect()
     }
 
-    /// How the last shutdown went in detail, if there was one.
+    /// Returns how the last shutdown went in detail, if there was one.
     pub fn last_shutdown(&self) -> Option<ShutdownReport> {
-        self.last_shutdown.lock().ok().and_then(|last| last.clone())
+        self.last_shutdown.lock().clone()
     }
 
-    /// The scheduler below. Tasks that are registered there start and stop with the engine:
+    /// Returns the scheduler below. Tasks that are registered there start and stop with the engine:
     /// background tasks with the connectors, event tasks with the executors.
     pub fn scheduler(&self) -> &Scheduler<E, P> {
         &self.scheduler
     }
 
-    /// The bus on which the components meet.
+    /// Returns the bus on which the components meet.
     pub fn bus(&self) -> &EventBus<E, P> {
         self.scheduler.bus()
     }
 
     /// Adds a component to an engine that runs; it starts at once.
+    ///
+    /// # Errors
+    /// As [`Scheduler::register_event_task_with`]; [`SchedulerError::InvalidState`] if the
+    /// options have no name.
     pub fn add(
         &self,
         role: Role,
@@ -158,7 +164,7 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
             return Err(SchedulerError::InvalidState("a component has to have a name".to_owned()));
         };
         self.scheduler.core().register(id.clone(), task, options.into())?;
-        let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roles = self.roles.lock();
         let stage = match role {
             Role::Connector => 0,
             Role::Aggregator => 1,
@@ -171,18 +177,18 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
 
     /// Forgets a component that was taken out.
     pub fn remove(&self, id: &TaskId) {
-        let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roles = self.roles.lock();
         roles.iter_mut().for_each(|ids| ids.retain(|known| known != id));
         drop(roles);
         drop(self.scheduler.core().forget(id));
     }
 
     fn ids(&self) -> [Vec<TaskId>; 4] {
-        self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.roles.lock().clone()
     }
 
     /// All tasks by role, in the direction of the data.
-    fn stages(&self) -> Result<[Entries<E>; 4], SchedulerError> {
+    fn stages(&self) -> Result<[Entries<E, P>; 4], SchedulerError> {
         let core = self.scheduler.core();
         let mut stages = [const { Vec::new() }; 4];
         let roles = self.ids();
@@ -214,14 +220,5 @@ fn start_error(id: &TaskId, error: SchedulerError) -> SchedulerError {
         SchedulerError::TaskInitialization(named(text))
     } else {
         SchedulerError::TaskInitialization(named(&error.to_string()))
-    }
-}
-
-/// Why a hook failed, with the component's name.
-fn hook_error((id, error): &(TaskId, SchedulerError)) -> SchedulerError {
-    if let SchedulerError::TaskShutdown(text) = error {
-        SchedulerError::TaskShutdown(format!("{id}: {text}"))
-    } else {
-        SchedulerError::TaskShutdown(format!("{id}: {error}"))
     }
 }

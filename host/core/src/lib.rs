@@ -16,6 +16,7 @@ pub use hotbay_plugin_api::{
     Aggregator, BackgroundTask, ChannelConfig, Connector, EventTask, EventType, Executor, Overflow,
     SchedulerError, Strategy, TaskId, TradingEngineError,
 };
+pub use scheduler::driver;
 pub use scheduler::{
     ExecutionStatus, Scheduler, ShutdownLimits, ShutdownReport, TaskInfo, TaskOptions, TaskRegistry,
 };

@@ -13,13 +13,16 @@
 mod command;
 mod core;
 mod drive;
+pub mod driver;
 mod entry;
 mod guard;
 mod options;
 mod outputs;
-mod places;
 mod registry;
+mod replace;
 mod shutdown;
+mod starting;
+mod state;
 mod status;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -34,13 +37,9 @@ pub use registry::{RegisteredTask, SharedBackgroundTask, SharedEventTask, TaskRe
 pub use shutdown::{Drain, ShutdownLimits, ShutdownReport};
 pub use status::{ExecutionStatus, TaskInfo, TaskKind};
 
-pub use self::{
-    core::{Core, Entries},
-    guard::guarded,
-    options::Turns,
-    places::HoldError,
-    shutdown::shut_down,
-};
+pub(crate) use self::{core::Entries, options::Ports, shutdown::shut_down};
+
+use self::core::Core;
 
 /// Runs tasks on a bus. Clones are handles to the same scheduler.
 ///
@@ -55,9 +54,18 @@ struct Owner<E: EventType, P: Payload> {
 }
 
 impl<E: EventType, P: Payload> Scheduler<E, P> {
-    /// A scheduler without tasks, whose event tasks listen on `bus`.
+    /// Creates a scheduler without tasks, whose event tasks listen on `bus`.
     pub fn new(bus: EventBus<E, P>) -> Self {
         Self { owner: Arc::new(Owner { core: Arc::new(Core::new(bus)) }) }
+    }
+
+    /// Registers a background task that others may hold as well, under a name of the
+    /// scheduler's choice.
+    ///
+    /// On a started scheduler it starts at once. A task that can't be registered, because
+    /// the scheduler was shut down, is `Failed` by its [`status`](Self::status).
+    pub fn register_background_task(&self, task: SharedBackgroundTask) -> TaskId {
+        self.core().register_unnamed(RegisteredTask::Background(task))
     }
 
     /// Registers a task of which this scheduler has the only copy.
@@ -66,7 +74,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
     ///
     /// # Errors
     /// [`SchedulerError::DuplicateTask`]; [`SchedulerError::InvalidState`] after a shutdown.
-    pub fn register_background_task(
+    pub fn register_background_task_as(
         &self,
         id: impl Into<TaskId>,
         task: impl BackgroundTask + 'static,
@@ -74,7 +82,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         self.register_background_task_with(id, task, TaskOptions::default())
     }
 
-    /// [`register_background_task`](Self::register_background_task) with options.
+    /// [`register_background_task_as`](Self::register_background_task_as) with options.
     ///
     /// # Errors
     /// Also [`SchedulerError::InvalidChannel`] if an output was never declared.
@@ -102,13 +110,24 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         self.core().register(id.into(), RegisteredTask::Background(task), options)
     }
 
+    /// Registers an event task that others may hold as well, under a name of the
+    /// scheduler's choice, and subscribes it: it misses nothing that is published from now
+    /// on. On a started scheduler it starts at once.
+    ///
+    /// A task that can't be registered, because its event was never declared or the task is
+    /// locked at this moment, is `Failed` by its [`status`](Self::status), and
+    /// [`start`](Self::start) returns its error.
+    pub fn register_event_task(&self, task: SharedEventTask<E, P>) -> TaskId {
+        self.core().register_unnamed(RegisteredTask::Event(task))
+    }
+
     /// Registers a task that answers events, and subscribes it: it misses nothing that is
     /// published from now on. On a started scheduler it starts at once.
     ///
     /// # Errors
     /// [`SchedulerError::InvalidChannel`] if its event was never declared,
     /// [`SchedulerError::DuplicateTask`]; [`SchedulerError::InvalidState`] after a shutdown.
-    pub fn register_event_task(
+    pub fn register_event_task_as(
         &self,
         id: impl Into<TaskId>,
         task: impl EventTask<E, P> + 'static,
@@ -116,7 +135,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         self.register_event_task_with(id, task, TaskOptions::default())
     }
 
-    /// [`register_event_task`](Self::register_event_task) with options.
+    /// [`register_event_task_as`](Self::register_event_task_as) with options.
     ///
     /// # Errors
     /// Also [`SchedulerError::InvalidChannel`] if an output was never declared.
@@ -153,7 +172,8 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
     ///
     /// # Errors
     /// [`SchedulerError::InvalidState`] if it was started or shut down before, or outside
-    /// of a tokio runtime.
+    /// of a tokio runtime; the error of the first task that could not be registered, and then
+    /// nothing has started.
     pub async fn start(&self) -> Result<(), SchedulerError> {
         let core = self.core();
         core.open()?;
@@ -163,8 +183,17 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         core.start_later_ones()
     }
 
+    /// Stops every task within the usual limits; see [`shutdown_with`](Self::shutdown_with).
+    ///
+    /// # Errors
+    /// [`SchedulerError::TaskShutdown`] names the tasks that did not stop, or else the first
+    /// one whose `shutdown` hook failed. Everything else has stopped.
+    pub async fn shutdown(&self) -> Result<(), SchedulerError> {
+        self.shutdown_with(ShutdownLimits::default()).await.into_result()
+    }
+
     /// Stops every task within `limit`; see [`shutdown_with`](Self::shutdown_with).
-    pub async fn shutdown(&self, limit: Duration) -> ShutdownReport {
+    pub async fn shutdown_within(&self, limit: Duration) -> ShutdownReport {
         self.shutdown_with(ShutdownLimits::within(limit)).await
     }
 
@@ -180,7 +209,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         shut_down(self.core(), &stages, limits).await
     }
 
-    /// What the task does now.
+    /// Returns what the task does now.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
@@ -188,7 +217,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         Ok(self.core().entry(id)?.status())
     }
 
-    /// The task's status, to await its changes.
+    /// Returns the task's status, to await its changes.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
@@ -196,7 +225,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         Ok(self.core().entry(id)?.watch())
     }
 
-    /// What is known about the task.
+    /// Returns what is known about the task.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
@@ -204,12 +233,12 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         Ok(self.core().entry(id)?.info())
     }
 
-    /// What is known about every task, in the order of registration.
+    /// Returns what is known about every task, in the order of registration.
     pub fn infos(&self) -> Vec<TaskInfo> {
         self.core().entries().iter().map(|entry| entry.info()).collect()
     }
 
-    /// The task itself.
+    /// Returns the task itself.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
@@ -217,28 +246,30 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
         self.core().task(id)
     }
 
-    /// Waits until the task has ended, and says how. A task that was not started yet has not.
+    /// Waits until the task has ended, and returns how. A task that was not started yet has not.
     ///
     /// # Errors
     /// [`SchedulerError::TaskNotFound`].
     pub async fn wait(&self, id: &TaskId) -> Result<ExecutionStatus, SchedulerError> {
         let entry = self.core().entry(id)?;
-        entry.ended().await;
+        entry.reaches(ExecutionStatus::has_ended).await;
         Ok(entry.status())
     }
 
     /// Waits until every task has ended, also those registered meanwhile.
     pub async fn wait_all(&self) {
         while let Some(entry) = self.core().entries().into_iter().find(|one| !one.has_ended()) {
-            entry.ended().await;
+            entry.reaches(ExecutionStatus::has_ended).await;
         }
     }
 
-    /// The bus that the event tasks listen on.
+    /// Returns the bus that the event tasks listen on.
     pub fn bus(&self) -> &EventBus<E, P> {
         self.core().bus()
     }
 
+    /// Returns the inside of the scheduler, for crates that replace the builds of its tasks;
+    /// see [`driver`].
     pub fn core(&self) -> &Arc<Core<E, P>> {
         &self.owner.core
     }

@@ -45,7 +45,9 @@ pub(crate) fn needs_restart(old: &Config, new: &Config, findings: &mut Diagnosti
 pub(crate) fn check_channels(config: &Config, services: &Services, findings: &mut Diagnostics) {
     for (name, channel) in &config.channels {
         let known = services.bus.clone_sender(&name.as_str().into());
-        if known.is_ok_and(|known| known.config() != channel) {
+        if known
+            .is_ok_and(|it| *it.config() != channel.config() || it.overflow() != channel.overflow)
+        {
             let path = ConfigPath::root().key("channels").key(name);
             fixed(config, &path, &format!("channel `{name}`"), findings);
         }

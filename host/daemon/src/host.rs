@@ -387,11 +387,11 @@ fn observed(plugins: &BTreeMap<String, LoadedPlugin>) -> Observed {
 }
 
 fn services(config: &Config) -> Result<Services, HostError> {
-    let channels = config.channels.iter();
-    let channels =
-        channels.map(|(name, config)| (ChannelName::from(name.as_str()), config.clone()));
-    let bus = EventBus::try_with_payload(channels.collect())
-        .map_err(|error| HostError::Engine(error.into()))?;
+    let bus = EventBus::with_payload(Vec::new());
+    for (name, channel) in &config.channels {
+        bus.declare_with(ChannelName::from(name.as_str()), channel.config(), channel.overflow)
+            .map_err(|error| HostError::Engine(error.into()))?;
+    }
     let mode = match config.pipeline.as_ref().map(|pipeline| pipeline.time) {
         Some(TimeMode::Replay) => Mode::Replay,
         Some(TimeMode::Live) | None => Mode::Live,

@@ -20,7 +20,7 @@ pub(crate) enum Step {
     /// Tasks are made.
     Create,
     /// Components are replaced; the step of the replacement that failed.
-    Replace(&'static str),
+    Replace(hotbay_runtime::change::Step),
     /// The build proves itself.
     Probation,
 }
@@ -33,7 +33,7 @@ impl fmt::Display for Step {
             Self::Load => "load",
             Self::Configuration => "configuration",
             Self::Create => "create",
-            Self::Replace(step) => step,
+            Self::Replace(step) => step.as_str(),
             Self::Probation => "probation",
         })
     }

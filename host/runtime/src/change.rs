@@ -1,34 +1,44 @@
 //! One replacement of a plugin's components, as a transaction.
 //!
 //! ```text
-//! hold all, in the direction of the data ─ save ─ make, restore, initialize the new ─┬─ go on with the new
-//!                                          └──────────── anything fails ─────────────┴─ go on with the old
+//! hold all ─ save ─ create, restore, initialize, prepare the new ─ commit ─ go on with the new
+//!    └───────────────── anything fails ──────────────────────┘
+//!                  shut down the new ─ go on with the old
 //! ```
+//!
+//! Everything that can fail comes before the commit, which puts all builds into their places
+//! at once and can't fail. Whatever fails before it undoes everything: a new build that was
+//! initialized gets its `shutdown`, and the old ones go on where they were held.
 //!
 //! Held components keep their places: what comes is queued. Nothing is published twice and
 //! nothing is skipped, because a component steps aside between two events or turns, and its
 //! successor begins with the state and the queue of that moment.
 
+mod back;
 mod calls;
+mod held;
+mod over;
+mod step;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use hotbay_plugin_api::{Batch, ChannelName, SavedState, SchedulerError, TaskId};
 use tokio::{runtime::Handle, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
 use hotbay_config::{Reload, StatePolicy};
 use hotbay_core::{
-    bus::WaitsFor,
-    scheduler::{Core, HoldError, RegisteredTask, TaskOptions, Turns},
+    driver::Core,
+    scheduler::{RegisteredTask, TaskOptions},
 };
 
 use crate::{ComponentSetup, Connections, Generation, Mute, PluginComponent, Seat, Services};
 
+pub use back::change_back;
 pub use calls::{call_hook, restore};
+pub use over::change_over;
+pub use step::{Cause, Failed, Step};
 
 /// The scheduler's core for plugins' components.
 pub type PluginCore = Arc<Core<ChannelName, Batch>>;
@@ -45,11 +55,15 @@ const GRACE: Duration = Duration::from_millis(100);
 /// What is to be made of one component.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// What belongs to the component's name and survives its builds.
     pub seat: Seat,
     /// Its name in the plugin.
     pub component: String,
+    /// The channels at the component's ports.
     pub connections: Connections,
+    /// The component's configuration.
     pub config: serde_json::Value,
+    /// Whether a new build takes over the state of the one before.
     pub state: StatePolicy,
     /// Cancelled when it is to stop.
     pub cancel: CancellationToken,
@@ -58,12 +72,16 @@ pub struct Plan {
 /// How long the steps may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// For the turn or event under way of an old build.
     pub hold: Duration,
+    /// For each of making, restoring and initializing a new build.
     pub initialize: Duration,
+    /// What a failure of the new build means afterwards.
     pub after: After,
 }
 
 impl Limits {
+    /// Returns the limits that the configuration sets.
     pub fn of(reload: &Reload, after: After) -> Self {
         Self { hold: reload.hold, initialize: reload.initialize, after }
     }
@@ -79,55 +97,87 @@ pub enum After {
 }
 
 /// One component that is to change its build.
-pub struct Step<'g> {
+#[derive(Debug)]
+pub struct Swap<'g> {
+    /// What is to be made of it.
     pub plan: Plan,
     /// What is in its place now.
     pub old: Seated,
     /// Where the new build is made.
-    pub to: &'g Generation,
+    pub to: &'g (dyn Maker + 'g),
 }
 
-/// A component made and not yet seated.
+/// Makes the new builds of components.
+#[async_trait]
+pub trait Maker: std::fmt::Debug + Send + Sync {
+    /// Returns the runtime on which all code of the builds runs.
+    fn runtime(&self) -> &Handle;
+
+    /// Makes one component.
+    ///
+    /// # Errors
+    /// If it can't be made; then nothing of it is left.
+    async fn make(&self, plan: &Plan, services: &Services) -> Result<Made, SchedulerError>;
+}
+
+#[async_trait]
+impl Maker for Generation {
+    fn runtime(&self) -> &Handle {
+        self.handle()
+    }
+
+    async fn make(&self, plan: &Plan, services: &Services) -> Result<Made, SchedulerError> {
+        plan.make(self, services).await
+    }
+}
+
+/// A component that was made and is not yet in its place.
+#[derive(Debug)]
 pub struct Made {
+    /// The component.
     pub task: PluginTask,
+    /// How the scheduler is to drive it.
     pub options: TaskOptions<ChannelName>,
+    /// Ends what this build says in the report.
     pub voice: Mute,
 }
 
 /// One component that changed its build.
+#[derive(Debug)]
 pub struct Changed {
+    /// The component's name.
     pub id: TaskId,
+    /// What belongs to the component's name.
     pub seat: Seat,
+    /// The state that the new build took over, if there was one.
     pub state: Option<SavedState>,
-    /// What was there before, to go back to.
+    /// The build that was there before, to go back to.
     pub old: Seated,
+    /// The build that is there now.
     pub new: Seated,
 }
 
 /// A component in its place.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Seated {
+    /// The component.
     pub task: PluginTask,
+    /// How the scheduler drives it.
     pub options: TaskOptions<ChannelName>,
+    /// Ends what this build says in the report.
     pub voice: Mute,
 }
 
-/// Why the old build goes on.
-#[derive(Debug, thiserror::Error)]
-#[error("{component}: {step} failed: {error}")]
-pub struct Failed {
-    pub component: String,
-    pub step: &'static str,
-    #[source]
-    pub error: SchedulerError,
-}
-
 impl Plan {
+    /// Returns the component's name, as the scheduler has it.
     pub fn id(&self) -> TaskId {
         self.seat.id().into()
     }
 
     /// Makes the component in this generation.
+    ///
+    /// # Errors
+    /// If the plugin can't make it, or a channel of it was never declared.
     pub async fn make(
         &self,
         generation: &Generation,
@@ -148,242 +198,19 @@ impl Plan {
         Ok(Made { task, options: self.options(generation.handle()), voice })
     }
 
-    /// How the scheduler is to drive it.
+    /// Returns how the scheduler is to drive the component on this runtime.
     pub fn options(&self, runtime: &Handle) -> TaskOptions<ChannelName> {
         TaskOptions {
             runtime: Some(runtime.clone()),
             outputs: self.connections.outputs.values().flatten().cloned().collect(),
-            turns: Some(Arc::new(self.seat.clone())),
+            ports: Some(Arc::new(self.seat.clone())),
         }
     }
 
-    fn failed(&self, step: &'static str, error: SchedulerError) -> Failed {
-        Failed { component: self.seat.id().to_owned(), step, error }
+    fn failed(&self, step: Step, cause: impl Into<Cause>) -> Failed {
+        Failed { component: self.seat.id().to_owned(), step, cause: cause.into() }
     }
 }
 
-impl Turns for Seat {
-    fn waits_for(&self) -> WaitsFor {
-        self.waits_for()
-    }
-
-    fn turned(&self) {
-        self.settle();
-    }
-}
-
-/// Puts new builds of running components in their places; all of them or none.
-///
-/// The steps are in the direction of the data. Gives what changed, and how long inputs
-/// were held. A component that has ended is left out.
-pub async fn change_over(
-    core: &PluginCore,
-    steps: &[Step<'_>],
-    services: &Services,
-    limits: Limits,
-) -> (Result<Vec<Changed>, Failed>, Duration) {
-    let mut held = Held { core, ids: Vec::new(), since: None };
-    let mut taking_part = Vec::new();
-    for step in steps {
-        match core.hold(&step.plan.id(), GRACE, limits.hold).await {
-            Ok(()) => {
-                held.add(step.plan.id());
-                taking_part.push(step);
-            }
-            // It ended by itself: there is nothing to hand over.
-            Err(HoldError::NotRunning(_)) => {}
-            Err(error) => {
-                let error = SchedulerError::InvalidState(error.to_string());
-                return (Err(step.plan.failed("hold", error)), held.release());
-            }
-        }
-    }
-    let mut made = Vec::new();
-    for step in &taking_part {
-        match successor(step, services, limits).await {
-            Ok((new, state)) => made.push((*step, new, state)),
-            Err(failed) => {
-                end(&made).await;
-                return (Err(failed), held.release());
-            }
-        }
-    }
-    let mut changed: Vec<Changed> = Vec::new();
-    for (step, new, state) in made {
-        let id = step.plan.id();
-        let Made { task, options, voice } = new;
-        if let Err(error) = core.reseat(&id, task.clone(), options.clone()) {
-            let failed = step.plan.failed("seat", error);
-            put_back(core, changed);
-            return (Err(failed), held.release());
-        }
-        if limits.after == After::Probation {
-            core.set_probation(&id, true);
-            step.plan.seat.keep_received();
-        }
-        let (new, seat) = (Seated { task, options, voice }, step.plan.seat.clone());
-        changed.push(Changed { id, seat, state, old: step.old.clone(), new });
-    }
-    for changed in changed.iter().filter(|changed| changed.state.is_some()) {
-        changed.old.voice.mute();
-    }
-    (Ok(changed), held.release())
-}
-
-/// Undoes what was done while all are held still.
-fn put_back(core: &PluginCore, changed: Vec<Changed>) {
-    for Changed { id, seat, old, .. } in changed {
-        core.set_probation(&id, false);
-        seat.stop_keeping();
-        if let Err(error) = core.reseat(&id, old.task, old.options) {
-            tracing::error!(component = %id, %error, "cannot be put back");
-        }
-    }
-}
-
-/// The new build of a held component, initialized with the state of the old one.
-async fn successor(
-    step: &Step<'_>,
-    services: &Services,
-    limits: Limits,
-) -> Result<(Made, Option<SavedState>), Failed> {
-    let Step { plan, old, to } = step;
-    let runtime = old.options.runtime.clone().unwrap_or_else(|| to.handle().clone());
-    let state = match plan.state {
-        StatePolicy::Discard => None,
-        StatePolicy::Keep => calls::save(&old.task, &runtime, PROMPT)
-            .await
-            .map_err(|error| plan.failed("save_state", error))?,
-    };
-    plan.seat.begin_handover();
-    let made = async {
-        let made = plan.make(to, services);
-        let made = calls::within(limits.initialize, made)
-            .await
-            .map_err(|error| plan.failed("create", error))?;
-        if let Some(state) = &state {
-            restore(&made.task, to.handle(), state.clone(), limits.initialize)
-                .await
-                .map_err(|error| plan.failed("restore", error))?;
-        }
-        calls::initialize(&made.task, to.handle(), limits.initialize)
-            .await
-            .map_err(|error| plan.failed("initialize", error))?;
-        Ok(made)
-    };
-    let made = made.await;
-    plan.seat.end_handover();
-    Ok((made?, state))
-}
-
-/// Ends builds that did not come into service. They say nothing in the report.
-async fn end(made: &[(&Step<'_>, Made, Option<SavedState>)]) {
-    for (step, made, _) in made {
-        made.voice.mute();
-        call_hook(&made.task, step.to.handle(), PROMPT).await;
-    }
-}
-
-/// Components that are held. They go on when they are released, whatever happens.
-struct Held<'a> {
-    core: &'a PluginCore,
-    ids: Vec<TaskId>,
-    since: Option<Instant>,
-}
-
-impl Held<'_> {
-    fn add(&mut self, id: TaskId) {
-        self.since.get_or_insert_with(Instant::now);
-        self.ids.push(id);
-    }
-
-    /// Against the direction of the data, so that who gets events is there before who
-    /// gives them. Gives how long the first of them was held.
-    fn release(mut self) -> Duration {
-        self.let_go();
-        self.since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
-    fn let_go(&mut self) {
-        for id in self.ids.drain(..).rev() {
-            if let Err(error) = self.core.release(&id) {
-                tracing::error!(component = %id, %error, "does not go on");
-            }
-        }
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.let_go();
-    }
-}
-
-/// The state that the build before goes on with; what came after it comes again.
-async fn state_to_go_back_to(core: &PluginCore, one: &Changed) -> Option<SavedState> {
-    let checkpoint = core.take_checkpoint(&one.id);
-    // One that did not fail stands between two turns: it is like any other handover.
-    if core.fault(&one.id).is_none()
-        && let Some(runtime) = &one.new.options.runtime
-        && let Ok(state) = calls::save(&one.new.task, runtime, PROMPT).await
-    {
-        one.seat.stop_keeping();
-        return state.or(checkpoint);
-    }
-    one.seat.give_back();
-    checkpoint
-}
-
-/// Goes back to the builds before; `changed` are in the direction of the data. Gives what
-/// was said about states that could not be taken back.
-pub async fn change_back(
-    core: &PluginCore,
-    changed: Vec<Changed>,
-    limits: Limits,
-) -> (Vec<String>, Duration) {
-    let mut notes = Vec::new();
-    let mut held = Held { core, ids: Vec::new(), since: None };
-    let mut taking_part = Vec::new();
-    for one in changed {
-        match core.hold(&one.id, GRACE, limits.hold).await {
-            Ok(()) => {
-                held.add(one.id.clone());
-                taking_part.push(one);
-            }
-            Err(error) => {
-                notes.push(format!("{} stays on the new build: {error}", one.id));
-                one.seat.stop_keeping();
-                core.confirm(&one.id);
-                // It ended by itself, and its build goes.
-                if let (HoldError::NotRunning(_), Some(runtime)) = (error, &one.new.options.runtime)
-                    && core.take_hook(&one.id)
-                {
-                    call_hook(&one.new.task, runtime, PROMPT).await;
-                }
-            }
-        }
-    }
-    for one in &taking_part {
-        let checkpoint = state_to_go_back_to(core, one).await;
-        core.set_probation(&one.id, false);
-        // A new build that began from the start knows less than the old one.
-        let checkpoint = checkpoint.filter(|_| one.state.is_some());
-        if let (Some(state), Some(runtime)) = (checkpoint, &one.old.options.runtime)
-            && let Err(error) = restore(&one.old.task, runtime, state, PROMPT).await
-        {
-            notes.push(format!("{} goes on with the state from before: {error}", one.id));
-        }
-        let old = one.old.clone();
-        match core.reseat(&one.id, old.task, old.options) {
-            Ok(failed) => {
-                one.new.voice.mute();
-                one.old.voice.unmute();
-                if let Some(runtime) = &one.new.options.runtime {
-                    call_hook(&failed, runtime, PROMPT).await;
-                }
-            }
-            Err(error) => notes.push(format!("{} can't be put back: {error}", one.id)),
-        }
-    }
-    (notes, held.release())
-}
+#[cfg(test)]
+mod tests;

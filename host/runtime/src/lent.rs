@@ -148,8 +148,7 @@ impl Lent {
                 if waiting.is_empty() {
                     match sender.try_send(batch.clone()) {
                         Ok(()) => continue,
-                        Err(TrySendError::Full(_))
-                            if sender.config().overflow == Overflow::Block => {}
+                        Err(TrySendError::Full(_)) if sender.overflow() == Overflow::Block => {}
                         Err(error) => {
                             let event = sender.event();
                             return Err(SchedulerError::EventSend(format!("{event}: {error}")));

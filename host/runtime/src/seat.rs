@@ -7,15 +7,19 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use hotbay_plugin_api::{Batch, ChannelName};
+use parking_lot::Mutex;
 
-use super::inbox::Queue;
-use hotbay_core::bus::{EventReceiver, WaitsFor};
+use super::inbox::{PluginInput, SharedInput};
+use hotbay_core::{
+    bus::{EventReceiver, Input, WaitsFor},
+    driver::Ports,
+};
 
 /// The place that the builds of one component take after each other. Clones are the same.
 #[derive(Clone)]
@@ -31,15 +35,24 @@ struct Inner {
     receiving: AtomicUsize,
     /// Calls that wait for room in a channel.
     publishing: AtomicUsize,
-    /// Whether what is received is kept, to be received again.
-    keeps: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
 struct Subscriptions {
-    open: Vec<(ChannelName, Weak<Queue>)>,
+    open: Vec<(ChannelName, Weak<PluginInput>)>,
     /// Those of the old build, while a new one is made.
-    offered: Vec<(ChannelName, Arc<Queue>)>,
+    offered: Vec<(ChannelName, SharedInput)>,
+    /// Whether what is received is kept, to be received again.
+    keeping: bool,
+}
+
+impl Subscriptions {
+    /// Changes the inputs that a build still has. Locked by the caller, so that none is
+    /// opened in between and misses the change.
+    fn change_open(&self, change: impl Fn(&mut Input<ChannelName, Batch>)) {
+        let open = self.open.iter().filter_map(|(_, input)| input.upgrade());
+        open.for_each(|input| change(&mut input.lock()));
+    }
 }
 
 impl Seat {
@@ -53,7 +66,6 @@ impl Seat {
             numbers: Mutex::default(),
             receiving: AtomicUsize::new(0),
             publishing: AtomicUsize::new(0),
-            keeps: Arc::default(),
         }))
     }
 
@@ -67,57 +79,41 @@ impl Seat {
         self.0.source
     }
 
-    /// What an unfinished call waits for.
-    pub fn waits_for(&self) -> WaitsFor {
-        if self.0.publishing.load(Ordering::Acquire) > 0 {
-            WaitsFor::Room
-        } else if self.0.receiving.load(Ordering::Acquire) > 0 {
-            WaitsFor::Events
-        } else {
-            WaitsFor::SomethingElse
-        }
-    }
-
     /// From now on a subscription to a channel is one that the present build has, if it
     /// has one left, until [`end_handover`](Self::end_handover).
     pub fn begin_handover(&self) {
-        let mut subscriptions = self.subscriptions();
+        let mut subscriptions = self.0.subscriptions.lock();
         let open = subscriptions.open.iter();
-        let alive = open.filter_map(|(name, queue)| Some((name.clone(), queue.upgrade()?)));
+        let alive = open.filter_map(|(name, input)| Some((name.clone(), input.upgrade()?)));
         subscriptions.offered = alive.collect();
     }
 
     /// What was not taken over belongs to the old build alone again, and goes with it.
     pub fn end_handover(&self) {
-        let offered = std::mem::take(&mut self.subscriptions().offered);
+        let offered = std::mem::take(&mut self.0.subscriptions.lock().offered);
         drop(offered);
     }
 
     /// From now on what is received is kept until it is [settled](Self::settle): while a
     /// build is on probation, the one before may have to receive it again.
     pub fn keep_received(&self) {
-        self.0.keeps.store(true, Ordering::Release);
-    }
-
-    /// What was received so far is done with.
-    pub fn settle(&self) {
-        self.queues().iter().for_each(|queue| queue.settle());
+        let mut subscriptions = self.0.subscriptions.lock();
+        subscriptions.keeping = true;
+        subscriptions.change_open(Input::start_keeping);
     }
 
     /// From now on nothing is kept, and what was is done with.
     pub fn stop_keeping(&self) {
-        self.0.keeps.store(false, Ordering::Release);
-        self.settle();
+        let mut subscriptions = self.0.subscriptions.lock();
+        subscriptions.keeping = false;
+        subscriptions.change_open(Input::stop_keeping);
     }
 
     /// From now on nothing is kept, and what was comes again.
     pub fn give_back(&self) {
-        self.0.keeps.store(false, Ordering::Release);
-        self.queues().iter().for_each(|queue| queue.give_back());
-    }
-
-    fn queues(&self) -> Vec<Arc<Queue>> {
-        self.subscriptions().open.iter().filter_map(|(_, queue)| queue.upgrade()).collect()
+        let mut subscriptions = self.0.subscriptions.lock();
+        subscriptions.keeping = false;
+        subscriptions.change_open(Input::give_back);
     }
 
     /// An offered subscription to this channel, or a new one.
@@ -125,21 +121,25 @@ impl Seat {
         &self,
         channel: &ChannelName,
         new: impl FnOnce() -> Result<EventReceiver<ChannelName, Batch>, E>,
-    ) -> Result<Arc<Queue>, E> {
-        let mut subscriptions = self.subscriptions();
+    ) -> Result<SharedInput, E> {
+        let mut subscriptions = self.0.subscriptions.lock();
         let place = subscriptions.offered.iter().position(|(name, _)| name == channel);
         if let Some(place) = place {
             return Ok(subscriptions.offered.remove(place).1);
         }
-        let queue = Arc::new(Queue::new(new()?, Arc::clone(&self.0.keeps)));
+        let mut input = Input::new(new()?);
+        if subscriptions.keeping {
+            input.start_keeping();
+        }
+        let input = Arc::new(Mutex::new(input));
         subscriptions.open.retain(|(_, known)| known.strong_count() > 0);
-        subscriptions.open.push((channel.clone(), Arc::downgrade(&queue)));
-        Ok(queue)
+        subscriptions.open.push((channel.clone(), Arc::downgrade(&input)));
+        Ok(input)
     }
 
     /// The counter of an output port's events.
     pub(crate) fn numbers(&self, port: &str) -> Arc<AtomicU64> {
-        let mut numbers = self.0.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut numbers = self.0.numbers.lock();
         Arc::clone(numbers.entry(port.to_owned()).or_default())
     }
 
@@ -150,9 +150,21 @@ impl Seat {
         }
         waiting
     }
+}
 
-    fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
-        self.0.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+impl Ports for Seat {
+    fn waits_for(&self) -> WaitsFor {
+        if self.0.publishing.load(Ordering::Acquire) > 0 {
+            WaitsFor::Room
+        } else if self.0.receiving.load(Ordering::Acquire) > 0 {
+            WaitsFor::Events
+        } else {
+            WaitsFor::SomethingElse
+        }
+    }
+
+    fn settle(&self) {
+        self.0.subscriptions.lock().change_open(Input::settle);
     }
 }
 

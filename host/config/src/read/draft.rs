@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use hotbay_plugin_api::ChannelConfig;
-
 use crate::Config;
 use crate::diagnostic::{Diagnostics, Position};
 use crate::document::{Document, Node};
-use crate::entries::{ComponentEntry, Pipeline, Plugins, Reload};
+use crate::entries::{ChannelEntry, ComponentEntry, Pipeline, Plugins, Reload};
 use crate::entries::{Shutdown, TaskEntry, TimeMode};
 use crate::source::Report;
 use hotbay_plugin_api::Role;
@@ -17,7 +15,7 @@ use hotbay_plugin_api::Role;
 pub(crate) struct Draft {
     pub(super) plugins: Option<Plugins>,
     /// Every declared channel. The declaration is `None` if it has an error.
-    pub(crate) channels: Vec<(String, Option<ChannelConfig>)>,
+    pub(crate) channels: Vec<(String, Option<ChannelEntry>)>,
     pub(crate) pipeline: Option<PipelineDraft>,
     pub(crate) tasks: Vec<TaskEntry>,
     pub(super) reload: Reload,

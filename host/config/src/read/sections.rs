@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hotbay_plugin_api::ChannelConfig;
 use serde::Deserialize;
 
 use super::draft::base_dir;
 use super::values::{LongerThanZero, Name, Settings, Span};
 use crate::de;
 use crate::document::{Node, Value};
-use crate::entries::{Plugins, Reload, Shutdown, TaskEntry};
+use crate::entries::{ChannelEntry, Plugins, Reload, Shutdown, TaskEntry};
 use crate::path::ConfigPath;
 use crate::source::Report;
 use crate::trust;
@@ -37,7 +36,7 @@ pub(super) fn plugins(node: &Node, file: &Path, report: &mut Report) -> Option<P
 }
 
 /// Reads the declared channels. The declaration is `None` if it has an error.
-pub(super) fn channels(node: &Node, report: &mut Report) -> Vec<(String, Option<ChannelConfig>)> {
+pub(super) fn channels(node: &Node, report: &mut Report) -> Vec<(String, Option<ChannelEntry>)> {
     let Value::Mapping(entries) = &node.value else {
         let found = wording::found(&de::kind(&node.value));
         let help = "declare each as `NAME: { capacity: 1024 }`";
@@ -46,7 +45,7 @@ pub(super) fn channels(node: &Node, report: &mut Report) -> Vec<(String, Option<
     };
     let mut channels = Vec::with_capacity(entries.len());
     for entry in entries {
-        let config: Option<ChannelConfig> = de::read(&entry.node, report);
+        let config: Option<ChannelEntry> = de::read(&entry.node, report);
         if entry.key.trim().is_empty() {
             report.error(entry.key_position, "a channel has to have a name", "");
         }

@@ -1,15 +1,17 @@
 //! One channel: the state behind its lock, and the handles' way to it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use hotbay_plugin_api::{ChannelConfig, EventType};
+use hotbay_plugin_api::{ChannelConfig, EventType, Overflow};
+use parking_lot::Mutex;
 
 use super::{
     Activity, ChannelStats, Payload, SubscriptionId,
     effects::Effects,
+    motion::Motion,
     receiver::TryRecvError,
     state::{Refusal, State, Ticket},
 };
@@ -17,13 +19,20 @@ use super::{
 pub(super) struct Channel<E, P> {
     event: E,
     config: ChannelConfig,
+    overflow: Overflow,
     state: Mutex<State<P>>,
+    motion: Arc<Motion>,
 }
 
 impl<E: EventType, P: Payload> Channel<E, P> {
-    pub(super) fn new(event: E, config: ChannelConfig) -> Self {
-        let state = Mutex::new(State::new(&config));
-        Self { event, config, state }
+    pub(super) fn new(
+        event: E,
+        config: ChannelConfig,
+        overflow: Overflow,
+        motion: Arc<Motion>,
+    ) -> Self {
+        let state = Mutex::new(State::new(config.capacity, overflow));
+        Self { event, config, overflow, state, motion }
     }
 
     pub(super) fn event(&self) -> &E {
@@ -32,6 +41,10 @@ impl<E: EventType, P: Payload> Channel<E, P> {
 
     pub(super) fn config(&self) -> &ChannelConfig {
         &self.config
+    }
+
+    pub(super) fn overflow(&self) -> Overflow {
+        self.overflow
     }
 
     pub(super) fn publish(&self, payload: P) -> Result<(), (Refusal, P)> {
@@ -44,7 +57,7 @@ impl<E: EventType, P: Payload> Channel<E, P> {
 
     pub(super) fn line_up(&self, events: usize, waker: &Waker) -> Ticket {
         let waker = waker.clone();
-        self.lock().line_up(events, waker)
+        self.state.lock().line_up(events, waker)
     }
 
     pub(super) fn publish_waiting(
@@ -61,7 +74,7 @@ impl<E: EventType, P: Payload> Channel<E, P> {
     }
 
     pub(super) fn subscribe(&self) -> SubscriptionId {
-        self.lock().subscribe()
+        self.state.lock().subscribe()
     }
 
     pub(super) fn unsubscribe(&self, id: SubscriptionId) {
@@ -93,7 +106,7 @@ impl<E: EventType, P: Payload> Channel<E, P> {
     }
 
     pub(super) fn forget_waker(&self, id: SubscriptionId) {
-        let waker = self.lock().forget_waker(id);
+        let waker = self.state.lock().forget_waker(id);
         drop(waker);
     }
 
@@ -102,24 +115,22 @@ impl<E: EventType, P: Payload> Channel<E, P> {
     }
 
     pub(super) fn stats(&self) -> ChannelStats {
-        self.lock().stats()
+        self.state.lock().stats()
     }
 
     pub(super) fn add_activity(&self, activity: &mut Activity) {
-        self.lock().add_activity(activity);
+        self.state.lock().add_activity(activity);
     }
 
     /// One step under the lock, and what follows from it after the lock.
     fn change<T>(&self, step: impl FnOnce(&mut State<P>, &mut Effects<P>) -> T) -> T {
         let mut effects = Effects::new();
-        let result = step(&mut self.lock(), &mut effects);
+        // Every step leaves the state whole before it runs code that might panic, so a
+        // panic needs no poisoning of the lock.
+        let result = step(&mut self.state.lock(), &mut effects);
         effects.perform();
+        self.motion.notify();
         result
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<P>> {
-        // Every step leaves the state whole before it runs code that might panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

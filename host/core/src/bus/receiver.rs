@@ -38,7 +38,7 @@ impl<E: EventType, P: Payload> EventReceiver<E, P> {
         Self { channel, id }
     }
 
-    /// The next payload, or `None` once the channel is closed and everything was received.
+    /// Waits for the next payload; `None` once the channel is closed and everything was received.
     ///
     /// Cancel-safe: a payload is only ever taken by the poll that returns it.
     pub async fn recv(&mut self) -> Option<P> {
@@ -60,7 +60,7 @@ impl<E: EventType, P: Payload> EventReceiver<E, P> {
         buffer.len() - before
     }
 
-    /// The next payload, if one is queued.
+    /// Returns the next payload, if one is queued.
     ///
     /// # Errors
     /// Says whether there can ever be another one.
@@ -82,12 +82,12 @@ impl<E: EventType, P: Payload> EventReceiver<E, P> {
         taken
     }
 
-    /// Which of the channel's subscriptions this is.
+    /// Returns which of the channel's subscriptions this is.
     pub fn id(&self) -> SubscriptionId {
         self.id
     }
 
-    /// The channel's event.
+    /// Returns the channel's event.
     pub fn event(&self) -> &E {
         self.channel.event()
     }

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use hotbay_plugin_api::{ChannelConfig, EventType, SchedulerError};
+use hotbay_plugin_api::{ChannelConfig, EventType, Overflow, SchedulerError};
 use tokio::task::coop;
 
 use super::{
@@ -65,18 +65,23 @@ impl<E: EventType, P: Payload> EventSender<E, P> {
         })
     }
 
-    /// The channel's event.
+    /// Returns the channel's event.
     pub fn event(&self) -> &E {
         self.publisher.channel().event()
     }
 
-    /// The channel's declaration.
+    /// Returns the channel's size and purpose.
     pub fn config(&self) -> &ChannelConfig {
         self.publisher.channel().config()
     }
 
+    /// Returns what the channel does with an event for which it has no room.
+    pub fn overflow(&self) -> Overflow {
+        self.publisher.channel().overflow()
+    }
+
     fn waits(&self) -> bool {
-        self.config().overflow == super::Overflow::Block
+        self.overflow() == Overflow::Block
     }
 }
 
@@ -113,7 +118,7 @@ pub enum TrySendError<P> {
 }
 
 impl<P> TrySendError<P> {
-    /// What was to be published.
+    /// Returns what was to be published.
     pub fn into_payload(self) -> P {
         match self {
             Self::Full(payload) | Self::Closed(payload) | Self::TooLarge { payload, .. } => payload,

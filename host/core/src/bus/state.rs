@@ -8,7 +8,7 @@ use std::{
     task::Waker,
 };
 
-use hotbay_plugin_api::{ChannelConfig, Overflow};
+use hotbay_plugin_api::Overflow;
 
 use super::{
     Activity, ChannelStats, Payload, SubscriptionId, effects::Effects, receiver::TryRecvError,
@@ -41,10 +41,10 @@ pub(super) enum Refusal {
 }
 
 impl<P: Payload> State<P> {
-    pub(super) fn new(config: &ChannelConfig) -> Self {
+    pub(super) fn new(capacity: usize, overflow: Overflow) -> Self {
         Self {
-            capacity: config.capacity,
-            overflow: config.overflow,
+            capacity,
+            overflow,
             closed: false,
             subscriptions: Vec::new(),
             line: Line::default(),

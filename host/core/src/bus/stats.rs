@@ -54,7 +54,7 @@ pub struct ChannelStats {
 }
 
 impl ChannelStats {
-    /// Events that did not reach a subscription, for whatever reason.
+    /// Returns how many events did not reach a subscription, for whatever reason.
     pub fn dropped(&self) -> u64 {
         self.no_subscriber + self.dropped_oldest + self.dropped_newest + self.dropped_unsubscribed
     }
@@ -81,12 +81,12 @@ pub struct SubscriptionStats {
 
 /// What moves on a bus.
 #[derive(Debug, Default)]
-pub struct Activity {
+pub(crate) struct Activity {
     /// Events published on all channels.
-    pub published: u64,
+    pub(crate) published: u64,
     /// Events taken from all queues, delivered or dropped.
-    pub taken: u64,
+    pub(crate) taken: u64,
     /// Subscriptions with something queued, or whose receiver is not known to have
     /// come back for more since it took the last.
-    pub unsettled: Vec<SubscriptionId>,
+    pub(crate) unsettled: Vec<SubscriptionId>,
 }

@@ -1,5 +1,8 @@
 //! The bus with real wakers and threads.
 
+mod policies;
+mod threads;
+
 use std::{
     pin::pin,
     sync::{Arc, atomic::AtomicUsize, atomic::Ordering},
@@ -17,8 +20,10 @@ enum Event {
 use Event::{Signal, Tick};
 
 fn bus(capacity: usize, overflow: Overflow) -> EventBus<Event, u32> {
-    let config = ChannelConfig::new(capacity, "").with_overflow(overflow);
-    EventBus::with_payload(vec![(Tick, config), (Signal, ChannelConfig::default())])
+    let bus = EventBus::with_payload(Vec::new());
+    bus.declare_with(Tick, ChannelConfig::new(capacity, ""), overflow).unwrap();
+    bus.declare(Signal, ChannelConfig::default()).unwrap();
+    bus
 }
 
 /// What a subscriber can receive now.
@@ -58,89 +63,6 @@ fn wrong_declarations_are_refused_by_name() {
     assert!(error.to_string().contains("Tick is declared twice"), "{error}");
     let error = EventBus::try_new(vec![(Tick, ChannelConfig::new(0, ""))]).unwrap_err();
     assert!(error.to_string().contains("capacity 0"), "{error}");
-}
-
-#[tokio::test]
-async fn block_makes_the_publisher_wait_until_the_slowest_subscriber_has_room() {
-    let bus = bus(1, Overflow::Block);
-    let sender = bus.clone_sender(&Tick).unwrap();
-    let [mut fast, mut slow] = [(); 2].map(|()| bus.subscribe(&Tick).unwrap());
-    sender.send(1).await.unwrap();
-    assert_eq!(fast.recv().await, Some(1));
-
-    let mut waiting = pin!(sender.send(2));
-    let woken = Arc::new(Woken::default());
-    assert!(woken.poll(waiting.as_mut()).is_pending());
-    assert!(fast.try_recv().is_err(), "all get it at once or nobody does");
-    assert_eq!(woken.times(), 0);
-    assert_eq!(slow.recv().await, Some(1));
-    assert_eq!(woken.times(), 1);
-    assert!(woken.poll(waiting.as_mut()).is_ready());
-    assert_eq!((drain(&mut fast), drain(&mut slow)), (vec![2], vec![2]));
-}
-
-#[test]
-fn block_gives_a_publisher_that_does_not_wait_its_payload_back() {
-    let bus = bus(1, Overflow::Block);
-    let sender = bus.clone_sender(&Tick).unwrap();
-    let _receiver = bus.subscribe(&Tick).unwrap();
-    sender.try_send(1).unwrap();
-    assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
-    assert_eq!(bus.stats(&Tick).unwrap().rejected, 0);
-}
-
-#[test]
-fn drop_oldest_keeps_the_newest_of_a_slow_subscriber_and_all_of_a_fast_one() {
-    let bus = bus(2, Overflow::DropOldest);
-    let sender = bus.clone_sender(&Tick).unwrap();
-    let [mut fast, mut slow] = [(); 2].map(|()| bus.subscribe(&Tick).unwrap());
-    let mut seen = Vec::new();
-    for number in 0..5 {
-        sender.try_send(number).unwrap();
-        seen.extend(fast.try_recv());
-    }
-    assert_eq!((seen, drain(&mut slow)), (vec![0, 1, 2, 3, 4], vec![3, 4]));
-    assert_eq!(bus.stats(&Tick).unwrap().dropped_oldest, 3);
-}
-
-#[test]
-fn drop_newest_keeps_what_is_queued() {
-    let bus = bus(2, Overflow::DropNewest);
-    let sender = bus.clone_sender(&Tick).unwrap();
-    let mut receiver = bus.subscribe(&Tick).unwrap();
-    for number in 0..5 {
-        sender.try_send(number).unwrap();
-    }
-    assert_eq!(drain(&mut receiver), [0, 1]);
-    assert_eq!(bus.stats(&Tick).unwrap().dropped_newest, 3);
-}
-
-#[tokio::test]
-async fn reject_tells_the_publisher_and_delivers_to_nobody() {
-    let bus = bus(1, Overflow::Reject);
-    let sender = bus.clone_sender(&Tick).unwrap();
-    let [mut fast, mut slow] = [(); 2].map(|()| bus.subscribe(&Tick).unwrap());
-    sender.send(1).await.unwrap();
-    assert_eq!(drain(&mut fast), [1]);
-    let error = sender.send(2).await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot publish: channel Tick is full, at its capacity of 1");
-    assert_eq!((drain(&mut fast), drain(&mut slow)), (vec![], vec![1]));
-    let stats = bus.stats(&Tick).unwrap();
-    assert_eq!((stats.published, stats.rejected), (1, 1));
-}
-
-#[tokio::test]
-async fn a_payload_that_can_never_fit_is_refused_with_both_numbers() {
-    #[derive(Debug, Clone)]
-    struct Three;
-    impl Payload for Three {
-        fn events(&self) -> usize {
-            3
-        }
-    }
-    let bus = EventBus::<Event, Three>::with_payload(vec![(Tick, ChannelConfig::new(2, ""))]);
-    let error = bus.clone_sender(&Tick).unwrap().send(Three).await.unwrap_err().to_string();
-    assert!(error.contains("3 events") && error.contains("capacity of 2"), "{error}");
 }
 
 #[tokio::test]
@@ -287,92 +209,14 @@ fn a_payload_may_use_the_bus_when_it_is_dropped() {
             }
         }
     }
-    let config = ChannelConfig::new(1, "").with_overflow(Overflow::DropOldest);
-    let bus = EventBus::<Event, Watchful>::with_payload(vec![(Tick, config)]);
+    let bus = EventBus::<Event, Watchful>::with_payload(Vec::new());
+    bus.declare_with(Tick, ChannelConfig::new(1, ""), Overflow::DropOldest).unwrap();
     let sender = bus.clone_sender(&Tick).unwrap();
     let receiver = bus.subscribe(&Tick).unwrap();
     for _ in 0..2 {
         assert!(sender.try_send(Watchful(Some(bus.clone()))).is_ok());
     }
     drop(receiver);
-}
-
-#[test]
-fn subscribers_see_one_order_and_each_publishers_own_order_from_many_threads() {
-    const PUBLISHERS: u32 = 4;
-    const EACH: u32 = 2_000;
-    let bus = bus(16, Overflow::Block);
-    let seen = thread::scope(|scope| {
-        let subscribers = [(); 3].map(|()| {
-            let mut receiver = bus.subscribe(&Tick).unwrap();
-            scope.spawn(move || {
-                let mut seen = Vec::new();
-                block_on(async {
-                    while let Some(number) = receiver.recv().await {
-                        seen.push(number);
-                    }
-                });
-                seen
-            })
-        });
-        let publishers: Vec<_> = (0..PUBLISHERS)
-            .map(|publisher| {
-                let sender = bus.clone_sender(&Tick).unwrap();
-                scope.spawn(move || {
-                    for number in 0..EACH {
-                        block_on(sender.send(publisher * EACH + number)).unwrap();
-                    }
-                })
-            })
-            .collect();
-        publishers.into_iter().for_each(|thread| thread.join().unwrap());
-        bus.close(&Tick).unwrap();
-        subscribers.map(|thread| thread.join().unwrap())
-    });
-    assert_eq!(seen[0], seen[1]);
-    assert_eq!(seen[0], seen[2]);
-    for publisher in 0..PUBLISHERS {
-        let own: Vec<_> = seen[0].iter().filter(|number| **number / EACH == publisher).collect();
-        assert_eq!(own.len(), EACH as usize);
-        assert!(own.is_sorted());
-    }
-    let stats = bus.stats(&Tick).unwrap();
-    assert_eq!(stats.published, u64::from(PUBLISHERS * EACH));
-    assert_eq!((stats.owed, stats.dropped_unsubscribed), (stats.delivered, 0));
-}
-
-#[test]
-fn the_accounts_balance_at_every_moment_while_threads_publish_and_subscribers_come_and_go() {
-    for overflow in [Overflow::Block, Overflow::DropOldest, Overflow::DropNewest, Overflow::Reject]
-    {
-        let bus = bus(4, overflow);
-        thread::scope(|scope| {
-            let publishers = [(); 2].map(|()| {
-                let sender = bus.clone_sender(&Tick).unwrap();
-                scope.spawn(move || {
-                    for number in 0..2_000 {
-                        // Refusals are part of the test; they are counted below.
-                        let _refused = sender.try_send(number).is_err();
-                    }
-                })
-            });
-            let bus = &bus;
-            scope.spawn(move || {
-                while !bus.stats(&Tick).unwrap().closed {
-                    let mut receiver = bus.subscribe(&Tick).unwrap();
-                    for _ in 0..20 {
-                        let _nothing = receiver.try_recv().is_err();
-                    }
-                }
-            });
-            while publishers.iter().any(|thread| !thread.is_finished()) {
-                let stats = bus.stats(&Tick).unwrap();
-                let gone = stats.dropped_oldest + stats.dropped_newest + stats.dropped_unsubscribed;
-                assert_eq!(stats.owed, stats.delivered + gone + stats.queued, "{stats:?}");
-            }
-            bus.close(&Tick).unwrap();
-        });
-    }
 }
 
 /// Counts how often it is woken.

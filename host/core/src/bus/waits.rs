@@ -1,11 +1,12 @@
-//! Where an unfinished call stands.
+//! What an unfinished call of a task waits for.
 
 /// What an unfinished call of a task waits for, as far as the bus knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitsFor {
-    /// Something to receive: dropping the call loses nothing.
+    /// The call waits for something to receive: dropping it loses nothing.
     Events,
-    /// Room for what it publishes: dropping the call would lose it.
+    /// The call waits for room for what it publishes: dropping it would lose that.
     Room,
+    /// The call waits for something that the bus does not know.
     SomethingElse,
 }

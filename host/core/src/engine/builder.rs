@@ -10,7 +10,7 @@ use tokio::{runtime::Handle, sync::Mutex};
 use super::TradingEngine;
 use crate::{
     bus::{EventBus, Payload},
-    scheduler::{RegisteredTask, Scheduler, ShutdownLimits, TaskOptions, Turns},
+    scheduler::{Ports, RegisteredTask, Scheduler, ShutdownLimits, TaskOptions},
 };
 
 /// Collects the components of a [`TradingEngine`].
@@ -37,7 +37,8 @@ pub struct ComponentOptions<E> {
     /// The channels that it publishes to. They are closed when all of their producers
     /// have ended, so that [`TradingEngine::wait`] sees the end of the data come through.
     pub outputs: Vec<E>,
-    pub turns: Option<Arc<dyn Turns>>,
+    /// The component's ends of the bus, if the host knows them.
+    pub ports: Option<Arc<dyn Ports>>,
 }
 
 struct Component<E: EventType, P: Payload> {
@@ -46,7 +47,7 @@ struct Component<E: EventType, P: Payload> {
 }
 
 impl<E: EventType, P: Payload> TradingEngineBuilder<E, P> {
-    /// An engine without components, on this bus.
+    /// Creates an engine without components, on this bus.
     pub fn new(bus: EventBus<E, P>) -> Self {
         Self {
             bus,
@@ -58,76 +59,80 @@ impl<E: EventType, P: Payload> TradingEngineBuilder<E, P> {
         }
     }
 
-    /// Adds a connector.
+    /// Adds a connector that others may hold as well.
     #[must_use]
-    pub fn with_connector(self, connector: impl Connector + 'static) -> Self {
-        self.with_connector_as(ComponentOptions::default(), connector)
+    pub fn with_connector(self, connector: Arc<Mutex<dyn Connector>>) -> Self {
+        self.with_task(
+            Role::Connector,
+            ComponentOptions::default(),
+            RegisteredTask::Background(connector),
+        )
     }
 
-    /// Adds a connector with options.
+    /// Adds a connector of which the engine has the only copy, with options.
     #[must_use]
     pub fn with_connector_as(
-        mut self,
+        self,
         options: ComponentOptions<E>,
         connector: impl Connector + 'static,
     ) -> Self {
         let task = RegisteredTask::Background(Arc::new(Mutex::new(connector)));
-        self.connectors.push(Component { task, options });
-        self
+        self.with_task(Role::Connector, options, task)
     }
 
-    /// Adds the aggregator.
+    /// Adds the aggregator that others may hold as well.
     #[must_use]
-    pub fn with_aggregator(self, aggregator: impl Aggregator + 'static) -> Self {
-        self.with_aggregator_as(ComponentOptions::default(), aggregator)
+    pub fn with_aggregator(self, aggregator: Arc<Mutex<dyn Aggregator>>) -> Self {
+        self.with_task(
+            Role::Aggregator,
+            ComponentOptions::default(),
+            RegisteredTask::Background(aggregator),
+        )
     }
 
-    /// Adds the aggregator with options.
+    /// Adds the aggregator of which the engine has the only copy, with options.
     #[must_use]
     pub fn with_aggregator_as(
-        mut self,
+        self,
         options: ComponentOptions<E>,
         aggregator: impl Aggregator + 'static,
     ) -> Self {
         let task = RegisteredTask::Background(Arc::new(Mutex::new(aggregator)));
-        self.aggregators.push(Component { task, options });
-        self
+        self.with_task(Role::Aggregator, options, task)
     }
 
-    /// Adds a strategy.
+    /// Adds a strategy that others may hold as well.
     #[must_use]
-    pub fn with_strategy(self, strategy: impl Strategy<E, P> + 'static) -> Self {
-        self.with_strategy_as(ComponentOptions::default(), strategy)
+    pub fn with_strategy(self, strategy: Arc<Mutex<dyn Strategy<E, P>>>) -> Self {
+        self.with_task(Role::Strategy, ComponentOptions::default(), RegisteredTask::Event(strategy))
     }
 
-    /// Adds a strategy with options.
+    /// Adds a strategy of which the engine has the only copy, with options.
     #[must_use]
     pub fn with_strategy_as(
-        mut self,
+        self,
         options: ComponentOptions<E>,
         strategy: impl Strategy<E, P> + 'static,
     ) -> Self {
         let task = RegisteredTask::Event(Arc::new(Mutex::new(strategy)));
-        self.strategies.push(Component { task, options });
-        self
+        self.with_task(Role::Strategy, options, task)
     }
 
-    /// Adds an executor.
+    /// Adds an executor that others may hold as well.
     #[must_use]
-    pub fn with_executor(self, executor: impl Executor<E, P> + 'static) -> Self {
-        self.with_executor_as(ComponentOptions::default(), executor)
+    pub fn with_executor(self, executor: Arc<Mutex<dyn Executor<E, P>>>) -> Self {
+        self.with_task(Role::Executor, ComponentOptions::default(), RegisteredTask::Event(executor))
     }
 
-    /// Adds an executor with options.
+    /// Adds an executor of which the engine has the only copy, with options.
     #[must_use]
     pub fn with_executor_as(
-        mut self,
+        self,
         options: ComponentOptions<E>,
         executor: impl Executor<E, P> + 'static,
     ) -> Self {
         let task = RegisteredTask::Event(Arc::new(Mutex::new(executor)));
-        self.executors.push(Component { task, options });
-        self
+        self.with_task(Role::Executor, options, task)
     }
 
     /// Adds a task in this role.
@@ -148,14 +153,14 @@ impl<E: EventType, P: Payload> TradingEngineBuilder<E, P> {
         self
     }
 
-    /// How long the engine's shutdown may take.
+    /// Sets how long the engine's shutdown may take.
     #[must_use]
     pub fn with_limits(mut self, limits: ShutdownLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The engine, ready to start. Strategies and executors are subscribed from here on.
+    /// Builds the engine, ready to start. Strategies and executors are subscribed from here on.
     ///
     /// # Errors
     /// [`TradingEngineError::MissingComponent`] if a role is not filled,
@@ -196,26 +201,27 @@ fn default_id(role: &str, number: usize) -> TaskId {
 }
 
 impl<E> ComponentOptions<E> {
+    /// Returns the options of a task, for a component of this name.
     pub fn of(id: impl Into<TaskId>, options: TaskOptions<E>) -> Self {
-        let TaskOptions { runtime, outputs, turns } = options;
-        Self { id: Some(id.into()), runtime, outputs, turns }
+        let TaskOptions { runtime, outputs, ports } = options;
+        Self { id: Some(id.into()), runtime, outputs, ports }
     }
 
-    /// The same options with a name.
+    /// Returns the same options with a name.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<TaskId>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// The same options with a runtime.
+    /// Returns the same options with a runtime.
     #[must_use]
     pub fn with_runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
-    /// The same options with these outputs.
+    /// Returns the same options with these outputs.
     #[must_use]
     pub fn with_outputs(mut self, outputs: impl IntoIterator<Item = E>) -> Self {
         self.outputs = outputs.into_iter().collect();
@@ -226,14 +232,14 @@ impl<E> ComponentOptions<E> {
 impl<E> Default for ComponentOptions<E> {
     /// The default name, the caller's runtime, no outputs.
     fn default() -> Self {
-        Self { id: None, runtime: None, outputs: Vec::new(), turns: None }
+        Self { id: None, runtime: None, outputs: Vec::new(), ports: None }
     }
 }
 
 impl<E> From<ComponentOptions<E>> for TaskOptions<E> {
     fn from(options: ComponentOptions<E>) -> Self {
-        let ComponentOptions { runtime, outputs, turns, .. } = options;
-        Self { runtime, outputs, turns }
+        let ComponentOptions { runtime, outputs, ports, .. } = options;
+        Self { runtime, outputs, ports }
     }
 }
 

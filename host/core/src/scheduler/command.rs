@@ -1,4 +1,4 @@
-//! Orders to a driver.
+//! Orders to a driver, and how a driver listens to them.
 
 use std::{
     future::{Future, pending, poll_fn},
@@ -8,9 +8,12 @@ use std::{
 
 use tokio::sync::watch;
 
-/// What a driver is to do; it only ever rises.
+use super::state::DriverId;
+
+/// What a driver is to do. It only ever rises for one driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Command {
+    /// Give the task its turns or events.
     Run,
     /// End after this turn, or after what is queued.
     Stop,
@@ -18,9 +21,10 @@ pub(super) enum Command {
     Abort,
 }
 
-/// Whether a driver is to step aside, with its place kept.
+/// Whether a driver is to step aside, with its place in the queue kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hold {
+    /// The driver goes on.
     No,
     /// After this event or turn; a turn that only waits for events is dropped.
     AtBoundary,
@@ -28,20 +32,28 @@ pub(super) enum Hold {
     AtAwait,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Orders {
-    command: Command,
-    hold: Hold,
+/// What one driver is told, derived from the state of its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Orders {
+    pub(super) driver: DriverId,
+    pub(super) command: Command,
+    pub(super) hold: Hold,
+    /// Whether a failure holds the task instead of ending it.
+    pub(super) probation: bool,
 }
 
-/// Tells one driver.
-pub(super) struct Commander(watch::Sender<Orders>);
+impl Orders {
+    pub(super) fn is_held(self) -> bool {
+        self.hold != Hold::No
+    }
+}
 
-/// A driver's ear.
+/// The orders of one driver, as it hears them.
 pub(super) struct Commands {
-    orders: watch::Receiver<Orders>,
+    driver: DriverId,
+    orders: watch::Receiver<Option<Orders>>,
     /// Only awaited, never read: its last seen change is of no interest.
-    changes: watch::Receiver<Orders>,
+    changes: watch::Receiver<Option<Orders>>,
 }
 
 /// How a call ended that may be interrupted.
@@ -51,49 +63,21 @@ pub(super) enum Ended<T> {
     Held,
 }
 
-impl Commander {
-    pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Orders { command: Command::Run, hold: Hold::No }))
-    }
-
-    /// Tells the driver, unless it was told more already.
-    pub(super) fn tell(&self, command: Command) {
-        self.0.send_if_modified(|orders| {
-            let more = orders.command < command;
-            orders.command = command.max(orders.command);
-            more
-        });
-    }
-
-    pub(super) fn hold(&self, hold: Hold) {
-        self.0.send_modify(|orders| orders.hold = hold);
-    }
-
-    pub(super) fn is_held(&self) -> bool {
-        self.0.borrow().hold != Hold::No
-    }
-
-    /// For the next driver of a task that has ended.
-    pub(super) fn reset(&self) {
-        self.0.send_replace(Orders { command: Command::Run, hold: Hold::No });
-    }
-
-    pub(super) fn told(&self) -> Command {
-        self.0.borrow().command
-    }
-
-    pub(super) fn listen(&self) -> Commands {
-        Commands { orders: self.0.subscribe(), changes: self.0.subscribe() }
-    }
-}
-
 impl Commands {
-    pub(super) fn told(&self) -> Command {
-        self.orders.borrow().command
+    pub(super) fn new(driver: DriverId, orders: &watch::Sender<Option<Orders>>) -> Self {
+        Self { driver, orders: orders.subscribe(), changes: orders.subscribe() }
     }
 
-    pub(super) fn is_held(&self) -> bool {
-        self.orders.borrow().hold != Hold::No
+    pub(super) fn told(&self) -> Command {
+        self.now().command
+    }
+
+    pub(super) fn is_on_probation(&self) -> bool {
+        self.now().probation
+    }
+
+    pub(super) fn now(&self) -> Orders {
+        own(self.driver, *self.orders.borrow())
     }
 
     /// The work's result, or `None` if the command came first and the work was dropped.
@@ -107,19 +91,20 @@ impl Commands {
 
     /// The work's result, or `None` if there came an order to stop or to step aside.
     pub(super) async fn unless_called<F: Future>(&mut self, work: F) -> Option<F::Output> {
-        let called = |orders: &Orders| orders.command >= Command::Stop || orders.hold != Hold::No;
+        let called = |orders: Orders| orders.command >= Command::Stop || orders.hold != Hold::No;
         self.unless_told(called, work).await
     }
 
     async fn unless_told<F: Future>(
         &mut self,
-        told: impl FnMut(&Orders) -> bool,
+        told: impl Fn(Orders) -> bool,
         work: F,
     ) -> Option<F::Output> {
+        let driver = self.driver;
         tokio::select! {
             biased;
             done = work => Some(done),
-            gone = async { self.orders.wait_for(told).await.is_err() } => {
+            gone = async { self.orders.wait_for(|orders| told(own(driver, *orders))).await.is_err() } => {
                 if gone {
                     // Nobody is left who could give a command.
                     pending::<()>().await;
@@ -136,7 +121,7 @@ impl Commands {
         turn: F,
         may_drop: impl Fn(Hold) -> bool,
     ) -> Ended<F::Output> {
-        let Self { orders, changes } = self;
+        let Self { driver, orders, changes } = self;
         let mut turn = pin!(turn);
         let mut change = pin!(async {
             while changes.changed().await.is_ok() {}
@@ -150,7 +135,7 @@ impl Commands {
             if change.as_mut().poll(cx).is_ready() {
                 return Poll::Pending;
             }
-            let Orders { command, hold } = *orders.borrow();
+            let Orders { command, hold, .. } = own(*driver, *orders.borrow());
             if command == Command::Abort {
                 Poll::Ready(Ended::Aborted)
             } else if hold != Hold::No && may_drop(hold) {
@@ -161,4 +146,10 @@ impl Commands {
         })
         .await
     }
+}
+
+/// A driver whose task has gone on without it is to end at its next await point.
+fn own(driver: DriverId, orders: Option<Orders>) -> Orders {
+    let superseded = Orders { driver, command: Command::Abort, hold: Hold::No, probation: false };
+    orders.filter(|orders| orders.driver == driver).unwrap_or(superseded)
 }

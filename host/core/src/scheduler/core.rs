@@ -2,50 +2,53 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use hotbay_plugin_api::{EventType, SchedulerError, TaskId};
-use tokio::runtime::Handle;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
-    ExecutionStatus, RegisteredTask, TaskKind, TaskOptions, TaskRegistry,
+    RegisteredTask, TaskKind, TaskRegistry,
     command::Command,
-    drive::{self, Work},
+    drive::Work,
     entry::Entry,
     outputs::Outputs,
+    state::{DriverId, Outcome, Refusal, SteppedAside},
 };
 use crate::bus::{EventBus, Payload};
 
 /// Tasks that start or stop together.
-pub type Entries<E> = Vec<Arc<Entry<E>>>;
+pub type Entries<E, P> = Vec<Arc<Entry<E, P>>>;
 
+/// The inside of a [`Scheduler`](super::Scheduler): what host crates need to replace the
+/// builds of running tasks.
 pub struct Core<E: EventType, P: Payload> {
     bus: EventBus<E, P>,
     tasks: Mutex<Tasks<E, P>>,
-    pub(super) outputs: Outputs<E>,
+    outputs: Outputs<E>,
+    /// Whether a channel's end is not the end of the data: somebody was stopped.
     cut: AtomicBool,
     /// Whether the place of a task that failed or left is kept for another build of it.
     keeps_places: AtomicBool,
     /// Held for a whole shutdown: the second caller waits for the first.
     pub(super) stopping: tokio::sync::Mutex<()>,
+    /// Notified when a task ends.
+    pub(super) ended: Notify,
 }
 
+/// Locked before any entry is, and never while a task's code runs or is dropped.
 pub(super) struct Tasks<E: EventType, P: Payload> {
     pub(super) phase: Phase,
     pub(super) registry: TaskRegistry<E, P>,
-    pub(super) slots: HashMap<TaskId, Slot<E, P>>,
-}
-
-pub(super) struct Slot<E: EventType, P: Payload> {
-    pub(super) entry: Arc<Entry<E>>,
-    /// Taken by the driver, and given back when it steps aside.
-    pub(super) work: Option<Work<E, P>>,
-    /// Why it stepped aside, if nobody told it to.
-    pub(super) fault: Option<SchedulerError>,
+    pub(super) entries: HashMap<TaskId, Arc<Entry<E, P>>>,
+    /// Why a task could not be registered by a call that can't say so itself.
+    pub(super) refused: Option<SchedulerError>,
 }
 
 /// Whether tasks may start.
@@ -60,8 +63,12 @@ pub(super) enum Phase {
 
 impl<E: EventType, P: Payload> Core<E, P> {
     pub(super) fn new(bus: EventBus<E, P>) -> Self {
-        let registry = TaskRegistry::new();
-        let tasks = Tasks { phase: Phase::Registering, registry, slots: HashMap::new() };
+        let tasks = Tasks {
+            phase: Phase::Registering,
+            registry: TaskRegistry::new(),
+            entries: HashMap::new(),
+            refused: None,
+        };
         Self {
             bus,
             tasks: Mutex::new(tasks),
@@ -69,148 +76,81 @@ impl<E: EventType, P: Payload> Core<E, P> {
             cut: AtomicBool::new(false),
             keeps_places: AtomicBool::new(false),
             stopping: tokio::sync::Mutex::new(()),
+            ended: Notify::new(),
         }
     }
 
+    /// Returns the bus that the event tasks listen on.
     pub fn bus(&self) -> &EventBus<E, P> {
         &self.bus
     }
 
-    pub fn register(
-        self: &Arc<Self>,
-        id: TaskId,
-        task: RegisteredTask<E, P>,
-        options: TaskOptions<E>,
-    ) -> Result<TaskId, SchedulerError> {
-        for output in &options.outputs {
-            self.bus.stats(output)?;
+    /// The driver of a task is gone: enters its end, and that of the channels that end with it.
+    pub(super) fn end(&self, entry: &Entry<E, P>, driver: DriverId, outcome: Outcome) {
+        let place = Place::after(&outcome, entry.is_leaving());
+        // Before the end is shown: who waits for it finds the channels closed. A driver
+        // whose task has gone on without it ends nothing.
+        if entry.is_driven_by(driver) {
+            self.end_outputs(entry, place);
         }
-        // Before the lock: it runs the task's code.
-        let work = Work::new(&id, &task, &self.bus)?;
-        let mut tasks = self.tasks();
-        if matches!(tasks.phase, Phase::ShutDown(_)) {
-            return Err(shut_down());
+        if let Err(refusal) = entry.finish(driver, outcome) {
+            tracing::debug!(task = %entry.id(), %refusal, "a driver that was given up has ended");
         }
-        if tasks.registry.get(&id).is_some() {
-            return Err(SchedulerError::DuplicateTask(id));
-        }
-        let entry = Arc::new(Entry::new(id.clone(), task.kind(), options, work.input()));
-        tasks.registry.register(id.clone(), task)?;
-        self.produce(&entry);
-        tasks.slots.insert(id.clone(), Slot { entry, work: Some(work), fault: None });
-        if matches!(tasks.phase, Phase::Started(_)) {
-            self.launch(&mut tasks, &id)?;
-        }
-        Ok(id)
+        self.ended.notify_waiters();
     }
 
-    /// Lets tasks be started, from the runtime of the caller.
-    pub fn open(&self) -> Result<(), SchedulerError> {
-        let Ok(runtime) = Handle::try_current() else {
-            let text = "a scheduler starts inside of a tokio runtime".to_owned();
-            return Err(SchedulerError::InvalidState(text));
-        };
-        let mut tasks = self.tasks();
-        match tasks.phase {
-            Phase::Registering => tasks.phase = Phase::Starting(runtime),
-            Phase::Starting(_) | Phase::Started(_) => {
-                return Err(SchedulerError::InvalidState("it was started already".to_owned()));
-            }
-            Phase::ShutDown(_) => return Err(shut_down()),
-        }
-        Ok(())
-    }
-
-    /// Starts these tasks and waits until all are initialized, well or not.
-    pub async fn start_stage(
-        self: &Arc<Self>,
-        stage: &[Arc<Entry<E>>],
-    ) -> Result<(), SchedulerError> {
-        {
-            let mut tasks = self.tasks();
-            for entry in stage {
-                self.launch(&mut tasks, entry.id())?;
-            }
-        }
-        for entry in stage {
-            entry.initialized().await;
-        }
-        Ok(())
-    }
-
-    /// From now on a task starts when it is registered, and so do those that
-    /// were registered while the others started.
-    pub fn start_later_ones(self: &Arc<Self>) -> Result<(), SchedulerError> {
-        let mut tasks = self.tasks();
-        if let Phase::Starting(runtime) = &tasks.phase {
-            tasks.phase = Phase::Started(runtime.clone());
-        }
-        for id in tasks.registry.ids().to_vec() {
-            self.launch(&mut tasks, &id)?;
-        }
-        Ok(())
-    }
-
-    /// Starts the task's driver, unless it was started before.
-    pub(super) fn launch(
-        self: &Arc<Self>,
-        tasks: &mut Tasks<E, P>,
-        id: &TaskId,
-    ) -> Result<(), SchedulerError> {
-        let Tasks { phase, slots, .. } = tasks;
-        let (Phase::Starting(runtime) | Phase::Started(runtime)) = phase else {
-            return Err(shut_down());
-        };
-        let slot = slots.get_mut(id).ok_or_else(|| SchedulerError::TaskNotFound(id.clone()))?;
-        if let Some(work) = slot.work.take() {
-            let entry = Arc::clone(&slot.entry);
-            let own = entry.options().runtime;
-            let runtime = own.as_ref().unwrap_or(runtime);
-            runtime.spawn(drive::drive(Arc::clone(self), Arc::clone(&entry), work));
-        }
-        Ok(())
-    }
-
-    /// Nothing starts any more; what has not started yet never will.
-    pub(super) fn no_more_starts(&self) {
-        let mut tasks = self.tasks();
-        let runtime = match &tasks.phase {
-            Phase::Starting(runtime) | Phase::Started(runtime) => Some(runtime.clone()),
-            Phase::Registering => None,
-            Phase::ShutDown(_) => return,
-        };
-        tasks.phase = Phase::ShutDown(runtime);
-        let idle = tasks.slots.values_mut().filter(|slot| slot.work.is_some());
-        let dropped: Vec<_> =
-            idle.map(|slot| (Arc::clone(&slot.entry), slot.work.take())).collect();
-        drop(tasks);
-        for (entry, work) in dropped {
+    /// Ends a task that has no driver; one that has is left alone.
+    pub(super) fn end_idle(&self, entry: &Entry<E, P>, outcome: Outcome, place: Place) {
+        if let Ok(work) = entry.end_idle(outcome) {
+            self.end_outputs(entry, place);
             drop(work);
-            self.end(&entry, ExecutionStatus::Stopped);
+            self.ended.notify_waiters();
         }
     }
 
-    /// Tells everyone to end at once; nobody waits for it.
-    pub(super) fn abandon(&self) {
-        self.no_more_starts();
-        self.cut_data();
-        self.entries().iter().for_each(|entry| entry.tell(Command::Abort));
-    }
-
-    /// Enters the end of a task, and of the channels that ended with it.
-    pub(super) fn end(&self, entry: &Entry<E>, status: ExecutionStatus) {
-        let failed = matches!(status, ExecutionStatus::Failed { .. });
-        if (failed || entry.is_leaving()) && self.keeps_place() {
-            entry.end(status);
+    fn end_outputs(&self, entry: &Entry<E, P>, place: Place) {
+        let keeps_places = self.keeps_places.load(Ordering::SeqCst) && !self.data_is_cut();
+        if place == Place::ForAnotherBuild && keeps_places {
             return;
         }
-        let produced = std::mem::take(&mut *entry.produces());
-        for channel in self.outputs.end(&produced) {
+        for channel in self.outputs.end(&entry.replace_outputs(Vec::new())) {
             if let Err(error) = self.bus.close(&channel) {
                 tracing::error!(task = %entry.id(), %error, "an output cannot be closed");
             }
         }
-        entry.end(status);
+    }
+
+    /// A driver gives its work back.
+    pub(super) fn step_aside(
+        self: &Arc<Self>,
+        entry: &Arc<Entry<E, P>>,
+        driver: DriverId,
+        work: Work<E, P>,
+        fault: Option<SchedulerError>,
+    ) {
+        // Under this lock the scheduler is not shut down in between: that ends whoever is
+        // held, and would miss a task that is held just after.
+        let tasks = self.tasks();
+        let failed = fault.clone().map_or(Outcome::Stopped, Outcome::Failed);
+        let (work, outcome) = match tasks.phase {
+            Phase::ShutDown(_) => (Box::new(work), Outcome::Stopped),
+            Phase::Registering | Phase::Starting(_) | Phase::Started(_) => {
+                match entry.step_aside(driver, work, fault) {
+                    Ok(SteppedAside::Wanted) => return,
+                    Ok(SteppedAside::Unwanted) => {
+                        if let Err(error) = self.resume(&tasks, entry) {
+                            tracing::error!(task = %entry.id(), %error, "does not go on");
+                        }
+                        return;
+                    }
+                    Err((work, Refusal::NotOnProbation)) => (work, failed),
+                    Err((work, Refusal::Is(_) | Refusal::Superseded)) => (work, Outcome::Stopped),
+                }
+            }
+        };
+        drop(tasks);
+        drop(work);
+        self.end(entry, driver, outcome);
     }
 
     /// From now on a channel's end is not the end of the data: somebody was stopped.
@@ -222,32 +162,42 @@ impl<E: EventType, P: Payload> Core<E, P> {
         self.cut.load(Ordering::SeqCst)
     }
 
+    /// Tells everyone to end at once; nobody waits for it.
+    pub(super) fn abandon(&self) {
+        self.no_more_starts();
+        self.cut_data();
+        self.entries().iter().for_each(|entry| entry.order(Command::Abort));
+    }
+
     pub(super) fn task(&self, id: &TaskId) -> Result<RegisteredTask<E, P>, SchedulerError> {
         let found = self.tasks().registry.get(id).cloned();
         found.ok_or_else(|| SchedulerError::TaskNotFound(id.clone()))
     }
 
-    pub fn entry(&self, id: &TaskId) -> Result<Arc<Entry<E>>, SchedulerError> {
-        let found = self.tasks().slots.get(id).map(|slot| Arc::clone(&slot.entry));
-        found.ok_or_else(|| SchedulerError::TaskNotFound(id.clone()))
+    /// Returns one task.
+    ///
+    /// # Errors
+    /// [`SchedulerError::TaskNotFound`].
+    pub fn entry(&self, id: &TaskId) -> Result<Arc<Entry<E, P>>, SchedulerError> {
+        self.tasks().entry(id)
     }
 
-    /// In the order of registration.
-    pub fn entries(&self) -> Entries<E> {
+    /// Returns all tasks in the order of their registration.
+    pub fn entries(&self) -> Entries<E, P> {
         let tasks = self.tasks();
-        let slots = tasks.registry.ids().iter().filter_map(|id| tasks.slots.get(id));
-        slots.map(|slot| Arc::clone(&slot.entry)).collect()
+        let entries = tasks.registry.ids().iter().filter_map(|id| tasks.entries.get(id));
+        entries.cloned().collect()
     }
 
     /// The background tasks and the event tasks, which is the direction of the data.
-    pub(super) fn by_kind(&self) -> [Entries<E>; 2] {
+    pub(super) fn by_kind(&self) -> [Entries<E, P>; 2] {
         let (background, event) =
             self.entries().into_iter().partition(|entry| entry.kind() == TaskKind::Background);
         [background, event]
     }
 
     /// Where this task's code runs; `None` if nothing was ever started.
-    pub(super) fn runtime_of(&self, entry: &Entry<E>) -> Option<Handle> {
+    pub(super) fn runtime_of(&self, entry: &Entry<E, P>) -> Option<Handle> {
         let own = entry.options().runtime;
         own.or_else(|| match &self.tasks().phase {
             Phase::Registering => None,
@@ -257,28 +207,57 @@ impl<E: EventType, P: Payload> Core<E, P> {
     }
 
     /// Counts the task among the producers of its outputs, and of those only.
-    pub(super) fn produce(&self, entry: &Entry<E>) {
-        let outputs = entry.options().outputs;
+    pub(super) fn produce(&self, entry: &Entry<E, P>, outputs: Vec<E>) {
         self.outputs.begin(&outputs);
-        let before = std::mem::replace(&mut *entry.produces(), outputs);
-        self.outputs.forget(&before);
+        self.outputs.forget(&entry.replace_outputs(outputs));
     }
 
-    /// From now on the channels of a task that failed, or was taken out, stay open: another
+    /// The task is no producer any more; no channel ends by that.
+    pub(super) fn produce_nothing(&self, entry: &Entry<E, P>) {
+        self.outputs.forget(&entry.replace_outputs(Vec::new()));
+    }
+
+    /// Keeps the channels of a task that fails, or is taken out, open from now on: another
     /// build of it is to go on in its place.
     pub fn keep_places(&self) {
         self.keeps_places.store(true, Ordering::SeqCst);
     }
 
-    fn keeps_place(&self) -> bool {
-        self.keeps_places.load(Ordering::SeqCst) && !self.data_is_cut()
-    }
-
     pub(super) fn tasks(&self) -> MutexGuard<'_, Tasks<E, P>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tasks.lock()
     }
 }
 
-fn shut_down() -> SchedulerError {
-    SchedulerError::InvalidState("it was shut down".to_owned())
+impl<E: EventType, P: Payload> Tasks<E, P> {
+    pub(super) fn entry(&self, id: &TaskId) -> Result<Arc<Entry<E, P>>, SchedulerError> {
+        let found = self.entries.get(id).cloned();
+        found.ok_or_else(|| SchedulerError::TaskNotFound(id.clone()))
+    }
+}
+
+/// For whom the place of a task is after its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// For nobody: the channels that only this task published to end with it.
+    GivenUp,
+    /// For another build of the task, if the scheduler keeps places.
+    ForAnotherBuild,
+}
+
+impl Place {
+    /// A task that failed, or is being taken out, may go on as another build.
+    fn after(outcome: &Outcome, leaving: bool) -> Self {
+        if leaving || matches!(outcome, Outcome::Failed(_)) {
+            Self::ForAnotherBuild
+        } else {
+            Self::GivenUp
+        }
+    }
+}
+
+impl<E: EventType, P: Payload> fmt::Debug for Core<E, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.entries();
+        f.debug_map().entries(entries.iter().map(|entry| (entry.id(), entry.status()))).finish()
+    }
 }

@@ -11,10 +11,17 @@ use std::{
 use hotbay_plugin_api::SchedulerError;
 
 /// What the methods of the task traits return.
-type TaskFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SchedulerError>> + Send + 'a>>;
+pub(super) type TaskFuture<'a, T> =
+    Pin<Box<dyn Future<Output = Result<T, SchedulerError>> + Send + 'a>>;
 
 /// One call of a task. A panic in the call, in a poll or in the drop becomes an error.
 pub struct Guarded<'a, T = ()>(Call<'a, T>);
+
+impl<T> std::fmt::Debug for Guarded<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guarded").finish_non_exhaustive()
+    }
+}
 
 enum Call<'a, T> {
     Going(TaskFuture<'a, T>),

@@ -17,28 +17,31 @@ pub struct TaskOptions<E> {
     /// The channels that the task publishes to. When all registered producers of a
     /// channel have ended, the scheduler closes it, so the end of the data flows on.
     pub outputs: Vec<E>,
-    /// Who knows about the task's turns, if somebody does.
-    pub turns: Option<Arc<dyn Turns>>,
+    /// The task's ends of the bus, if the host knows them.
+    pub ports: Option<Arc<dyn Ports>>,
 }
 
-/// What stands behind a task and sees its turns from the side of the host.
-pub trait Turns: Send + Sync {
-    /// What the turn under way is waiting for.
+/// The ends of the bus that the host lends to a task, as the driver of the task sees them.
+///
+/// A task that subscribes by itself, as those of embedders do, has none.
+pub trait Ports: Send + Sync {
+    /// Returns what the turn under way is waiting for.
     fn waits_for(&self) -> WaitsFor;
 
-    /// On probation: a turn or an event is done, and the task's state after it is kept.
-    fn turned(&self);
+    /// On probation: a turn or an event is done and the state after it is kept, so what the
+    /// task has received until now need not come again.
+    fn settle(&self);
 }
 
 impl<E: EventType> TaskOptions<E> {
-    /// The same options with a runtime.
+    /// Returns the same options with a runtime.
     #[must_use]
     pub fn with_runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
-    /// The same options with these outputs.
+    /// Returns the same options with these outputs.
     #[must_use]
     pub fn with_outputs(mut self, outputs: impl IntoIterator<Item = E>) -> Self {
         self.outputs = outputs.into_iter().collect();
@@ -48,7 +51,7 @@ impl<E: EventType> TaskOptions<E> {
     /// Whether a turn that waits may be dropped, so that its task steps aside.
     pub(super) fn may_drop(&self, hold: Hold) -> bool {
         let waits_for =
-            self.turns.as_ref().map_or(WaitsFor::SomethingElse, |turns| turns.waits_for());
+            self.ports.as_ref().map_or(WaitsFor::SomethingElse, |ports| ports.waits_for());
         match waits_for {
             WaitsFor::Events => true,
             WaitsFor::Room => false,
@@ -56,9 +59,9 @@ impl<E: EventType> TaskOptions<E> {
         }
     }
 
-    pub(super) fn turned(&self) {
-        if let Some(turns) = &self.turns {
-            turns.turned();
+    pub(super) fn settle_inputs(&self) {
+        if let Some(ports) = &self.ports {
+            ports.settle();
         }
     }
 }
@@ -66,7 +69,7 @@ impl<E: EventType> TaskOptions<E> {
 impl<E> Default for TaskOptions<E> {
     /// The runtime of the scheduler, no outputs.
     fn default() -> Self {
-        Self { runtime: None, outputs: Vec::new(), turns: None }
+        Self { runtime: None, outputs: Vec::new(), ports: None }
     }
 }
 

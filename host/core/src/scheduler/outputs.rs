@@ -1,10 +1,8 @@
 //! Who still publishes to which channel.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashMap, hash::Hash};
+
+use parking_lot::Mutex;
 
 /// The number of producers of each channel that have not ended.
 pub(super) struct Outputs<E> {
@@ -17,7 +15,7 @@ impl<E: Clone + Eq + Hash> Outputs<E> {
     }
 
     pub(super) fn begin(&self, outputs: &[E]) {
-        let mut producers = self.producers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut producers = self.producers.lock();
         for output in outputs {
             *producers.entry(output.clone()).or_default() += 1;
         }
@@ -25,17 +23,17 @@ impl<E: Clone + Eq + Hash> Outputs<E> {
 
     /// Forgets producers without an end to any channel.
     pub(super) fn forget(&self, outputs: &[E]) {
-        let mut producers = self.producers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut producers = self.producers.lock();
         for output in outputs {
             if let Some(left) = producers.get_mut(output) {
-                *left -= 1;
+                *left = left.saturating_sub(1);
             }
         }
     }
 
     /// Returns the channels whose last producer this was.
     pub(super) fn end(&self, outputs: &[E]) -> Vec<E> {
-        let mut producers = self.producers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut producers = self.producers.lock();
         let mut over = Vec::new();
         for output in outputs {
             let Some(left) = producers.get_mut(output) else { continue };

@@ -31,7 +31,7 @@ pub struct TaskRegistry<E: EventType, P: Payload = String> {
 }
 
 impl<E: EventType, P: Payload> TaskRegistry<E, P> {
-    /// A registry without tasks.
+    /// Creates a registry without tasks.
     pub fn new() -> Self {
         Self { tasks: HashMap::new(), order: Vec::new() }
     }
@@ -77,7 +77,7 @@ impl<E: EventType, P: Payload> TaskRegistry<E, P> {
         Ok(id)
     }
 
-    /// Puts another build of a task in its place, and gives the one before.
+    /// Puts another build of a task in its place, and returns the one before.
     pub(super) fn replace(
         &mut self,
         id: &TaskId,
@@ -92,12 +92,12 @@ impl<E: EventType, P: Payload> TaskRegistry<E, P> {
         self.tasks.remove(id)
     }
 
-    /// The task of this id.
+    /// Returns the task of this id.
     pub fn get(&self, id: &TaskId) -> Option<&RegisteredTask<E, P>> {
         self.tasks.get(id)
     }
 
-    /// The background task of this id; `None` also if the id is an event task's.
+    /// Returns the background task of this id; `None` also if the id is an event task's.
     pub fn background_task(&self, id: &TaskId) -> Option<&SharedBackgroundTask> {
         match self.get(id)? {
             RegisteredTask::Background(task) => Some(task),
@@ -105,7 +105,7 @@ impl<E: EventType, P: Payload> TaskRegistry<E, P> {
         }
     }
 
-    /// The event task of this id; `None` also if the id is a background task's.
+    /// Returns the event task of this id; `None` also if the id is a background task's.
     pub fn event_task(&self, id: &TaskId) -> Option<&SharedEventTask<E, P>> {
         match self.get(id)? {
             RegisteredTask::Event(task) => Some(task),
@@ -113,24 +113,24 @@ impl<E: EventType, P: Payload> TaskRegistry<E, P> {
         }
     }
 
-    /// The ids, in the order of registration.
+    /// Returns the ids, in the order of registration.
     pub fn ids(&self) -> &[TaskId] {
         &self.order
     }
 
-    /// How many tasks there are.
+    /// Returns how many tasks there are.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 }
 
 impl<E: EventType, P: Payload> RegisteredTask<E, P> {
-    /// How the task is driven.
+    /// Returns how the task is driven.
     pub fn kind(&self) -> TaskKind {
         match self {
             Self::Background(_) => TaskKind::Background,

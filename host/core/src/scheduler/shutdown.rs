@@ -9,6 +9,7 @@ use hotbay_plugin_api::{EventType, SchedulerError, TaskId};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    ExecutionStatus,
     command::Command,
     core::{Core, Entries},
     entry::Entry,
@@ -37,7 +38,7 @@ pub struct ShutdownLimits {
 }
 
 impl ShutdownLimits {
-    /// Limits for a shutdown that is to be over within `limit`.
+    /// Returns limits for a shutdown that is to be over within `limit`.
     pub fn within(limit: Duration) -> Self {
         let usual = Self::default();
         Self {
@@ -85,7 +86,28 @@ pub enum Drain {
 }
 
 impl ShutdownReport {
-    /// Whether everything stopped, in good order.
+    /// Returns an error for the worst that happened, if not everything stopped in good order.
+    pub(super) fn into_result(self) -> Result<(), SchedulerError> {
+        if !self.did_not_stop.is_empty() {
+            let names: Vec<_> = self.did_not_stop.iter().map(TaskId::as_str).collect();
+            let text = format!("did not stop within the limit: {}", names.join(", "));
+            return Err(SchedulerError::TaskShutdown(text));
+        }
+        self.failed_hook().map_or(Ok(()), Err)
+    }
+
+    /// The error of the first `shutdown` hook that failed, with the task's name.
+    pub(crate) fn failed_hook(&self) -> Option<SchedulerError> {
+        let (id, error) = self.failed_hooks.first()?;
+        let text = if let SchedulerError::TaskShutdown(text) = error {
+            format!("{id}: {text}")
+        } else {
+            format!("{id}: {error}")
+        };
+        Some(SchedulerError::TaskShutdown(text))
+    }
+
+    /// Returns `true` if everything stopped, in good order.
     pub fn is_clean(&self) -> bool {
         self.did_not_stop.is_empty()
             && self.failed_hooks.is_empty()
@@ -94,16 +116,16 @@ impl ShutdownReport {
 }
 
 /// Stops the stages in the direction of the data, and calls their hooks against it.
-pub async fn shut_down<E: EventType, P: Payload>(
+pub(crate) async fn shut_down<E: EventType, P: Payload>(
     core: &Core<E, P>,
-    stages: &[Entries<E>],
+    stages: &[Entries<E, P>],
     limits: ShutdownLimits,
 ) -> ShutdownReport {
     let _only = core.stopping.lock().await;
     core.no_more_starts();
     let now = Instant::now();
     let end = now + limits.total;
-    let mut flow = Flow::new(core, now + limits.drain.min(limits.total), limits.settle);
+    let mut flow = Flow::observe(core, now + limits.drain.min(limits.total), limits.settle);
 
     for (place, stage) in stages.iter().enumerate() {
         // Whoever fed this stage has stopped; what it left behind is still to be handled.
@@ -121,7 +143,7 @@ pub async fn shut_down<E: EventType, P: Payload>(
         hooks.call(entry, &mut report).await;
     }
     for entry in against_the_flow().filter(|entry| !entry.is_over()) {
-        if timeout_at(end, entry.over_at_last()).await.is_ok() {
+        if timeout_at(end, entry.reaches(ExecutionStatus::is_over)).await.is_ok() {
             hooks.call(entry, &mut report).await;
         } else {
             tracing::error!(task = %entry.id(), "the task did not stop within the limit");
@@ -135,7 +157,7 @@ pub async fn shut_down<E: EventType, P: Payload>(
 /// Stops one stage: politely, then at the next await point, then not waiting any longer.
 async fn stop<E: EventType, P: Payload>(
     core: &Core<E, P>,
-    stage: &[Arc<Entry<E>>],
+    stage: &[Arc<Entry<E, P>>],
     limits: ShutdownLimits,
 ) {
     for command in [Command::Stop, Command::Abort] {
@@ -144,10 +166,10 @@ async fn stop<E: EventType, P: Payload>(
             return;
         }
         core.cut_data();
-        running.iter().for_each(|entry| entry.tell(command));
+        running.iter().for_each(|entry| entry.order(command));
         let grace = Instant::now() + limits.turn_grace;
         for entry in running {
-            if timeout_at(grace, entry.over_at_last()).await.is_err() {
+            if timeout_at(grace, entry.reaches(ExecutionStatus::is_over)).await.is_err() {
                 tracing::debug!(task = %entry.id(), ?command, "the task has not stopped yet");
             }
         }

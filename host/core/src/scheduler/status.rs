@@ -36,7 +36,7 @@ pub enum ExecutionStatus {
 }
 
 impl ExecutionStatus {
-    /// Whether the task gets no more turns and events.
+    /// Returns `true` if the task gets no more turns and events.
     pub fn has_ended(&self) -> bool {
         match self {
             Self::Registered
@@ -47,6 +47,34 @@ impl ExecutionStatus {
             | Self::Stopping => false,
             Self::Finished | Self::Failed { .. } | Self::Stopped | Self::DidNotStop => true,
         }
+    }
+}
+
+/// What the scheduler waits for.
+impl ExecutionStatus {
+    /// Its initialization is over, well or not.
+    pub(super) fn is_past_initialization(&self) -> bool {
+        match self {
+            Self::Registered | Self::Initializing => false,
+            Self::Running
+            | Self::Held
+            | Self::Waiting
+            | Self::Finished
+            | Self::Failed { .. }
+            | Self::Stopping
+            | Self::Stopped
+            | Self::DidNotStop => true,
+        }
+    }
+
+    /// No driver is at it any more, which for a task that was given up is another matter.
+    pub(super) fn is_over(&self) -> bool {
+        *self == Self::Waiting || (self.has_ended() && *self != Self::DidNotStop)
+    }
+
+    /// No driver is at it: it is over or held.
+    pub(super) fn is_idle(&self) -> bool {
+        *self == Self::Held || self.is_over()
     }
 }
 
@@ -74,6 +102,15 @@ pub enum TaskKind {
     Background,
     /// By the events of a channel.
     Event,
+}
+
+impl fmt::Display for TaskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Background => "background",
+            Self::Event => "event",
+        })
+    }
 }
 
 /// One task at one moment.

@@ -11,7 +11,7 @@ use hotbay_loader::Trust;
 use hotbay_plugin_api::{ChannelName, SchedulerError};
 use hotbay_runtime::{
     Generation, Services,
-    change::{After, Changed, Limits, Plan, PluginCore, Seated, Step, call_hook, change_over},
+    change::{After, Changed, Limits, Plan, PluginCore, Seated, Swap, call_hook, change_over},
 };
 use hotbay_tasks::{Prepared, Scheduled, TaskFactory};
 
@@ -437,11 +437,11 @@ impl ApplyRequest {
         };
         let mut changed = Vec::new();
         if let Some(core) = &core {
-            let steps: Vec<_> = steps
+            let swaps: Vec<_> = steps
                 .iter()
-                .map(|(plan, old, to)| Step { plan: plan.clone(), old: old.clone(), to })
+                .map(|(plan, old, to)| Swap { plan: plan.clone(), old: old.clone(), to: &**to })
                 .collect();
-            let (result, held) = change_over(core, &steps, &services, limits).await;
+            let (result, held) = change_over(core, &swaps, &services, limits).await;
             match result {
                 Ok(done) => changed = done,
                 Err(failed) => {
@@ -468,7 +468,9 @@ fn declare(config: &Config, services: &Services) -> Result<Vec<ChannelName>, Sch
         if services.bus.stats(&name).is_ok() {
             continue;
         }
-        if let Err(error) = services.bus.declare(name.clone(), channel.clone()) {
+        if let Err(error) =
+            services.bus.declare_with(name.clone(), channel.config(), channel.overflow)
+        {
             withdraw(&declared, services);
             return Err(error);
         }

@@ -7,10 +7,7 @@ use hotbay_config::{Config, Diagnostics};
 use hotbay_loader::{Inspected, Loader, sweep};
 use hotbay_runtime::{
     Services,
-    change::{
-        After, Changed, Failed, Limits, PluginCore, Seated, Step as ChangeStep, change_back,
-        change_over,
-    },
+    change::{After, Changed, Failed, Limits, PluginCore, Seated, Swap, change_back, change_over},
 };
 use hotbay_store::record::{Build, Handed, Outcome, Replacement, micros, now};
 use hotbay_tasks::{Prepared, TaskFactory};
@@ -198,10 +195,10 @@ impl Actor {
         let services = self.services.clone();
         self.spawn(async move {
             let to = Arc::clone(&brought.plugin.generation);
-            let steps: Vec<_> =
-                plans.into_iter().map(|(plan, old)| ChangeStep { plan, old, to: &to }).collect();
+            let swaps: Vec<_> =
+                plans.into_iter().map(|(plan, old)| Swap { plan, old, to: &*to }).collect();
             let (result, held) = match &core {
-                Some(core) => change_over(core, &steps, &services, limits).await,
+                Some(core) => change_over(core, &swaps, &services, limits).await,
                 None => (Ok(Vec::new()), Duration::ZERO),
             };
             Event::Changed(Box::new(ChangeReport { plugin, brought, result, held }))
@@ -215,7 +212,7 @@ impl Actor {
             Ok(changed) => changed,
             Err(failed) => {
                 drop(tasks);
-                let reason = format!("{}: {}", failed.component, failed.error);
+                let reason = format!("{}: {}", failed.component, failed.cause);
                 let failure = StepFailure { step: Step::Replace(failed.step), reason };
                 let (file, to) = (loaded.file.clone(), loaded.build());
                 self.closings.begin(Closing::of(loaded));

@@ -7,7 +7,7 @@ use hotbay_plugin_api::{SavedState, SchedulerError};
 use tokio::{runtime::Handle, time::timeout};
 
 use super::PluginTask;
-use hotbay_core::scheduler::{RegisteredTask, guarded};
+use hotbay_core::{driver::guarded, scheduler::RegisteredTask};
 
 /// Calls a method of a task, whichever kind it is.
 macro_rules! call {

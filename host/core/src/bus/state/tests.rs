@@ -83,9 +83,8 @@ struct Subscriber {
 
 impl Model {
     fn new(overflow: Overflow, capacity: usize) -> Self {
-        let config = ChannelConfig::new(capacity, "").with_overflow(overflow);
         Self {
-            state: State::new(&config),
+            state: State::new(capacity, overflow),
             overflow,
             capacity,
             next_number: 0,

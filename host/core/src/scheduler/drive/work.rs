@@ -1,27 +1,18 @@
 //! What a driver drives.
 
-use std::sync::Arc;
+use std::{mem::replace, sync::Arc};
 
 use hotbay_plugin_api::{EventType, SchedulerError, TaskId};
 
 use crate::{
-    bus::{EventBus, EventReceiver, Payload, SubscriptionId},
-    scheduler::{RegisteredTask, SharedBackgroundTask, SharedEventTask, guard::caught},
+    bus::{EventBus, Input, Payload, SubscriptionId},
+    scheduler::{RegisteredTask, SharedBackgroundTask, SharedEventTask, TaskKind, guard::caught},
 };
 
 /// A task and its place in the queue.
 pub(in crate::scheduler) enum Work<E: EventType, P: Payload> {
-    Background {
-        task: SharedBackgroundTask,
-        stage: Stage,
-    },
-    Event {
-        task: SharedEventTask<E, P>,
-        input: EventReceiver<E, P>,
-        stage: Stage,
-        /// Was taken from the queue and not handled.
-        again: Option<P>,
-    },
+    Background { task: SharedBackgroundTask, stage: Stage },
+    Event { task: SharedEventTask<E, P>, input: Input<E, P>, stage: Stage },
 }
 
 /// Whether the task has been initialized.
@@ -29,6 +20,16 @@ pub(in crate::scheduler) enum Work<E: EventType, P: Payload> {
 pub(in crate::scheduler) enum Stage {
     Fresh,
     Initialized,
+}
+
+/// Another build of a task, ready to be put into its place.
+pub(in crate::scheduler) enum Successor<E: EventType, P: Payload> {
+    Background(SharedBackgroundTask),
+    Event {
+        task: SharedEventTask<E, P>,
+        /// Its input, if it listens to another channel than the build before.
+        moved: Option<Input<E, P>>,
+    },
 }
 
 impl<E: EventType, P: Payload> Work<E, P> {
@@ -44,52 +45,71 @@ impl<E: EventType, P: Payload> Work<E, P> {
                 Ok(Self::Background { task: Arc::clone(task), stage })
             }
             RegisteredTask::Event(task) => {
-                let input = bus.subscribe(&channel(id, task)?)?;
-                Ok(Self::Event { task: Arc::clone(task), input, stage, again: None })
+                let input = Input::new(bus.subscribe(&channel(id, task)?)?);
+                Ok(Self::Event { task: Arc::clone(task), input, stage })
             }
         }
     }
 
-    /// The same place with another task in it, which has been initialized. It keeps the
-    /// queue, unless it listens to another channel.
-    pub(in crate::scheduler) fn with_task(
-        self,
-        id: &TaskId,
-        task: &RegisteredTask<E, P>,
-        bus: &EventBus<E, P>,
-    ) -> Result<Self, (Self, SchedulerError)> {
-        let stage = Stage::Initialized;
-        match (self, task) {
-            (Self::Background { .. }, RegisteredTask::Background(task)) => {
-                Ok(Self::Background { task: Arc::clone(task), stage })
+    /// Puts another build into this place, and gives what was there.
+    ///
+    /// The kinds are the same: [`Successor::new`] has compared them.
+    pub(in crate::scheduler) fn install(&mut self, new: Successor<E, P>) -> Successor<E, P> {
+        match (self, new) {
+            (Self::Background { task, stage }, Successor::Background(new)) => {
+                *stage = Stage::Initialized;
+                Successor::Background(replace(task, new))
             }
-            (Self::Event { task: old, input, stage: was, again }, RegisteredTask::Event(task)) => {
-                let moved = channel(id, task).and_then(|channel| {
-                    if channel == *input.event() {
-                        Ok(None)
-                    } else {
-                        bus.subscribe(&channel).map(Some)
-                    }
-                });
-                match moved {
-                    Ok(None) => Ok(Self::Event { task: Arc::clone(task), input, stage, again }),
-                    Ok(Some(input)) => {
-                        Ok(Self::Event { task: Arc::clone(task), input, stage, again: None })
-                    }
-                    Err(error) => Err((Self::Event { task: old, input, stage: was, again }, error)),
-                }
+            (Self::Event { task, input, stage }, Successor::Event { task: new, moved }) => {
+                *stage = Stage::Initialized;
+                let moved = moved.map(|moved| replace(input, moved));
+                Successor::Event { task: replace(task, new), moved }
             }
-            (work, _) => {
-                let text = format!("task {id} is driven in another way than the one before it");
-                Err((work, SchedulerError::InvalidState(text)))
-            }
+            (Self::Background { .. } | Self::Event { .. }, other) => other,
         }
     }
 
+    /// The subscription of an event task.
     pub(in crate::scheduler) fn input(&self) -> Option<SubscriptionId> {
         match self {
             Self::Background { .. } => None,
             Self::Event { input, .. } => Some(input.id()),
+        }
+    }
+
+    /// The channel of an event task.
+    pub(in crate::scheduler) fn channel(&self) -> Option<&E> {
+        match self {
+            Self::Background { .. } => None,
+            Self::Event { input, .. } => Some(input.event()),
+        }
+    }
+}
+
+impl<E: EventType, P: Payload> Successor<E, P> {
+    /// Prepares a build for a place of this kind that listens to this channel.
+    pub(in crate::scheduler) fn new(
+        id: &TaskId,
+        task: &RegisteredTask<E, P>,
+        (kind, listens_to): (TaskKind, Option<&E>),
+        bus: &EventBus<E, P>,
+    ) -> Result<Self, SchedulerError> {
+        match (kind, task) {
+            (TaskKind::Background, RegisteredTask::Background(task)) => {
+                Ok(Self::Background(Arc::clone(task)))
+            }
+            (TaskKind::Event, RegisteredTask::Event(task)) => {
+                let channel = channel(id, task)?;
+                let moved = match listens_to {
+                    Some(same) if *same == channel => None,
+                    _ => Some(Input::new(bus.subscribe(&channel)?)),
+                };
+                Ok(Self::Event { task: Arc::clone(task), moved })
+            }
+            (TaskKind::Background | TaskKind::Event, _) => {
+                let text = format!("task {id} is driven in another way than the one before it");
+                Err(SchedulerError::InvalidState(text))
+            }
         }
     }
 }

@@ -3,23 +3,21 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use hotbay_plugin_api::EventType;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::Drain;
 use crate::{
-    bus::{Activity, Payload, SubscriptionId},
+    bus::{Activity, Observer, Payload, SubscriptionId},
     scheduler::{
         core::{Core, Entries},
         entry::Entry,
     },
 };
 
-/// How often the bus is looked at. Looking costs one lock for each channel.
-const LOOK: Duration = Duration::from_millis(1);
-
 /// Observes the bus through one shutdown.
 pub(super) struct Flow<'a, E: EventType, P: Payload> {
     core: &'a Core<E, P>,
+    observer: Observer,
     until: Instant,
     settle: Duration,
     motion: (u64, u64),
@@ -39,27 +37,32 @@ enum Look {
 }
 
 impl<'a, E: EventType, P: Payload> Flow<'a, E, P> {
-    pub(super) fn new(core: &'a Core<E, P>, until: Instant, settle: Duration) -> Self {
-        let last_motion = Instant::now();
-        Self { core, until, settle, motion: (0, 0), last_motion, outcome: Drain::Complete }
+    pub(super) fn observe(core: &'a Core<E, P>, until: Instant, settle: Duration) -> Self {
+        let (observer, last_motion) = (core.bus().observe(), Instant::now());
+        let outcome = Drain::Complete;
+        Self { core, observer, until, settle, motion: (0, 0), last_motion, outcome }
     }
 
     /// Waits until nothing is left to handle for these stages, or the limit is over.
-    pub(super) async fn drain(&mut self, stages: &[Entries<E>]) {
+    pub(super) async fn drain(&mut self, stages: &[Entries<E, P>]) {
+        let core = self.core;
         let mut quiet_at = None;
         loop {
+            // Asked before the look, so that no change between look and wait is missed.
+            let (ended, changed) = (core.ended.notified(), self.observer.changed());
             let waiting = stages.iter().flatten().filter(|entry| !entry.is_over());
             let inputs: HashSet<_> = waiting.clone().filter_map(|entry| entry.input()).collect();
             if waiting.count() == 0 {
                 return;
             }
-            let activity = self.core.bus().activity();
+            let activity = core.bus().activity();
             let now = Instant::now();
             if self.motion != (activity.published, activity.taken) {
                 self.motion = (activity.published, activity.taken);
                 self.last_motion = now;
             }
-            match look(&activity, &inputs) {
+            let look = look(&activity, &inputs);
+            match look {
                 // The channels were looked at one after the other. If nothing was published
                 // from one look to the next, then the first saw all of them as they are.
                 Look::Quiet if quiet_at == Some(activity.published) => return,
@@ -71,25 +74,32 @@ impl<'a, E: EventType, P: Payload> Flow<'a, E, P> {
                 Look::Unclear | Look::Working => quiet_at = None,
             }
             if now >= self.until {
-                self.cut_off(&activity, stages);
+                self.outcome = Drain::CutOff;
+                name_those_behind(&activity, stages);
                 return;
             }
-            sleep(LOOK).await;
+            let settled = self.last_motion + self.settle;
+            let look_again =
+                if look == Look::Unclear { settled.min(self.until) } else { self.until };
+            tokio::select! {
+                () = ended => {}
+                () = changed => {}
+                () = sleep_until(look_again) => {}
+            }
         }
     }
 
     pub(super) fn outcome(&self) -> Drain {
         self.outcome
     }
+}
 
-    fn cut_off(&mut self, activity: &Activity, stages: &[Entries<E>]) {
-        self.outcome = Drain::CutOff;
-        let behind = |entry: &&Arc<Entry<E>>| {
-            entry.input().is_some_and(|input| activity.unsettled.contains(&input))
-        };
-        for entry in stages.iter().flatten().filter(behind) {
-            tracing::warn!(task = %entry.id(), "the drain limit is over and its input is not handled");
-        }
+fn name_those_behind<E: EventType, P: Payload>(activity: &Activity, stages: &[Entries<E, P>]) {
+    let behind = |entry: &&Arc<Entry<E, P>>| {
+        entry.input().is_some_and(|input| activity.unsettled.contains(&input))
+    };
+    for entry in stages.iter().flatten().filter(behind) {
+        tracing::warn!(task = %entry.id(), "the drain limit is over and its input is not handled");
     }
 }
 

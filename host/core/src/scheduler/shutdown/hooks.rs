@@ -17,7 +17,7 @@ pub(super) struct Hooks<'a, E: EventType, P: Payload> {
 
 impl<E: EventType, P: Payload> Hooks<'_, E, P> {
     /// Calls the hook of a task that has ended, if it is due.
-    pub(super) async fn call(&self, entry: &Entry<E>, report: &mut ShutdownReport) {
+    pub(super) async fn call(&self, entry: &Entry<E, P>, report: &mut ShutdownReport) {
         if !entry.take_hook() {
             return;
         }
@@ -50,13 +50,13 @@ impl<E: EventType, P: Payload> Hooks<'_, E, P> {
             Err(_) => {
                 hook.abort();
                 tracing::error!(task = %entry.id(), "its shutdown hook did not end in time");
-                entry.hook_failed(SchedulerError::TaskShutdown("not over in time".to_owned()));
+                entry.fail_hook(SchedulerError::TaskShutdown("not over in time".to_owned()));
                 report.did_not_stop.push(entry.id().clone());
                 return;
             }
         };
         tracing::warn!(task = %entry.id(), %error, "its shutdown hook failed");
-        entry.hook_failed(error.clone());
+        entry.fail_hook(error.clone());
         report.failed_hooks.push((entry.id().clone(), error));
     }
 }

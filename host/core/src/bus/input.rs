@@ -1,0 +1,193 @@
+//! A subscription whose payloads can be received again.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    task::{Context, Poll, ready},
+};
+
+use hotbay_plugin_api::EventType;
+
+use super::{EventReceiver, Payload, SubscriptionId, TryRecvError};
+
+/// An input of a task: a subscription that outlives the builds of the task.
+///
+/// While a new build is on probation, the input keeps a copy of what it hands out until
+/// that is [settled](Self::settle). If the build fails, [`give_back`](Self::give_back) makes
+/// the build before it receive the same payloads again, in the same order and before
+/// everything that is still queued. All inputs of all tasks are of this type, so this is the
+/// only place that redelivers.
+pub struct Input<E: EventType, P: Payload = String> {
+    receiver: EventReceiver<E, P>,
+    keeping: Keeping,
+    /// Handed out and not settled; empty unless the input keeps.
+    kept: VecDeque<P>,
+    /// Given back: to be handed out before what the receiver has.
+    again: VecDeque<P>,
+}
+
+/// Whether an input keeps what it hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeping {
+    No,
+    UntilSettled,
+}
+
+impl<E: EventType, P: Payload> Input<E, P> {
+    /// Creates an input that keeps nothing.
+    pub fn new(receiver: EventReceiver<E, P>) -> Self {
+        Self { receiver, keeping: Keeping::No, kept: VecDeque::new(), again: VecDeque::new() }
+    }
+
+    /// Keeps what is handed out from now on.
+    pub fn start_keeping(&mut self) {
+        self.keeping = Keeping::UntilSettled;
+    }
+
+    /// Keeps nothing from now on; what was handed out is settled.
+    pub fn stop_keeping(&mut self) {
+        self.keeping = Keeping::No;
+        self.settle();
+    }
+
+    /// Returns `true` if what is handed out is kept.
+    pub fn is_keeping(&self) -> bool {
+        self.keeping == Keeping::UntilSettled
+    }
+
+    /// Drops what is kept: the task has dealt with everything that it received so far.
+    pub fn settle(&mut self) {
+        self.kept.clear();
+    }
+
+    /// Hands out again what is kept, in its order, and keeps nothing from now on.
+    pub fn give_back(&mut self) {
+        self.keeping = Keeping::No;
+        let given_back = std::mem::take(&mut self.kept);
+        for payload in given_back.into_iter().rev() {
+            self.again.push_front(payload);
+        }
+    }
+
+    /// Returns the next payload, if there is one now.
+    ///
+    /// # Errors
+    /// Says whether there can ever be another one.
+    pub fn try_recv(&mut self) -> Result<P, TryRecvError> {
+        let payload = match self.again.pop_front() {
+            Some(payload) => payload,
+            None => self.receiver.try_recv()?,
+        };
+        Ok(self.hand_out(payload))
+    }
+
+    /// Waits for the next payload; `None` once the channel is closed and everything was
+    /// received. Cancel-safe as [`EventReceiver::recv`].
+    pub async fn recv(&mut self) -> Option<P> {
+        let payload = match self.again.pop_front() {
+            Some(payload) => payload,
+            None => self.receiver.recv().await?,
+        };
+        Some(self.hand_out(payload))
+    }
+
+    /// [`recv`](Self::recv) for hand-written futures; see [`EventReceiver::poll_recv`].
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<P>> {
+        let payload = match self.again.pop_front() {
+            Some(payload) => payload,
+            None => match ready!(self.receiver.poll_recv(cx)) {
+                Some(payload) => payload,
+                None => return Poll::Ready(None),
+            },
+        };
+        Poll::Ready(Some(self.hand_out(payload)))
+    }
+
+    /// Returns which of the channel's subscriptions this is.
+    pub fn id(&self) -> SubscriptionId {
+        self.receiver.id()
+    }
+
+    /// Returns the channel's event.
+    pub fn event(&self) -> &E {
+        self.receiver.event()
+    }
+
+    fn hand_out(&mut self, payload: P) -> P {
+        if self.is_keeping() {
+            self.kept.push_back(payload.clone());
+        }
+        payload
+    }
+}
+
+impl<E: EventType, P: Payload> fmt::Debug for Input<E, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("receiver", &self.receiver)
+            .field("keeping", &self.keeping)
+            .field("kept", &self.kept.len())
+            .field("again", &self.again.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ChannelConfig, EventBus};
+
+    fn input(published: &[u32]) -> Input<&'static str, u32> {
+        let bus = EventBus::with_payload(vec![("ticks", ChannelConfig::default())]);
+        let input = Input::new(bus.subscribe(&"ticks").unwrap());
+        let sender = bus.clone_sender(&"ticks").unwrap();
+        published.iter().for_each(|number| sender.try_send(*number).unwrap());
+        input
+    }
+
+    fn received(input: &mut Input<&'static str, u32>) -> Vec<u32> {
+        std::iter::from_fn(|| input.try_recv().ok()).collect()
+    }
+
+    #[test]
+    fn what_was_received_and_not_settled_comes_again_in_its_order_before_the_rest() {
+        let mut input = input(&[1, 2, 3, 4]);
+        input.start_keeping();
+        assert_eq!(input.try_recv(), Ok(1));
+        input.settle();
+        assert_eq!((input.try_recv(), input.try_recv()), (Ok(2), Ok(3)));
+        input.give_back();
+        assert_eq!(received(&mut input), [2, 3, 4]);
+    }
+
+    #[test]
+    fn what_comes_again_can_come_a_third_time() {
+        let mut input = input(&[1, 2, 3]);
+        input.start_keeping();
+        assert_eq!((input.try_recv(), input.try_recv()), (Ok(1), Ok(2)));
+        input.give_back();
+        input.start_keeping();
+        assert_eq!(input.try_recv(), Ok(1));
+        input.give_back();
+        assert_eq!(received(&mut input), [1, 2, 3]);
+    }
+
+    #[test]
+    fn an_input_that_does_not_keep_gives_nothing_back() {
+        let mut input = input(&[1, 2]);
+        assert_eq!(input.try_recv(), Ok(1));
+        input.give_back();
+        assert_eq!(received(&mut input), [2]);
+    }
+
+    #[tokio::test]
+    async fn what_was_given_back_is_also_received_by_waiting_after_the_end_of_the_channel() {
+        let mut input = input(&[1]);
+        input.start_keeping();
+        assert_eq!(input.recv().await, Some(1));
+        assert_eq!(input.recv().await, None);
+        input.give_back();
+        assert_eq!(input.recv().await, Some(1));
+        assert_eq!(input.recv().await, None);
+    }
+}

@@ -1,0 +1,67 @@
+//! The steps of a replacement, and why one failed.
+
+use std::fmt;
+
+use hotbay_core::driver::HoldError;
+use hotbay_plugin_api::SchedulerError;
+
+/// The steps of a replacement that can fail, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The old build comes to a boundary between two turns or events.
+    Hold,
+    /// The old build saves its state.
+    SaveState,
+    /// The new build is made.
+    Create,
+    /// The new build takes over the state.
+    Restore,
+    /// The new build is initialized.
+    Initialize,
+    /// The new build is prepared for the place of the old one.
+    Seat,
+}
+
+impl Step {
+    /// Returns the name of the step, as records and logs have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::SaveState => "save_state",
+            Self::Create => "create",
+            Self::Restore => "restore",
+            Self::Initialize => "initialize",
+            Self::Seat => "seat",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why the old builds go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{component}: {step} failed: {cause}")]
+pub struct Failed {
+    /// The component that could not be replaced.
+    pub component: String,
+    /// The step that failed.
+    pub step: Step,
+    /// What happened in it.
+    #[source]
+    pub cause: Cause,
+}
+
+/// What happened in a step that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The old build could not be held.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    /// A call of a build failed, or the scheduler refused the new one.
+    #[error(transparent)]
+    Task(#[from] SchedulerError),
+}
