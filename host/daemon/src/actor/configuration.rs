@@ -97,7 +97,7 @@ impl Actor {
             return;
         }
         tracing::info!(mode = %trust.mode, "the trusted keys and pins have changed");
-        self.plugins.values_mut().for_each(|plugin| plugin.judge_again(&trust));
+        self.plugins.values_mut().for_each(|plugin| plugin.check_trust(&trust));
         self.trust = trust;
         self.desired.circumstances += 1;
     }
