@@ -1,5 +1,7 @@
 //! The `hotbay` program.
 
+#![forbid(unsafe_code)]
+
 mod cli;
 
 use std::process::ExitCode;

@@ -6,44 +6,7 @@ use abi_stable::{
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// What kind of payload an event has: the hash of a name such as `acme.feed/quote/1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Kind(u32);
-
-impl Kind {
-    /// Bytes whose meaning publisher and subscriber agreed upon by other means.
-    pub const BYTES: Self = Self::of("hotbay/bytes");
-    /// UTF-8 text.
-    pub const TEXT: Self = Self::of("hotbay/text");
-
-    /// The kind of this name. Give the name a version, and change it with the layout.
-    ///
-    /// The number is the name's 32-bit FNV-1a hash
-    /// (<http://www.isthe.com/chongo/tech/comp/fnv/>).
-    pub const fn of(name: &str) -> Self {
-        let bytes = name.as_bytes();
-        let mut hash: u32 = 0x811c_9dc5;
-        let mut at = 0;
-        while at < bytes.len() {
-            hash = (hash ^ bytes[at] as u32).wrapping_mul(0x0100_0193);
-            at += 1;
-        }
-        Self(hash)
-    }
-
-    /// The number that stands in an [`EventHeader`].
-    pub const fn code(self) -> u32 {
-        self.0
-    }
-}
-
-/// A type that travels as the payload of an event: plain data of a fixed layout.
-///
-/// Derive `zerocopy`'s traits on a `#[repr(C)]` struct and give it a [`Kind`].
-pub trait Event: FromBytes + IntoBytes + Immutable + KnownLayout {
-    /// The kind under which the type travels.
-    const KIND: Kind;
-}
+use crate::{Event, Kind};
 
 /// What stands beside every event's payload.
 #[derive(
@@ -140,7 +103,7 @@ impl<'a> EventRef<'a> {
 
     /// What kind of payload it has.
     pub fn kind(&self) -> Kind {
-        Kind(self.header.kind)
+        Kind::from_code(self.header.kind)
     }
 
     /// The payload's bytes; empty if the header is damaged.
@@ -149,12 +112,12 @@ impl<'a> EventRef<'a> {
         self.bytes.get(start..start.saturating_add(self.header.len as usize)).unwrap_or_default()
     }
 
-    /// The payload as a `T`, if it is of that kind and size.
+    /// The payload as a `T`, if it is of that kind and not damaged.
     pub fn read<T: Event>(&self) -> Option<T> {
         if self.kind() != T::KIND {
             return None;
         }
-        T::read_from_bytes(self.payload()).ok()
+        T::decode(self.payload())
     }
 
     /// The payload as text, if it is of the kind [`Kind::TEXT`] and valid UTF-8.
@@ -176,17 +139,11 @@ mod tests {
             time_ns: 1,
             seq: 0,
             source: 0,
-            kind: Kind::TEXT.0,
+            kind: Kind::TEXT.code(),
             offset: 2,
             len: u32::MAX,
         };
         let batch = Batch::copy_from(&[header], b"abc");
         assert_eq!(batch.get(0).unwrap().payload(), b"");
-    }
-
-    #[test]
-    fn kinds_of_different_names_differ() {
-        assert_ne!(Kind::of("a/1"), Kind::of("a/2"));
-        assert_eq!(Kind::of("a").code(), 0xe40c_292c, "the published FNV-1a test vector");
     }
 }

@@ -1,6 +1,36 @@
-//! How a channel is declared.
+//! How a channel is named and declared.
+
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+
+/// The name of a channel, as the host's configuration declares it. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelName(Arc<str>);
+
+impl ChannelName {
+    /// The channel of this name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for ChannelName {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
 
 /// What a channel does with an event for which it has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]

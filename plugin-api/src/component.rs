@@ -1,42 +1,12 @@
 //! How a plugin declares the components that a pipeline can name.
 
-use std::{fmt, sync::Arc};
-
 use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Aggregator, Batch, Connector, Context, Executor, Role, SchedulerError, Strategy,
-    export::ComponentExport,
+    Aggregator, Batch, ChannelName, Connector, Context, EventDescription, EventTypes, Executor,
+    Role, SchedulerError, Strategy, export::ComponentExport,
 };
-
-/// The name of a channel, as the host's configuration declares it. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ChannelName(Arc<str>);
-
-impl ChannelName {
-    /// The channel of this name.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ChannelName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<&str> for ChannelName {
-    fn from(name: &str) -> Self {
-        Self::new(name)
-    }
-}
 
 /// An input or output of a component, which the configuration connects to channels.
 #[derive(Debug, Clone, Copy)]
@@ -44,17 +14,28 @@ pub struct Port {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) required: bool,
+    pub(crate) events: &'static [EventDescription],
 }
 
 impl Port {
     /// A port that must be connected.
     pub const fn required(name: &'static str, description: &'static str) -> Self {
-        Self { name, description, required: true }
+        Self { name, description, required: true, events: &[] }
     }
 
     /// A port that may stay unconnected.
     pub const fn optional(name: &'static str, description: &'static str) -> Self {
-        Self { name, description, required: false }
+        Self { name, description, required: false, events: &[] }
+    }
+
+    /// The same port, which carries events of the type `E`, or of several: `of::<(A, B)>()`.
+    ///
+    /// The host refuses to connect an output and an input that tell their types and have
+    /// none in common. A port that tells none connects to any.
+    #[must_use]
+    pub const fn of<E: EventTypes>(mut self) -> Self {
+        self.events = E::TYPES;
+        self
     }
 }
 

@@ -4,11 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use abi_stable::std_types::{RBox, ROption, RStr};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{
     ChannelName, Publisher, SchedulerError, Subscription,
-    abi::{Host_TO, Inbox_TO, PublishWait},
+    abi::{Host_TO, Inbox_TO, PublishWait, SharedCounter, SharedGauge},
     batch::EventHeader,
+    spec::{RunInfo, RunRequest},
 };
 
 /// How time passes for a pipeline.
@@ -27,11 +29,18 @@ pub enum Mode {
 #[derive(Clone)]
 pub struct Context {
     host: Arc<Host_TO<'static, RBox<()>>>,
+    /// `None` in a component.
+    run: Option<Arc<RunRequest>>,
 }
 
 impl Context {
     pub(crate) fn new(host: Host_TO<'static, RBox<()>>) -> Self {
-        Self { host: Arc::new(host) }
+        Self { host: Arc::new(host), run: None }
+    }
+
+    /// The same host, as a run sees it.
+    pub(crate) fn of_run(self, request: RunRequest) -> Self {
+        Self { run: Some(Arc::new(request)), ..self }
     }
 
     /// The id of this component in its pipeline, or the task's name.
@@ -52,6 +61,27 @@ impl Context {
         parse_config(self.host.config().as_str()).map_err(|(path, message)| {
             let at = if path.is_empty() { String::new() } else { format!("{path}: ") };
             SchedulerError::Configuration(format!("{}: {at}{message}", self.id()))
+        })
+    }
+
+    /// Which run of a task this is; `None` in a component.
+    ///
+    /// Two runs of one task may be under way at once. Each has a context of its own, and
+    /// [`is_cancelled`](Self::is_cancelled) is about that run alone.
+    pub fn run(&self) -> Option<&RunInfo> {
+        self.run.as_deref().map(|run| &run.info)
+    }
+
+    /// The arguments of this run, as the type that the author gave them.
+    ///
+    /// # Errors
+    /// [`SchedulerError::Configuration`] with the path of the value at fault; also in a
+    /// component, which has no arguments.
+    pub fn arguments<T: DeserializeOwned>(&self) -> Result<T, SchedulerError> {
+        let arguments = self.run.as_ref().map_or(&Value::Null, |run| &run.arguments);
+        parse_config(&arguments.to_string()).map_err(|(path, message)| {
+            let at = if path.is_empty() { String::new() } else { format!(".{path}") };
+            SchedulerError::Configuration(format!("{}: arguments{at}: {message}", self.id()))
         })
     }
 
@@ -139,13 +169,17 @@ impl Context {
     }
 
     /// A counter of this component, shown in the host's status and report.
-    pub fn counter(&self, name: &'static str) -> Counter {
-        Counter { context: self.clone(), name }
+    ///
+    /// Ask for it once and keep it: adding to it costs next to nothing, finding it does not.
+    pub fn counter(&self, name: &str) -> Counter {
+        Counter(self.host.counter(RStr::from(name)))
     }
 
     /// A gauge of this component, shown in the host's status and report.
-    pub fn gauge(&self, name: &'static str) -> Gauge {
-        Gauge { context: self.clone(), name }
+    ///
+    /// Ask for it once and keep it, as with a [counter](Self::counter).
+    pub fn gauge(&self, name: &str) -> Gauge {
+        Gauge(self.host.gauge(RStr::from(name)))
     }
 
     /// Tells how far a long job is, in any unit: bytes read, lines done.
@@ -184,31 +218,25 @@ impl fmt::Debug for Context {
     }
 }
 
-/// A number that only grows.
+/// A number that only grows. Clones are the same counter.
 #[derive(Debug, Clone)]
-pub struct Counter {
-    context: Context,
-    name: &'static str,
-}
+pub struct Counter(SharedCounter);
 
 impl Counter {
-    /// Adds to it.
+    /// Adds to the counter, which stays at its largest value once it is reached.
     pub fn add(&self, by: u64) {
-        self.context.host.count(RStr::from(self.name), by);
+        self.0.add(by);
     }
 }
 
-/// A number that goes up and down.
+/// A number that goes up and down. Clones are the same gauge.
 #[derive(Debug, Clone)]
-pub struct Gauge {
-    context: Context,
-    name: &'static str,
-}
+pub struct Gauge(SharedGauge);
 
 impl Gauge {
-    /// Sets it.
+    /// Sets the gauge.
     pub fn set(&self, value: f64) {
-        self.context.host.gauge(RStr::from(self.name), value);
+        self.0.set(value);
     }
 }
 

@@ -1,26 +1,26 @@
 //! From an author's types and tables to the functions that a host calls.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use abi_stable::{
     library::RootModuleResult,
     prefix_type::WithMetadata,
     sabi_trait::TD_Opaque,
     staticref,
-    std_types::{RBox, ROption, RResult, RStr, RString},
+    std_types::{RBox, ROption, RResult, RSlice, RStr, RString},
 };
 
 use crate::{
-    Batch, Component, ComponentManifest, Context, Manifest, PluginTask, Port, PortManifest,
-    Priority, Role, SchedulerError, TaskFn, TaskKind, TaskManifest, Unsupported,
+    Batch, ChannelName, Component, ComponentManifest, Context, EventDescription, Manifest,
+    PluginTask, PluginTaskKind, Port, PortManifest, Role, SchedulerError, TaskFn,
     abi::{
         BackgroundObject_TO, ComponentObject, ConfigProblem, EventObject_TO, FfiError, Host_TO,
         LibraryHeader, PluginModule, PluginRef, RunObject_TO, library_header,
     },
-    component::ChannelName,
     context::{option, parse_config},
     guard, log_bridge,
     object::{Background, Events, Run},
+    spec::{RunRequest, RunTarget},
     task::{BackgroundTask, EventTask},
 };
 
@@ -102,8 +102,29 @@ pub struct Exports {
     pub description: &'static str,
     /// Its tasks.
     pub tasks: &'static [PluginTask],
+    /// The kinds of tasks that it offers for submission.
+    pub task_kinds: &'static [PluginTaskKind],
     /// Its components.
     pub components: &'static [ComponentExport],
+}
+
+impl Exports {
+    /// A plugin that brings nothing yet.
+    pub const fn new(name: &'static str, version: &'static str, description: &'static str) -> Self {
+        Self { name, version, description, tasks: &[], task_kinds: &[], components: &[] }
+    }
+
+    fn function(&self, target: &RunTarget) -> Result<TaskFn, SchedulerError> {
+        let (found, name) = match target {
+            RunTarget::Task(name) => {
+                (self.tasks.iter().find(|it| it.name == name).map(|it| it.run), name)
+            }
+            RunTarget::TaskKind(name) => {
+                (self.task_kinds.iter().find(|it| it.name == name).map(|it| it.run), name)
+            }
+        };
+        found.ok_or_else(|| SchedulerError::TaskNotFound(name.as_str().into()))
+    }
 }
 
 #[doc(hidden)]
@@ -113,30 +134,25 @@ pub trait Exported: 'static {
 
 /// Exports a plugin: one call in the crate's root.
 ///
-/// `tasks` and `components` may each be left out. The plugin's name, version and
-/// description are the package's. The macro also gives the crate a function
+/// `tasks`, `task_kinds` and `components` may each be left out. The plugin's name, version
+/// and description are the package's. The macro also gives the crate a function
 /// `hotbay_plugin()`, by which a program that links the crate gets the same
 /// plugin without loading a library.
 #[macro_export]
 macro_rules! export_plugin {
-    ($(tasks: $tasks:expr)? $(, $(components: $components:expr)?)? $(,)?) => {
-        $crate::export_plugin!(@ [$($tasks)?] [$($($components)?)?]);
-    };
-    (components: $components:expr $(,)?) => {
-        $crate::export_plugin!(@ [] [$components]);
-    };
-    (@ [$($tasks:expr)?] [$($components:expr)?]) => {
+    ($($field:ident: $value:expr),* $(,)?) => {
         #[doc(hidden)]
         #[derive(Debug)]
         pub enum HotbayPlugin {}
 
         impl $crate::__private::Exported for HotbayPlugin {
             const EXPORTS: $crate::Exports = $crate::Exports {
-                name: env!("CARGO_PKG_NAME"),
-                version: env!("CARGO_PKG_VERSION"),
-                description: env!("CARGO_PKG_DESCRIPTION"),
-                tasks: $crate::__first!($($tasks,)? &[]),
-                components: $crate::__first!($(&$components,)? &[]),
+                $($field: &$value,)*
+                ..$crate::Exports::new(
+                    env!("CARGO_PKG_NAME"),
+                    env!("CARGO_PKG_VERSION"),
+                    env!("CARGO_PKG_DESCRIPTION"),
+                )
             };
         }
 
@@ -163,14 +179,6 @@ macro_rules! export_plugin {
 }
 
 #[doc(hidden)]
-#[macro_export]
-macro_rules! __first {
-    ($first:expr $(, $rest:expr)*) => {
-        $first
-    };
-}
-
-#[doc(hidden)]
 pub fn plugin<X: Exported>() -> PluginRef {
     Module::<X>::REF
 }
@@ -191,7 +199,8 @@ impl<X: Exported> Module<X> {
         connect_log: log_bridge::connect,
         check_config: check_config::<X>,
         create_component: create_component::<X>,
-        create_task: create_task::<X>,
+        create_run: create_run::<X>,
+        event_to_json: event_to_json::<X>,
         close,
     }));
 
@@ -205,7 +214,8 @@ extern "C" fn manifest<X: Exported>() -> RString {
             name: exports.name.to_owned(),
             version: exports.version.to_owned(),
             description: exports.description.to_owned(),
-            tasks: exports.tasks.iter().map(task_manifest).collect(),
+            tasks: exports.tasks.iter().map(PluginTask::spec).collect(),
+            task_kinds: exports.task_kinds.iter().map(PluginTaskKind::spec).collect(),
             components: exports.components.iter().map(ComponentExport::manifest).collect(),
         })
     });
@@ -245,18 +255,30 @@ extern "C" fn create_component<X: Exported>(
         .into()
 }
 
-extern "C" fn create_task<X: Exported>(
-    task: RStr<'_>,
+extern "C" fn create_run<X: Exported>(
+    request: RStr<'_>,
     host: Host_TO<'static, RBox<()>>,
 ) -> RResult<RunObject_TO<'static, RBox<()>>, FfiError> {
     let context = Context::new(host);
-    let found = X::EXPORTS.tasks.iter().find(|known| known.name == task.as_str());
-    match found {
-        Some(known) => {
-            RResult::ROk(RunObject_TO::from_value(Run::new(known.run, context), TD_Opaque))
-        }
-        None => RResult::RErr(SchedulerError::TaskNotFound(task.as_str().into()).into()),
-    }
+    guard::call(&context.id().into(), || {
+        let request: RunRequest = serde_json::from_str(request.as_str())
+            .map_err(|error| SchedulerError::InvalidState(format!("no run request: {error}")))?;
+        let function = X::EXPORTS.function(&request.target)?;
+        let run = Run::new(function, context.of_run(request));
+        Ok(RunObject_TO::from_value(run, TD_Opaque))
+    })
+    .map_err(FfiError::from)
+    .into()
+}
+
+extern "C" fn event_to_json<X: Exported>(kind: u32, payload: RSlice<'_, u8>) -> ROption<RString> {
+    let ports = X::EXPORTS.components.iter().flat_map(|it| it.inputs.iter().chain(it.outputs));
+    let mut known = ports.flat_map(|port| port.events);
+    let json = guard::call(&X::EXPORTS.name.into(), || {
+        let found = known.find(|event| event.kind().code() == kind);
+        Ok(found.and_then(|event| event.render(payload.as_slice())))
+    });
+    option(json.ok().flatten().map(RString::from))
 }
 
 extern "C" fn close() {
@@ -280,41 +302,6 @@ fn port(port: &Port) -> PortManifest {
         name: port.name.to_owned(),
         description: port.description.to_owned(),
         required: port.required,
+        events: port.events.iter().map(EventDescription::spec).collect(),
     }
-}
-
-fn task_manifest(task: &PluginTask) -> TaskManifest {
-    let mut asks = Vec::new();
-    let mut ask = |wish: String| asks.push(Unsupported(wish));
-    if let Some(cron) = task.cron {
-        ask(format!("cron `{cron}`"));
-    }
-    match task.priority {
-        Priority::Normal => {}
-        Priority::Low => ask("priority low".to_owned()),
-        Priority::High => ask("priority high".to_owned()),
-    }
-    if !task.depends_on.is_empty() {
-        ask(format!("depends_on [{}]", task.depends_on.join(", ")));
-    }
-    if task.attempts != 1 {
-        ask(format!("{} attempts", task.attempts));
-    }
-    if let Some(timeout) = task.timeout {
-        ask(format!("a timeout of {timeout:?}"));
-    }
-    TaskManifest {
-        name: task.name.to_owned(),
-        description: task.description.to_owned(),
-        kind: match task.run {
-            TaskFn::Async(_) => TaskKind::Async,
-            TaskFn::Sync(_) => TaskKind::Sync,
-        },
-        interval_ms: task.interval.map(millis),
-        asks,
-    }
-}
-
-fn millis(interval: Duration) -> u64 {
-    u64::try_from(interval.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,26 +3,50 @@
 
 use std::{
     any::Any,
-    cell::RefCell,
+    cell::Cell,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context as TaskContext, Poll},
+    task::{Context as TaskContext, Poll, Waker},
 };
 
 use abi_stable::std_types::{RErr, ROk, RResult};
-use async_ffi::{BorrowingFfiFuture, FutureExt};
+use async_ffi::{BorrowingFfiFuture, FfiContext, FutureExt};
 
-use crate::{SchedulerError, abi::FfiError};
+use crate::{
+    SchedulerError,
+    abi::{FfiError, Started},
+};
 
 thread_local! {
-    static CURRENT: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<Arc<str>>> = const { Cell::new(None) };
+    /// The two pointers of the waker with which the host polls on this thread, to compare
+    /// others with.
+    static WAKER: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
 /// The component or task whose code runs on this thread, if any.
 pub(crate) fn current() -> Option<Arc<str>> {
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    CURRENT
+        .try_with(|current| {
+            let name = current.take();
+            current.set(name.clone());
+            name
+        })
+        .ok()
+        .flatten()
+}
+
+/// The name of a component or task, which moves to the thread that runs its code and
+/// back: every event passes here, and a clone would count up and down each time.
+#[derive(Debug, Clone)]
+pub(crate) struct Name(Option<Arc<str>>);
+
+impl From<Arc<str>> for Name {
+    fn from(name: Arc<str>) -> Self {
+        Self(Some(name))
+    }
 }
 
 /// Runs an author's code in place; a panic becomes an error.
@@ -30,11 +54,18 @@ pub(crate) fn call<T>(
     id: &Arc<str>,
     code: impl FnOnce() -> Result<T, SchedulerError>,
 ) -> Result<T, SchedulerError> {
-    let _named = Named::new(id);
-    match catch_unwind(AssertUnwindSafe(|| entered(code))) {
-        Ok(result) => result,
-        Err(panic) => Err(SchedulerError::TaskPanicked(message(panic))),
-    }
+    within(&mut Name(Some(Arc::clone(id))), code).and_then(|result| result)
+}
+
+/// As [`call`], for code whose own result is kept apart from a panic.
+fn within<T>(name: &mut Name, code: impl FnOnce() -> T) -> Result<T, SchedulerError> {
+    let _named = Named::new(name);
+    caught(|| entered(code))
+}
+
+fn caught<T>(code: impl FnOnce() -> T) -> Result<T, SchedulerError> {
+    catch_unwind(AssertUnwindSafe(code))
+        .map_err(|panic| SchedulerError::TaskPanicked(message(panic)))
 }
 
 /// A boxed future of an author's code, as an async method gives it.
@@ -45,15 +76,70 @@ pub(crate) type Crossing<'a, T> = BorrowingFfiFuture<'a, RResult<T, FfiError>>;
 
 /// Makes a future of an author's code ready to cross.
 pub(crate) fn future<'a, T: 'a>(
-    id: &Arc<str>,
+    name: &mut Name,
     make: impl FnOnce() -> Boxed<'a, T>,
 ) -> Crossing<'a, T> {
-    let made = call(id, || Ok(make()));
-    Guarded { id: Arc::clone(id), inner: made.map(Some) }.into_ffi()
+    let inner = within(name, make).map(Some);
+    Guarded { name: name.clone(), inner }.into_ffi()
+}
+
+/// Makes a future of an author's code and polls it once, so that one which is ready at
+/// once, as most answers to an event are, need not cross at all.
+pub(crate) fn start<'a>(
+    name: &mut Name,
+    make: impl FnOnce() -> Boxed<'a, ()>,
+    cx: &mut FfiContext<'_>,
+) -> Started<'a> {
+    // Outside of the code that may panic: a destructor that panics while a panic
+    // unwinds ends the process.
+    let mut future = None;
+    let polled = within(name, || {
+        let future: &mut Option<Boxed<'a, ()>> = &mut future;
+        let poll = cx.with_context(|cx| poll_in_call(future.insert(make()).as_mut(), cx));
+        if poll.is_ready() {
+            drop_caught(future.take());
+        }
+        poll
+    });
+    match polled {
+        Ok(Poll::Ready(Ok(()))) => Started::Done(ROk(())),
+        Ok(Poll::Ready(Err(error))) => Started::Done(RErr(error.into())),
+        Ok(Poll::Pending) => {
+            Started::Pending(Guarded { name: name.clone(), inner: Ok(future) }.into_ffi())
+        }
+        Err(panic) => {
+            drop_quietly(name, future);
+            Started::Done(RErr(panic.into()))
+        }
+    }
+}
+
+/// Polls with the waker that the host gave, and lets it be [recognized](is_of_call) meanwhile.
+fn poll_in_call<F: Future + ?Sized>(
+    future: Pin<&mut F>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<F::Output> {
+    struct Reset((usize, usize));
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            WAKER.set(self.0);
+        }
+    }
+    let _reset = Reset(WAKER.replace(pointers(cx.waker())));
+    future.poll(cx)
+}
+
+/// Whether this is the waker with which the host polls on this thread right now.
+pub(crate) fn is_of_call(waker: &Waker) -> bool {
+    WAKER.get() == pointers(waker)
+}
+
+fn pointers(waker: &Waker) -> (usize, usize) {
+    (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr())
 }
 
 struct Guarded<'a, T> {
-    id: Arc<str>,
+    name: Name,
     inner: Result<Option<Boxed<'a, T>>, SchedulerError>,
 }
 
@@ -61,16 +147,13 @@ impl<T> Future for Guarded<'_, T> {
     type Output = RResult<T, FfiError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let polled = match &mut this.inner {
-            Ok(Some(future)) => {
-                let poll = call(&this.id, || Ok(future.as_mut().poll(cx)));
-                match poll {
-                    Ok(Poll::Pending) => return Poll::Pending,
-                    Ok(Poll::Ready(result)) => result,
-                    Err(panic) => Err(panic),
-                }
-            }
+        let Self { name, inner } = &mut *self;
+        let polled = match inner {
+            Ok(Some(future)) => match within(name, || poll_in_call(future.as_mut(), cx)) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(result)) => result,
+                Err(panic) => Err(panic),
+            },
             Ok(None) => Err(SchedulerError::InvalidState("polled after its end".to_owned())),
             Err(error) => Err(error.clone()),
         };
@@ -84,19 +167,22 @@ impl<T> Future for Guarded<'_, T> {
 impl<T> Drop for Guarded<'_, T> {
     fn drop(&mut self) {
         // A destructor of the author's may panic: async-ffi would abort the host.
-        let Ok(future) = &mut self.inner else { return };
+        let Self { name, inner: Ok(future) } = self else { return };
         let future = future.take();
-        drop_quietly(&self.id, future);
+        drop_quietly(name, future);
     }
 }
 
 /// Drops a value of the author's; a panic in its destructor is logged and ends there.
-pub(crate) fn drop_quietly<T>(id: &Arc<str>, value: T) {
-    let dropped = call(id, || {
-        drop(value);
-        Ok(())
-    });
-    if let Err(error) = dropped {
+pub(crate) fn drop_quietly<T>(name: &mut Name, value: T) {
+    if let Err(error) = within(name, || drop_caught(value)) {
+        tracing::error!(%error, "a destructor panicked");
+    }
+}
+
+/// As [`drop_quietly`], where the author's code has been entered already.
+fn drop_caught<T>(value: T) {
+    if let Err(error) = caught(|| drop(value)) {
         tracing::error!(%error, "a destructor panicked");
     }
 }
@@ -118,23 +204,28 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 }
 
 /// Sets the name of what runs on this thread, and puts the former one back.
-struct Named {
-    before: Option<Arc<str>>,
-}
+///
+/// While it lives, the former name lies where the present one was taken from.
+struct Named<'a>(&'a mut Name);
 
-impl Named {
-    fn new(id: &Arc<str>) -> Self {
-        let id = Some(Arc::clone(id));
-        Self { before: CURRENT.try_with(|current| current.replace(id)).unwrap_or_default() }
+impl<'a> Named<'a> {
+    fn new(name: &'a mut Name) -> Self {
+        swap(name);
+        Self(name)
     }
 }
 
-impl Drop for Named {
+impl Drop for Named<'_> {
     fn drop(&mut self) {
-        let before = self.before.take();
-        // While a thread ends its locals may be gone already; then nothing reads them either.
-        drop(CURRENT.try_with(|current| current.replace(before)));
+        swap(self.0);
     }
+}
+
+/// Exchanges the name that stands on this thread with another.
+fn swap(name: &mut Name) {
+    // While a thread ends its locals may be gone already; then nothing reads them either,
+    // and each name stays where it is.
+    let _gone = CURRENT.try_with(|current| name.0 = current.replace(name.0.take()));
 }
 
 #[cfg(feature = "tokio")]

@@ -16,7 +16,7 @@
 //! }
 //!
 //! const PLUGIN_TASKS: &[PluginTask] = &[PluginTask {
-//!     interval: Some(Duration::from_secs(60)),
+//!     schedule: Schedule::Every(Duration::from_secs(60)),
 //!     ..PluginTask::new("greet", run_async!(greet))
 //! }];
 //!
@@ -52,65 +52,118 @@
 //! `schemars::JsonSchema`; add both crates to the plugin's own dependencies. Its
 //! `#[derive]`s check what `hotbay validate` is told, and `hotbay plugin inspect` shows it.
 //!
+//! # Features
+//!
+//! * `abi` (on by default) is what a plugin needs: the types that cross, the export macro,
+//!   [`Context`] and [`testing`]. It includes `spec`.
+//! * `spec` has the plain serde data that a plugin and its host tell each other, in [`spec`].
+//! * `tokio` gives a plugin a tokio runtime of its own.
+//!
+//! Without any of them the crate has only the traits and plain types that a scheduler and
+//! an event bus are written against, for programs that load no plugins.
+//!
+//! What travels between components are [`Event`]s: any serde type with one derive, or the bytes
+//! of a type whose layout is fixed. A port that names its types, as in
+//! `Port::required("quotes", "…").of::<Quote>()`, is connected to ports with one of them only.
+//!
 //! [`testing::TestHost`] runs a component inside an ordinary unit test, without
 //! a host process. With the feature `tokio`, `tokio::time::sleep`, sockets and
 //! `tokio::spawn` work inside a plugin.
 
+// The derive macros name this crate from outside, also where its own tests use them.
+#[cfg(all(test, feature = "abi"))]
+extern crate self as hotbay_plugin_api;
+
+#[cfg(feature = "abi")]
 pub mod abi;
+#[cfg(feature = "abi")]
 mod batch;
 mod channel;
+#[cfg(feature = "abi")]
 mod component;
+#[cfg(feature = "abi")]
 mod context;
 mod error;
+#[cfg(feature = "abi")]
+mod event;
+#[cfg(feature = "abi")]
 mod export;
+#[cfg(feature = "abi")]
 mod guard;
+#[cfg(feature = "abi")]
 mod log_bridge;
-mod manifest;
+#[cfg(feature = "abi")]
 mod object;
+mod payload;
+#[cfg(feature = "abi")]
 mod plugin_task;
+#[cfg(feature = "abi")]
 mod publisher;
+mod role;
 #[cfg(feature = "tokio")]
 mod runtime;
+#[cfg(feature = "spec")]
+pub mod spec;
 mod state;
+#[cfg(feature = "abi")]
 mod subscription;
 mod task;
+#[cfg(feature = "abi")]
+mod task_fn;
+#[cfg(feature = "abi")]
 pub mod testing;
 
 pub use async_trait::async_trait;
-pub use batch::{Batch, Event, EventHeader, EventRef, Kind};
-pub use channel::{ChannelConfig, Overflow};
-pub use component::{
-    ChannelName, Component, NoConfig, Port, aggregator, connector, executor, strategy,
-};
-pub use context::{Context, Counter, Gauge, Mode};
+pub use channel::{ChannelConfig, ChannelName, Overflow};
 pub use error::{SchedulerError, TradingEngineError};
-pub use export::{ComponentExport, Exports};
-pub use manifest::{
-    ComponentManifest, Manifest, PortManifest, Role, TaskKind, TaskManifest, Unsupported,
+pub use payload::Payload;
+pub use role::Role;
+#[cfg(feature = "spec")]
+pub use spec::{
+    Backoff, ComponentManifest, EventTypeSpec, FunctionKind, Manifest, Misfire, Overlap,
+    PortManifest, Priority, RunInfo, Schedule, TaskKindSpec, TaskSpec,
 };
-pub use plugin_task::{PluginTask, Priority, TaskFn, TaskFuture};
-pub use publisher::Publisher;
-pub use schemars::JsonSchema;
 pub use state::SavedState;
-pub use subscription::{Subscription, TryRecvError};
 pub use task::{
     Aggregator, BackgroundTask, Connector, EventTask, EventType, Executor, Strategy, TaskId,
 };
 
+#[cfg(feature = "abi")]
+pub use {
+    batch::{Batch, EventHeader, EventRef},
+    component::{Component, NoConfig, Port, aggregator, connector, executor, strategy},
+    context::{Context, Counter, Gauge, Mode},
+    event::{Event, EventDescription, EventTypes, Kind},
+    export::{ComponentExport, Exports},
+    hotbay_plugin_api_macros::Event,
+    plugin_task::{PluginTask, PluginTaskKind, SchemaFn, schema_of},
+    publisher::Publisher,
+    schemars::JsonSchema,
+    subscription::{Subscription, TryRecvError},
+    task_fn::{RunResult, TaskFn, TaskFuture},
+};
+
 /// Everything that a plugin's source usually needs.
+#[cfg(feature = "abi")]
 pub mod prelude {
     pub use crate::{
-        Aggregator, BackgroundTask, Batch, ChannelName, Component, Connector, Context, Event,
-        EventTask, Executor, JsonSchema, Kind, Mode, NoConfig, PluginTask, Port, Priority,
-        Publisher, SavedState, SchedulerError, Strategy, Subscription, TaskId, aggregator,
-        async_trait, connector, executor, export_plugin, run_async, run_sync, strategy,
+        Aggregator, BackgroundTask, Backoff, Batch, ChannelName, Component, Connector, Context,
+        Event, EventTask, Executor, JsonSchema, Kind, Misfire, Mode, NoConfig, Overlap, PluginTask,
+        PluginTaskKind, Port, Priority, Publisher, SavedState, Schedule, SchedulerError, Strategy,
+        Subscription, TaskId, aggregator, async_trait, connector, executor, export_plugin,
+        run_async, run_sync, schema_of, strategy,
     };
 }
 
 /// What the export macro's expansion refers to; not for authors.
+#[cfg(feature = "abi")]
 #[doc(hidden)]
 pub mod __private {
     pub use abi_stable;
 
-    pub use crate::export::{Exported, header, plugin};
+    pub use crate::{
+        event::{decode_fixed, decode_serde, encode_fixed, encode_serde},
+        export::{Exported, header, plugin},
+        task_fn::run_result,
+    };
 }

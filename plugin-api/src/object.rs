@@ -2,30 +2,57 @@
 
 use std::sync::Arc;
 
-use abi_stable::std_types::{ROption, RResult, RStr};
+use abi_stable::std_types::{ROption, RResult, RStr, RString};
+use async_ffi::FfiContext;
+use serde_json::Value;
 
 use crate::{
     Batch, ChannelName, Context, SavedState, SchedulerError, TaskFn,
-    abi::{BackgroundObject, CallFuture, EventObject, FfiError, FfiState, SaveFuture},
-    guard,
+    abi::{
+        BackgroundObject, CallFuture, EventObject, FfiError, FfiState, RunFuture, RunObject,
+        SaveFuture, Started,
+    },
+    guard::{self, Name},
     task::{BackgroundTask, EventTask},
 };
 
 /// A value of the author's whose destructor may panic without harm.
 struct Owned<T> {
-    id: Arc<str>,
+    name: Name,
     value: Option<T>,
 }
 
 impl<T> Owned<T> {
-    fn get(&mut self) -> &mut T {
-        self.value.as_mut().expect("taken only in drop")
+    fn new(id: Arc<str>, value: T) -> Self {
+        Self { name: id.into(), value: Some(value) }
+    }
+
+    /// The name under which the value's code runs, and the value.
+    fn parts(&mut self) -> (&mut Name, &mut T) {
+        (&mut self.name, self.value.as_mut().expect("taken only in drop"))
+    }
+
+    fn call<'a, R: 'a>(
+        &'a mut self,
+        method: impl FnOnce(&'a mut T) -> guard::Boxed<'a, R>,
+    ) -> guard::Crossing<'a, R> {
+        let (name, value) = self.parts();
+        guard::future(name, || method(value))
+    }
+
+    fn start<'a>(
+        &'a mut self,
+        method: impl FnOnce(&'a mut T) -> guard::Boxed<'a, ()>,
+        cx: &mut FfiContext<'_>,
+    ) -> Started<'a> {
+        let (name, value) = self.parts();
+        guard::start(name, || method(value), cx)
     }
 }
 
 impl<T> Drop for Owned<T> {
     fn drop(&mut self) {
-        guard::drop_quietly(&self.id, self.value.take());
+        guard::drop_quietly(&mut self.name, self.value.take());
     }
 }
 
@@ -33,34 +60,29 @@ pub(crate) struct Background<T>(Owned<T>);
 
 impl<T> Background<T> {
     pub(crate) fn new(id: Arc<str>, task: T) -> Self {
-        Self(Owned { id, value: Some(task) })
+        Self(Owned::new(id, task))
     }
 }
 
 impl<T: BackgroundTask> BackgroundObject for Background<T> {
     fn initialize(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || self.0.get().initialize())
+        self.0.call(|task| task.initialize())
     }
 
-    fn execute(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || self.0.get().execute())
+    fn execute<'a>(&'a mut self, cx: &mut FfiContext<'_>) -> Started<'a> {
+        self.0.start(|task| task.execute(), cx)
     }
 
     fn save_state(&mut self) -> SaveFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || saved(self.0.get().save_state()))
+        self.0.call(|task| saved(task.save_state()))
     }
 
     fn restore(&mut self, state: FfiState) -> CallFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || self.0.get().restore(state.into()))
+        self.0.call(|task| task.restore(state.into()))
     }
 
     fn shutdown(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.0.id);
-        guard::future(&id, || self.0.get().shutdown())
+        self.0.call(|task| task.shutdown())
     }
 }
 
@@ -72,7 +94,7 @@ pub(crate) struct Events<T> {
 impl<T: EventTask<ChannelName, Batch>> Events<T> {
     pub(crate) fn new(id: Arc<str>, task: T) -> Self {
         let channel = task.subscribed_event().clone();
-        Self { channel, task: Owned { id, value: Some(task) } }
+        Self { channel, task: Owned::new(id, task) }
     }
 }
 
@@ -82,33 +104,27 @@ impl<T: EventTask<ChannelName, Batch>> EventObject for Events<T> {
     }
 
     fn initialize(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().initialize())
+        self.task.call(|task| task.initialize())
     }
 
-    fn handle_event(&mut self, batch: Batch) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().handle_event(batch))
+    fn handle_event<'a>(&'a mut self, batch: Batch, cx: &mut FfiContext<'_>) -> Started<'a> {
+        self.task.start(|task| task.handle_event(batch), cx)
     }
 
     fn end_of_input(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().end_of_input())
+        self.task.call(|task| task.end_of_input())
     }
 
     fn save_state(&mut self) -> SaveFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || saved(self.task.get().save_state()))
+        self.task.call(|task| saved(task.save_state()))
     }
 
     fn restore(&mut self, state: FfiState) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().restore(state.into()))
+        self.task.call(|task| task.restore(state.into()))
     }
 
     fn shutdown(&mut self) -> CallFuture<'_> {
-        let id = Arc::clone(&self.task.id);
-        guard::future(&id, || self.task.get().shutdown())
+        self.task.call(|task| task.shutdown())
     }
 }
 
@@ -116,6 +132,7 @@ fn saved<'a>(saving: guard::Boxed<'a, Option<SavedState>>) -> guard::Boxed<'a, R
     Box::pin(async move { Ok(saving.await?.map(FfiState::from).into()) })
 }
 
+/// One run of a task or of a task kind.
 pub(crate) struct Run {
     id: Arc<str>,
     function: TaskFn,
@@ -132,20 +149,27 @@ impl Run {
     }
 }
 
-impl crate::abi::RunObject for Run {
-    fn run(&self) -> CallFuture<'_> {
-        guard::future(&self.id, || match self.function {
-            TaskFn::Async(function) => function(self.context.clone()),
-            TaskFn::Sync(_) => Box::pin(async { Err(Self::wrong_kind("async")) }),
+impl RunObject for Run {
+    fn run(&self) -> RunFuture<'_> {
+        guard::future(&mut Arc::clone(&self.id).into(), || {
+            let result = match self.function {
+                TaskFn::Async(function) => function(self.context.clone()),
+                TaskFn::Sync(_) => Box::pin(async { Err(Self::wrong_kind("async")) }),
+            };
+            Box::pin(async move { result.await.map(json) })
         })
     }
 
-    fn run_blocking(&self) -> RResult<(), FfiError> {
+    fn run_blocking(&self) -> RResult<RString, FfiError> {
         guard::call(&self.id, || match self.function {
-            TaskFn::Sync(function) => function(self.context.clone()),
+            TaskFn::Sync(function) => function(self.context.clone()).map(json),
             TaskFn::Async(_) => Err(Self::wrong_kind("sync")),
         })
         .map_err(FfiError::from)
         .into()
     }
+}
+
+fn json(result: Value) -> RString {
+    result.to_string().into()
 }

@@ -1,47 +1,27 @@
-//! `PLUGIN_TASKS`: the tasks that a plugin brings, with their schedules.
+//! `PLUGIN_TASKS` and `PLUGIN_TASK_KINDS`: what a plugin brings to run.
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::time::Duration;
 
-use crate::{Context, SchedulerError};
+use schemars::JsonSchema;
+use serde_json::Value;
 
-/// What an async task function returns, boxed.
-pub type TaskFuture = Pin<Box<dyn Future<Output = Result<(), SchedulerError>> + Send>>;
+use crate::{
+    TaskFn,
+    spec::{Backoff, Misfire, Overlap, Priority, Schedule, TaskKindSpec, TaskSpec},
+};
 
-/// The function behind a task; see [`run_async!`](crate::run_async) and
-/// [`run_sync!`](crate::run_sync).
-#[derive(Clone, Copy)]
-pub enum TaskFn {
-    /// An async function.
-    Async(fn(Context) -> TaskFuture),
-    /// A function that computes or blocks; it gets a thread of the plugin's blocking pool.
-    Sync(fn(Context) -> Result<(), SchedulerError>),
-}
+/// The JSON Schema of a type, as a function that a constant can hold.
+pub type SchemaFn = fn() -> Value;
 
-impl fmt::Debug for TaskFn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Async(_) => "Async",
-            Self::Sync(_) => "Sync",
-        })
-    }
-}
-
-/// How urgent a task is beside others that are due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Priority {
-    /// After the others.
-    Low,
-    /// As it comes.
-    #[default]
-    Normal,
-    /// Before the others.
-    High,
+/// The JSON Schema of `T`; write `Some(schema_of::<T>)` for a task's `arguments`.
+pub fn schema_of<T: JsonSchema>() -> Value {
+    schemars::schema_for!(T).to_value()
 }
 
 /// One task of a plugin: an entry of its `PLUGIN_TASKS`.
 ///
-/// A field that this host's scheduler does not honour yet makes it refuse the
-/// task with that reason; it is never ignored.
+/// A host that does not honour one of the fields refuses a task that sets it, and names the
+/// field; it never ignores one.
 #[derive(Debug, Clone, Copy)]
 pub struct PluginTask {
     /// The name, unique in the plugin.
@@ -50,18 +30,32 @@ pub struct PluginTask {
     pub description: &'static str,
     /// The function.
     pub run: TaskFn,
-    /// Time between the starts of two runs, the first at start; `None`: one run at start.
-    pub interval: Option<Duration>,
-    /// A cron expression instead of an interval.
-    pub cron: Option<&'static str>,
-    /// How urgent it is.
+    /// When runs begin.
+    pub schedule: Schedule,
+    /// How urgent it is beside others that are due.
     pub priority: Priority,
-    /// Tasks of the same plugin that must have run before it.
+    /// Tasks of the same plugin that must have succeeded before a run begins.
     pub depends_on: &'static [&'static str],
     /// How often a run is tried before it counts as failed.
     pub attempts: u32,
-    /// How long a run may take.
+    /// How long to wait before the second attempt.
+    pub retry_delay: Duration,
+    /// How the delay grows with further attempts.
+    pub backoff: Backoff,
+    /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// What happens if a run is due while another is under way.
+    pub overlap: Overlap,
+    /// What happens to runs that were due while the host could not begin them.
+    pub misfire: Misfire,
+    /// The longest delay by which starts are spread.
+    pub jitter: Duration,
+    /// After how many failed runs in a row somebody is alerted.
+    pub alert_after: Option<u32>,
+    /// The schema of the arguments that [`Context::arguments`](crate::Context::arguments) reads, by [`schema_of`].
+    pub arguments: Option<SchemaFn>,
+    /// Whether it runs unless the host's configuration switches it on or off.
+    pub enabled: bool,
 }
 
 impl PluginTask {
@@ -71,28 +65,96 @@ impl PluginTask {
             name,
             description: "",
             run,
-            interval: None,
-            cron: None,
-            priority: Priority::Normal,
+            schedule: Schedule::AtStart,
+            priority: Priority::NORMAL,
             depends_on: &[],
             attempts: 1,
+            retry_delay: Duration::ZERO,
+            backoff: Backoff::Constant,
             timeout: None,
+            overlap: Overlap::Skip,
+            misfire: Misfire::Skip,
+            jitter: Duration::ZERO,
+            alert_after: None,
+            arguments: None,
+            enabled: true,
+        }
+    }
+
+    pub(crate) fn spec(&self) -> TaskSpec {
+        TaskSpec {
+            description: self.description.to_owned(),
+            schedule: self.schedule.into_owned(),
+            priority: self.priority,
+            depends_on: self.depends_on.iter().map(|&name| name.to_owned()).collect(),
+            attempts: self.attempts,
+            retry_delay: self.retry_delay,
+            backoff: self.backoff,
+            timeout: self.timeout,
+            overlap: self.overlap,
+            misfire: self.misfire,
+            jitter: self.jitter,
+            alert_after: self.alert_after,
+            arguments: self.arguments.map_or(Value::Null, |schema| schema()),
+            enabled: self.enabled,
+            ..TaskSpec::new(self.name, self.run.kind())
         }
     }
 }
 
-/// Makes a [`TaskFn`] of an `async fn(Context) -> Result<(), SchedulerError>`.
-#[macro_export]
-macro_rules! run_async {
-    ($function:path) => {
-        $crate::TaskFn::Async(|context| ::std::boxed::Box::pin($function(context)))
-    };
+/// A kind of task that a plugin offers for submission: an entry of its `PLUGIN_TASK_KINDS`.
+///
+/// It has no schedule: a run begins when somebody submits one, with parameters that the
+/// function reads by [`Context::arguments`](crate::Context::arguments).
+///
+/// ```
+/// use hotbay_plugin_api::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Range { from: u64, to: u64 }
+///
+/// #[derive(Serialize)]
+/// struct Sum { sum: u64 }
+///
+/// fn add_up(context: Context) -> Result<Sum, SchedulerError> {
+///     let Range { from, to } = context.arguments()?;
+///     Ok(Sum { sum: (from..=to).sum() })
+/// }
+///
+/// const PLUGIN_TASK_KINDS: &[PluginTaskKind] = &[PluginTaskKind {
+///     description: "Adds up a range of numbers",
+///     ..PluginTaskKind::new::<Range>("add-up", run_sync!(add_up))
+/// }];
+///
+/// export_plugin! { task_kinds: PLUGIN_TASK_KINDS }
+/// # fn main() {}
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct PluginTaskKind {
+    /// The name, unique among the kinds of the plugin.
+    pub name: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// The function.
+    pub run: TaskFn,
+    /// The schema of the parameters.
+    pub parameters: SchemaFn,
 }
 
-/// Makes a [`TaskFn`] of a `fn(Context) -> Result<(), SchedulerError>` that computes or blocks.
-#[macro_export]
-macro_rules! run_sync {
-    ($function:path) => {
-        $crate::TaskFn::Sync($function)
-    };
+impl PluginTaskKind {
+    /// A kind of task whose parameters are a `P`.
+    pub const fn new<P: JsonSchema>(name: &'static str, run: TaskFn) -> Self {
+        Self { name, description: "", run, parameters: schema_of::<P> }
+    }
+
+    pub(crate) fn spec(&self) -> TaskKindSpec {
+        TaskKindSpec {
+            name: self.name.to_owned(),
+            description: self.description.to_owned(),
+            function: self.run.kind(),
+            parameters: (self.parameters)(),
+            not_understood: serde_json::Map::new(),
+        }
+    }
 }

@@ -28,8 +28,11 @@ impl Publisher {
     }
 
     /// Adds an event to the open batch. Its number is one more than the last one's.
+    ///
+    /// # Panics
+    /// If the open batch would pass 4 GiB, or if the event's `Serialize` fails.
     pub fn push<T: Event>(&mut self, time_ns: i64, event: &T) {
-        self.push_bytes(time_ns, T::KIND, event.as_bytes());
+        self.push_with(time_ns, T::KIND, |payload| event.encode(payload));
     }
 
     /// Adds an event with a payload of bytes.
@@ -37,20 +40,25 @@ impl Publisher {
     /// # Panics
     /// If the open batch would pass 4 GiB.
     pub fn push_bytes(&mut self, time_ns: i64, kind: Kind, payload: &[u8]) {
+        self.push_with(time_ns, kind, |bytes| bytes.extend_from_slice(payload));
+    }
+
+    fn push_with(&mut self, time_ns: i64, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
         if self.headers.is_empty() {
             // Another build may have published on this port since: numbers belong to the port.
             self.next_seq = self.next_seq.max(self.context.next_seq(self.output));
         }
         let offset = u32::try_from(self.bytes.len()).expect("an open batch holds less than 4 GiB");
-        let len = u32::try_from(payload.len()).expect("a payload holds less than 4 GiB");
-        self.bytes.extend_from_slice(payload);
+        write(&mut self.bytes);
+        let end = u32::try_from(self.bytes.len()).expect("an open batch holds less than 4 GiB");
         self.headers.push(EventHeader {
             time_ns,
             seq: self.next_seq,
             source: self.source,
             kind: kind.code(),
             offset,
-            len,
+            // What is written is appended.
+            len: end - offset,
         });
         self.next_seq += 1;
     }

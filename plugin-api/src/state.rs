@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+#[cfg(feature = "spec")]
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::SchedulerError;
@@ -19,6 +20,7 @@ pub struct SavedState {
     pub bytes: Vec<u8>,
 }
 
+#[cfg(feature = "spec")]
 impl SavedState {
     /// A state as JSON.
     ///
@@ -43,7 +45,9 @@ impl SavedState {
             SchedulerError::State(format!("version {version} does not have its shape: {error}"))
         })
     }
+}
 
+impl SavedState {
     /// The error of a build that can't read this version.
     pub fn unknown(&self, readable: &str) -> SchedulerError {
         let version = self.version;
@@ -58,7 +62,7 @@ impl fmt::Debug for SavedState {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "spec"))]
 mod tests {
     use super::*;
 

@@ -1,12 +1,17 @@
 //! Reading a channel.
 
-use std::fmt;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use abi_stable::std_types::RBox;
 
 use crate::{
     Batch, ChannelName,
     abi::{Inbox_TO, Polled},
+    guard,
 };
 
 /// A queue of one channel's batches. Everything published since it was made is
@@ -33,7 +38,10 @@ impl Subscription {
         match self.inbox.try_recv() {
             Polled::Batch(batch) => Some(batch),
             Polled::Ended => None,
-            Polled::Empty => self.inbox.recv().await.into_option(),
+            Polled::Empty => match (InCall { inbox: &mut self.inbox, waits: false }).await {
+                Ok(batch) => batch,
+                Err(NotInCall) => self.inbox.recv().await.into_option(),
+            },
         }
     }
 
@@ -46,6 +54,43 @@ impl Subscription {
             Polled::Batch(batch) => Ok(batch),
             Polled::Ended => Err(TryRecvError::Ended),
             Polled::Empty => Err(TryRecvError::Empty),
+        }
+    }
+}
+
+/// A wait with the waker of the call in which the host polls this component: the host then
+/// wakes its own task, and nothing of the plugin's has to be brought to its threads first.
+struct InCall<'a> {
+    inbox: &'a mut Inbox_TO<'static, RBox<()>>,
+    waits: bool,
+}
+
+/// The waker is another one, such as that of a task of the plugin's own.
+struct NotInCall;
+
+impl Future for InCall<'_> {
+    type Output = Result<Option<Batch>, NotInCall>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !guard::is_of_call(cx.waker()) {
+            return Poll::Ready(Err(NotInCall));
+        }
+        match self.inbox.poll_in_call().into_option() {
+            Some(Polled::Batch(batch)) => Poll::Ready(Ok(Some(batch))),
+            Some(Polled::Ended) => Poll::Ready(Ok(None)),
+            Some(Polled::Empty) => {
+                self.waits = true;
+                Poll::Pending
+            }
+            None => Poll::Ready(Err(NotInCall)),
+        }
+    }
+}
+
+impl Drop for InCall<'_> {
+    fn drop(&mut self) {
+        if self.waits {
+            self.inbox.stop_waiting();
         }
     }
 }

@@ -45,7 +45,10 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Batch, Component, Context, Event, Kind, Mode, SchedulerError, abi::Host_TO, batch::EventHeader,
+    Batch, Component, Context, Event, Kind, Mode, SchedulerError,
+    abi::{Host_TO, SharedCounter, SharedGauge},
+    batch::EventHeader,
+    spec::{RunInfo, RunRequest, RunTarget},
 };
 
 pub use run::block_on;
@@ -63,6 +66,7 @@ pub struct TestHost {
 struct Setup {
     id: Arc<str>,
     config: Arc<str>,
+    run: Option<RunRequest>,
     mode: Mode,
     inputs: BTreeMap<&'static str, Vec<&'static str>>,
     outputs: BTreeMap<&'static str, &'static str>,
@@ -76,8 +80,8 @@ struct State {
     now_ns: i64,
     cancelled: bool,
     channels: HashMap<String, Channel>,
-    counters: BTreeMap<String, u64>,
-    gauges: BTreeMap<String, f64>,
+    counters: BTreeMap<String, SharedCounter>,
+    gauges: BTreeMap<String, SharedGauge>,
     progress: Option<(u64, u64)>,
     reports: Vec<(String, serde_json::Value)>,
     waiting: Vec<Waker>,
@@ -130,6 +134,7 @@ impl TestHost {
         let setup = Setup {
             id: "test".into(),
             config: "{}".into(),
+            run: None,
             mode: Mode::Replay,
             inputs: BTreeMap::new(),
             outputs: BTreeMap::new(),
@@ -145,6 +150,19 @@ impl TestHost {
     pub fn with_config(mut self, config: impl Serialize) -> Self {
         let json = serde_json::to_string(&config).expect("a configuration is plain data");
         self.setup.config = json.into();
+        self
+    }
+
+    /// Makes the context that of a first attempt of a run with these arguments.
+    ///
+    /// # Panics
+    /// If they can't be written as JSON.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: impl Serialize) -> Self {
+        let arguments = serde_json::to_value(arguments).expect("arguments are plain data");
+        let target = RunTarget::Task(self.setup.id.to_string());
+        let info = RunInfo { id: "run".to_owned(), attempt: 1 };
+        self.setup.run = Some(RunRequest { target, info, arguments });
         self
     }
 
@@ -179,7 +197,11 @@ impl TestHost {
     /// The context that a component or task gets.
     pub fn context(&self) -> Context {
         let host = host::Lent { setup: self.setup.clone(), shared: self.shared.clone() };
-        Context::new(Host_TO::from_value(host, abi_stable::sabi_trait::TD_Opaque))
+        let context = Context::new(Host_TO::from_value(host, abi_stable::sabi_trait::TD_Opaque));
+        match &self.setup.run {
+            Some(run) => context.of_run(run.clone()),
+            None => context,
+        }
     }
 
     /// Makes a component as a host would, its configuration checked.
@@ -230,12 +252,12 @@ impl TestHost {
 
     /// A counter's value; 0 if it was never touched.
     pub fn counter(&self, name: &str) -> u64 {
-        self.shared.lock().counters.get(name).copied().unwrap_or_default()
+        self.shared.lock().counters.get(name).map_or(0, SharedCounter::value)
     }
 
     /// A gauge's value, if it was ever set.
     pub fn gauge(&self, name: &str) -> Option<f64> {
-        self.shared.lock().gauges.get(name).copied()
+        self.shared.lock().gauges.get(name).and_then(SharedGauge::value)
     }
 
     /// The last progress that was told: done and total.
@@ -258,9 +280,9 @@ impl TestHost {
 /// A batch of events of one type, each with its event time, all of source 0.
 ///
 /// # Panics
-/// If they take more than 4 GiB.
+/// If they take more than 4 GiB, or if the `Serialize` of one fails.
 pub fn batch<T: Event>(events: &[(i64, T)]) -> Batch {
-    build(events.iter().map(|(time, event)| (*time, T::KIND, event.as_bytes())))
+    build(events, T::KIND, |event, bytes| event.encode(bytes))
 }
 
 /// A batch of events of bytes, of the kind [`Kind::BYTES`].
@@ -268,16 +290,17 @@ pub fn batch<T: Event>(events: &[(i64, T)]) -> Batch {
 /// # Panics
 /// If they take more than 4 GiB.
 pub fn batch_of_bytes<const N: usize>(events: &[(i64, &[u8; N])]) -> Batch {
-    build(events.iter().map(|(time, bytes)| (*time, Kind::BYTES, bytes.as_slice())))
+    build(events, Kind::BYTES, |payload, bytes| bytes.extend_from_slice(*payload))
 }
 
-fn build<'a>(events: impl Iterator<Item = (i64, Kind, &'a [u8])>) -> Batch {
+fn build<T>(events: &[(i64, T)], kind: Kind, write: impl Fn(&T, &mut Vec<u8>)) -> Batch {
+    let place = |bytes: &Vec<u8>| u32::try_from(bytes.len()).expect("a test's batch is small");
     let (mut headers, mut bytes) = (Vec::new(), Vec::new());
-    for (seq, (time_ns, kind, payload)) in (0u64..).zip(events) {
-        let offset = u32::try_from(bytes.len()).expect("a test's batch is small");
-        let len = u32::try_from(payload.len()).expect("a test's payload is small");
-        bytes.extend_from_slice(payload);
-        headers.push(EventHeader { time_ns, seq, source: 0, kind: kind.code(), offset, len });
+    for (seq, (time_ns, event)) in (0u64..).zip(events) {
+        let offset = place(&bytes);
+        write(event, &mut bytes);
+        let (time_ns, kind, len) = (*time_ns, kind.code(), place(&bytes) - offset);
+        headers.push(EventHeader { time_ns, seq, source: 0, kind, offset, len });
     }
     Batch::copy_from(&headers, &bytes)
 }

@@ -1,7 +1,7 @@
 //! The speed goals, each as a ratio measured side by side in one run.
 //!
 //! `cargo bench -p hotbay-tests` runs all; a name after `--` runs one: `handler`,
-//! `pipeline`, `replay`, `fanout`, `load`. The two sides of a ratio take turns, so that
+//! `pipeline`, `latency`, `replay`, `fanout`, `load`. The two sides of a ratio take turns, so that
 //! a machine that is slow for a while is slow for both; shown are medians. That is why
 //! these are not criterion's: it measures one side after the other.
 
@@ -12,6 +12,8 @@
 mod fanout;
 #[path = "speed/handler.rs"]
 mod handler;
+#[path = "speed/latency.rs"]
+mod latency;
 #[path = "speed/load.rs"]
 mod load;
 #[path = "speed/pipeline.rs"]
@@ -31,6 +33,9 @@ fn main() {
         }
         if wanted("pipeline") {
             pipeline::run().await;
+        }
+        if wanted("latency") {
+            latency::run().await;
         }
         if wanted("replay") {
             replay::run().await;

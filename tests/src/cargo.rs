@@ -1,4 +1,4 @@
-//! Building what the tests load and run; where it lies is what cargo says.
+//! Builds what the tests load and run, and takes the paths from cargo's messages.
 
 use std::{
     collections::BTreeMap,
@@ -26,15 +26,6 @@ impl Profile {
     }
 }
 
-/// What a build gave.
-#[derive(Debug, Clone)]
-pub struct Artifacts {
-    /// The `hotbay` program.
-    pub hotbay: PathBuf,
-    /// The plugins' and fixtures' libraries, by package.
-    pub libraries: BTreeMap<String, PathBuf>,
-}
-
 /// Why there is nothing to run.
 #[derive(Debug)]
 pub struct BuildError(String);
@@ -47,77 +38,116 @@ impl std::fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// The library of a package of `plugins/` or `tests/fixtures/`.
+/// Returns the library of a package of `plugins/` or `tests/fixtures/`.
+///
+/// All of these libraries are built once for each process, in the profile of the process.
 ///
 /// # Panics
-/// If it does not build or there is no such package.
+/// If the libraries do not build, or if there is no such package.
 pub fn library(package: &str) -> &'static Path {
-    let libraries = &artifacts().libraries;
+    static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    let folders = [Path::new("plugins"), Path::new("tests/fixtures")];
+    let libraries = BUILT.get_or_init(|| {
+        build_plugins(Profile::own(), &folders).unwrap_or_else(|error| panic!("{error}"))
+    });
     libraries.get(package).unwrap_or_else(|| {
         let known: Vec<_> = libraries.keys().map(String::as_str).collect();
         panic!("no package {package} builds a library; there are {}", known.join(", "))
     })
 }
 
-/// The `hotbay` program.
+/// Returns the `hotbay` program, built once for each process, in the profile of the process.
 ///
 /// # Panics
-/// If it does not build.
+/// If the program does not build.
 pub fn hotbay() -> &'static Path {
-    &artifacts().hotbay
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build_host(Profile::own()).unwrap_or_else(|error| panic!("{error}")))
 }
 
-/// The folder of the workspace.
+/// Returns the folder of the workspace.
+///
+/// The folder is looked for when the program runs, because a program that was copied together
+/// with its checkout and its target folder must build and read the copy: cargo does not compile
+/// it again there, so a path from compile time would name the old checkout.
+///
+/// # Panics
+/// If the program runs outside of a workspace.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
-}
-
-/// Everything, built once for this process, in the profile of this process.
-fn artifacts() -> &'static Artifacts {
-    static BUILT: OnceLock<Artifacts> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        build(Profile::own(), &[Path::new("plugins"), Path::new("tests/fixtures")])
-            .unwrap_or_else(|error| panic!("{error}"))
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        // Cargo sets the variable for what it runs; by hand, the current folder counts.
+        let start = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let start = start.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+        let mut folders = start.ancestors();
+        let found = folders.find(|folder| folder.join("Cargo.lock").is_file());
+        found.unwrap_or_else(|| panic!("no workspace around {}", start.display())).to_owned()
     })
 }
 
-/// Builds `hotbay` and all packages with a plugin's library in these folders of the workspace.
+/// Builds the `hotbay` program.
 ///
 /// # Errors
-/// If cargo can't be run or the build fails; what the compiler said went to standard error.
-pub fn build(profile: Profile, folders: &[&Path]) -> Result<Artifacts, BuildError> {
+/// If cargo can't be run or the build fails; the compiler's messages go to standard error.
+pub fn build_host(profile: Profile) -> Result<PathBuf, BuildError> {
+    let mut command = cargo_build(profile, &own_target_folder());
+    command.args(["-p", "hotbay"]);
+    let artifacts = artifacts(command)?;
+    let program = artifacts
+        .iter()
+        .filter(|artifact| artifact["target"]["name"] == "hotbay")
+        .find_map(|artifact| artifact["executable"].as_str());
+    let program =
+        program.ok_or_else(|| BuildError("cargo built no program `hotbay`".to_owned()))?;
+    Ok(program.into())
+}
+
+/// Builds all packages with a plugin's library in these folders of the workspace.
+///
+/// Returns the libraries by package. Plugins are built without the host, because cargo gives
+/// all packages of one build the same features of their dependencies, and the host's features of
+/// tokio leak descriptors in a library that is unloaded. They have a target folder of their own,
+/// because cargo gives the two builds of a library one name, and each build would replace the
+/// other one's.
+///
+/// # Errors
+/// If cargo can't be run or the build fails; the compiler's messages go to standard error.
+pub fn build_plugins(
+    profile: Profile,
+    folders: &[&Path],
+) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let packages = packages(folders)?;
-    let mut command = cargo();
-    command.args(["build", "--message-format=json-render-diagnostics", "-p", "hotbay"]);
+    let mut command = cargo_build(profile, &own_target_folder().join("plugins"));
     for name in packages.values() {
         command.args(["-p", name]);
     }
+    let mut libraries = BTreeMap::new();
+    for artifact in artifacts(command)? {
+        let package = artifact["package_id"].as_str().and_then(|id| packages.get(id));
+        let mut files = artifact["filenames"].as_array().into_iter().flatten();
+        let library = files.find_map(|file| file.as_str().filter(|it| it.ends_with(".so")));
+        if let (Some(package), Some(library)) = (package, library) {
+            libraries.insert(package.clone(), PathBuf::from(library));
+        }
+    }
+    Ok(libraries)
+}
+
+/// Returns a `cargo build` of this profile into this target folder.
+fn cargo_build(profile: Profile, target: &Path) -> Command {
+    let mut command = cargo();
+    command.args(["build", "--message-format=json-render-diagnostics", "--target-dir"]).arg(target);
     if profile == Profile::Release {
         command.arg("--release");
     }
-    if let Some(target) = own_target_folder() {
-        command.arg("--target-dir").arg(target);
-    }
-    let (mut hotbay, mut libraries) = (None, BTreeMap::new());
-    for message in json_lines(command)? {
-        if message["reason"] != "compiler-artifact" {
-            continue;
-        }
-        if let Some(program) = message["executable"].as_str()
-            && message["target"]["name"] == "hotbay"
-        {
-            hotbay = Some(PathBuf::from(program));
-        }
-        let Some(name) = message["package_id"].as_str().and_then(|id| packages.get(id)) else {
-            continue;
-        };
-        let mut files = message["filenames"].as_array().into_iter().flatten();
-        if let Some(file) = files.find_map(|file| file.as_str().filter(|it| it.ends_with(".so"))) {
-            libraries.insert(name.clone(), PathBuf::from(file));
-        }
-    }
-    let hotbay = hotbay.ok_or_else(|| BuildError("cargo built no program `hotbay`".to_owned()))?;
-    Ok(Artifacts { hotbay, libraries })
+    command
+}
+
+/// Runs a build and returns cargo's message for each artifact.
+fn artifacts(build: Command) -> Result<Vec<Value>, BuildError> {
+    let mut messages = json_lines(build)?;
+    messages.retain(|message| message["reason"] == "compiler-artifact");
+    Ok(messages)
 }
 
 /// The packages in these folders that make a `cdylib`: cargo's id → name.
@@ -170,9 +200,10 @@ fn json_lines(mut command: Command) -> Result<Vec<Value>, BuildError> {
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// Where the running program was built: the folder that cargo tagged.
-fn own_target_folder() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
+/// Returns the target folder in which the running program was built: cargo tags it.
+fn own_target_folder() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
     let mut folders = program.ancestors();
-    folders.find(|folder| folder.join("CACHEDIR.TAG").is_file()).map(Path::to_owned)
+    let tagged = folders.find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    tagged.map_or_else(|| workspace().join("target"), Path::to_owned)
 }

@@ -48,6 +48,22 @@ fn a_good_plugin_is_inspected_in_json_with_its_build_and_its_schema() {
 }
 
 #[test]
+fn a_plugins_task_kinds_are_shown_with_their_parameters() {
+    let file = library("hello").as_os_str();
+    let ended = Run::new(["plugin".as_ref(), "inspect".as_ref(), file]).finish().expect_code(0);
+    for text in [
+        "task kind `count-primes`  Counts the primes below a number",
+        "sync",
+        "below",
+        "integer",
+        "required",
+        "The number that no prime reaches.",
+    ] {
+        assert!(ended.stdout.contains(text), "{text} is missing in:\n{}", ended.stdout);
+    }
+}
+
+#[test]
 fn a_text_file_named_so_is_refused() {
     let folder = PluginsFolder::with(&[]);
     let file = folder.write("notes.so", b"these are notes\n");
@@ -79,7 +95,7 @@ fn a_library_cut_short_anywhere_is_refused_and_harms_nobody() {
 #[test]
 fn a_library_of_another_api_version_is_refused_without_running_it() {
     refused(library("wrong-api")).expect_stderr(&[
-        "plugin wrong-api was built for plugin API 99, this host speaks 2",
+        "plugin wrong-api was built for plugin API 99, this host speaks 3",
         "rebuild it with the hotbay-plugin-api of this host's version",
     ]);
 }

@@ -83,6 +83,18 @@ fn switched_off_a_refused_task_is_no_obstacle() {
 }
 
 #[test]
+fn a_task_that_its_plugin_switches_off_runs_if_the_configuration_switches_it_on() {
+    let folder = PluginsFolder::with(&["asks"]);
+    let entry =
+        |task, enabled| format!("  - {{ plugin: asks, task: {task}, enabled: {enabled} }}\n");
+    let off = ["nightly", "urgent", "after", "stubborn", "hurried"].map(|task| entry(task, false));
+    let tasks = off.concat() + &entry("dormant", true);
+    let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
+    let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);
+    assert!(ended.stdout.contains("0 components, 2 tasks"), "{}", ended.stdout);
+}
+
+#[test]
 fn a_task_that_the_plugin_does_not_have_is_answered_with_those_that_it_has() {
     let folder = PluginsFolder::with(&["hello"]);
     let config = ConfigFile::new(&folder, "tasks: [{ plugin: hello, task: greeet }]\n");

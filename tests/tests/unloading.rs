@@ -12,7 +12,7 @@ use hotbay::{
     loader::{Loader, LoaderConfig},
     runtime::{Closed, ComponentSetup, Connections, Generation, Seat, Services},
 };
-use hotbay_plugin_api::{Batch, ChannelName};
+use hotbay_plugin_api::{Batch, ChannelName, RunInfo, spec::RunTarget};
 use hotbay_tests::{
     free_keys, hotbay, library,
     proc::{Holdings, mappings, thread_names},
@@ -53,7 +53,9 @@ async fn run(plugin: &Generation, task: &str, services: &Services) {
         connections: Connections::default(),
         cancel: CancellationToken::new(),
     };
-    let run = plugin.create_run(task, setup, services).await.unwrap();
+    let runs = plugin.runs(RunTarget::Task(task.to_owned()), setup, services).unwrap();
+    let info = RunInfo { id: "first".to_owned(), attempt: 1 };
+    let run = runs.create(info, serde_json::json!({}), CancellationToken::new()).await.unwrap();
     plugin.handle().spawn(async move { run.run().await }).await.unwrap().unwrap();
 }
 

@@ -116,7 +116,7 @@ fn a_truncated_library_where_a_plugin_is_needed() {
 #[test]
 fn a_library_of_another_api_version_where_a_plugin_is_needed() {
     needs("libnumbers_pass.so", &std::fs::read(library("wrong-api")).unwrap())
-        .expect_stderr(&["was built for plugin API 99, this host speaks 2", "rebuild it"]);
+        .expect_stderr(&["was built for plugin API 99, this host speaks 3", "rebuild it"]);
 }
 
 #[test]
@@ -217,6 +217,46 @@ fn a_required_port_that_is_not_connected() {
         "`pass` needs its port `out` connected",
         "write `outputs: { out: CHANNEL }`",
     ]);
+}
+
+#[test]
+fn an_input_of_another_event_type_than_the_output_on_its_channel() {
+    let folder = PluginsFolder::with(&[
+        "market-sample",
+        "market-aggregator",
+        "mean-reversion",
+        "numbers-pass",
+        "numbers-sink",
+    ]);
+    let pipeline = "\
+channels:
+  raw: { capacity: 64 }
+  quotes: { capacity: 64 }
+  orders: { capacity: 64 }
+  passed: { capacity: 64 }
+pipeline:
+  time: replay
+  connectors:
+    - { id: sample, plugin: market-sample, outputs: raw }
+  aggregator: { id: merge, plugin: market-aggregator, inputs: raw, outputs: { quotes: quotes } }
+  strategies:
+    - id: reversion
+      plugin: mean-reversion
+      inputs: { fair: [quotes] }
+      outputs: orders
+      config: { quantity: \"1\", theta: 1.0 }
+    - { id: pass, plugin: numbers-pass, inputs: quotes, outputs: passed }
+  executors:
+    - { id: sink, plugin: numbers-sink, inputs: orders }
+";
+    let ended = refused(&ConfigFile::new(&folder, pipeline));
+    ended.expect_stderr(&[
+        "hotbay.yaml:15:24: ",
+        "input `fair` of `reversion` takes `hotbay.market/fair-value/1`, but output `quotes` of \
+         `merge` publishes `hotbay.market/quote/1` on channel `quotes`",
+    ]);
+    // Ports that tell no type, as those of `pass` and `sink`, take any.
+    assert_eq!(ended.stderr.matches(" takes ").count(), 1, "{}", ended.stderr);
 }
 
 #[test]

@@ -17,7 +17,6 @@
 
 mod channel;
 mod effects;
-mod payload;
 mod receiver;
 mod sender;
 mod state;
@@ -32,7 +31,7 @@ use std::{
 
 use hotbay_plugin_api::{ChannelConfig, EventType, Overflow, SchedulerError};
 
-pub use payload::Payload;
+pub use hotbay_plugin_api::Payload;
 pub use receiver::{EventReceiver, TryRecvError};
 pub use sender::{EventSender, TrySendError};
 pub use stats::{ChannelStats, SubscriptionId, SubscriptionStats};

@@ -1,5 +1,6 @@
 //! Holding the configuration against what the plugins bring.
 
+mod event_types;
 mod ports;
 
 use std::path::Path;
@@ -7,11 +8,13 @@ use std::path::Path;
 use hotbay_config::{
     ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar, merged,
 };
-use hotbay_plugin_api::ComponentManifest;
+use hotbay_plugin_api::{ComponentManifest, Manifest};
 use hotbay_runtime::{Connections, Generation};
 
 use crate::{plugins::KnownPlugins, reconcile::settings_files, resolve::ResolvedComponent};
 use ports::{Direction, connect};
+
+pub(super) use event_types::event_types;
 
 /// What a component's plugin not being there means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub(super) fn missing(
     findings.push(finding.with_help(plugins.help()));
 }
 
-/// Finds components whose plugins are not there.
+/// Finds components whose plugins are not there, and those that do not fit together.
 pub(super) fn components(
     config: &Config,
     plugins: &KnownPlugins,
@@ -51,6 +54,7 @@ pub(super) fn components(
             self::missing(config, plugins, (&path, &entry.plugin), missing, findings);
         }
     }
+    event_types(config, |plugin| plugins.manifest(plugin), findings);
 }
 
 /// Finds entries whose plugins are not there.
@@ -100,7 +104,7 @@ pub(super) async fn component(
     entry: &ComponentEntry,
     findings: &mut Diagnostics,
 ) -> Option<ResolvedComponent> {
-    let found = match find(config, plugin, entry) {
+    let found = match find(config, &plugin.info().manifest, entry) {
         Ok(found) => found,
         Err(finding) => {
             findings.push(finding);
@@ -132,10 +136,9 @@ pub(super) async fn component(
 /// The component that an entry means.
 fn find<'p>(
     config: &Config,
-    plugin: &'p Generation,
+    manifest: &'p Manifest,
     entry: &ComponentEntry,
 ) -> Result<&'p ComponentManifest, Diagnostic> {
-    let manifest = &plugin.info().manifest;
     let of_role = || manifest.components.iter().filter(|known| known.role == entry.role);
     let names = |of: Vec<&ComponentManifest>| {
         let names: Vec<_> = of.iter().map(|it| format!("`{}` ({})", it.name, it.role)).collect();

@@ -329,7 +329,7 @@ impl Actor {
             // What was wrong was found when the host was prepared.
             let resolved = resolve(&self.config, &plugin.file, with, &mut Diagnostics::new()).await;
             let ResolvedPlugin { components, tasks } = resolved;
-            let tasks = self.factory.prepare(&plugin.generation, tasks, &self.services).await;
+            let tasks = self.factory.prepare(&plugin.generation, tasks, &self.services);
             let tasks = tasks.map_err(|error| HostError::Engine(error.into()))?;
             prepared.push((plugin.name().to_owned(), components, tasks));
         }

@@ -12,6 +12,7 @@ use std::{
 
 use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar};
 use hotbay_loader::{Inspected, LoadError, Loader, Trust, TrustMode, TrustedBy};
+use hotbay_plugin_api::Manifest;
 use hotbay_runtime::Generation;
 use hotbay_store::record::{Build, now};
 use serde::Deserialize;
@@ -98,28 +99,42 @@ impl LoadedPlugin {
     }
 }
 
-/// The names of the plugins that are loaded, for diagnostics.
+/// What the plugins that are loaded say about themselves, for checks and diagnostics.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownPlugins {
     folder: PathBuf,
-    names: Vec<String>,
+    manifests: BTreeMap<String, Manifest>,
 }
 
 impl KnownPlugins {
     pub(crate) fn new(folder: &Path, loaded: &BTreeMap<String, LoadedPlugin>) -> Self {
-        Self { folder: folder.to_owned(), names: loaded.keys().cloned().collect() }
+        let manifest = |(name, it): (&String, &LoadedPlugin)| {
+            (name.clone(), it.generation.info().manifest.clone())
+        };
+        Self { folder: folder.to_owned(), manifests: loaded.iter().map(manifest).collect() }
+    }
+
+    /// The same, with this build of a plugin in the place of the one that is loaded.
+    pub(crate) fn with(mut self, plugin: &LoadedPlugin) -> Self {
+        let manifest = plugin.generation.info().manifest.clone();
+        self.manifests.insert(plugin.name().to_owned(), manifest);
+        self
     }
 
     pub(crate) fn contains(&self, plugin: &str) -> bool {
-        self.names.iter().any(|name| name == plugin)
+        self.manifests.contains_key(plugin)
+    }
+
+    pub(crate) fn manifest(&self, plugin: &str) -> Option<&Manifest> {
+        self.manifests.get(plugin)
     }
 
     /// A sentence that lists the names.
     pub(crate) fn help(&self) -> String {
-        if self.names.is_empty() {
+        if self.manifests.is_empty() {
             return format!("no plugin was loaded from {}", self.folder.display());
         }
-        let names: Vec<_> = self.names.iter().map(|name| format!("`{name}`")).collect();
+        let names: Vec<_> = self.manifests.keys().map(|name| format!("`{name}`")).collect();
         format!("{} holds {}", self.folder.display(), names.join(", "))
     }
 }

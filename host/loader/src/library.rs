@@ -8,11 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use abi_stable::{
-    StableAbi,
-    abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals},
-    library::{AbiHeaderRef, LibHeader},
-};
+use abi_stable::library::{AbiHeaderRef, LibHeader};
 use hotbay_plugin_api::abi::PluginRef;
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 use parking_lot::Mutex;
@@ -21,6 +17,7 @@ use crate::{
     Refusal,
     dependencies::{self, Dependencies},
     foreign_threads::{CodeRanges, StartTime},
+    layout::{self, first_line},
     maps::Maps,
     pthread_keys::PthreadKeys,
     retained,
@@ -86,10 +83,7 @@ impl Library {
         let layout = header
             .layout()
             .ok_or_else(|| Refusal::Layout("the library hides its layout".to_owned()))?;
-        // The global state of abi_stable would keep references into this library, and the next
-        // check after the library was unmapped would crash. So each check gets a fresh state.
-        check_layout_compatibility_with_globals(PluginRef::LAYOUT, layout, &CheckingGlobals::new())
-            .map_err(|errors| Refusal::Layout(first_line(&errors.to_string())))?;
+        layout::check(layout)?;
         // SAFETY: the call above checked the layout of this very type.
         let module = unsafe { header.unchecked_layout::<PluginRef>() };
         module.map_err(|error| Refusal::Layout(error.to_string()))
@@ -189,11 +183,4 @@ fn return_free_memory() {
     unsafe {
         libc::malloc_trim(0);
     }
-}
-
-/// Returns the first line of a report that is not empty. The reports of abi_stable have many lines,
-/// and the first one is enough for people.
-fn first_line(report: &str) -> String {
-    let mut lines = report.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.next().unwrap_or("the layouts differ").to_owned()
 }

@@ -41,6 +41,7 @@ pub(crate) fn parse(json: &str, descriptor: &Descriptor) -> Result<Manifest, Ref
 fn check_names(manifest: &Manifest) -> Result<(), Refusal> {
     let mut names: Vec<_> = manifest.components.iter().map(|it| ("component", &it.name)).collect();
     names.extend(manifest.tasks.iter().map(|task| ("task", &task.name)));
+    names.extend(manifest.task_kinds.iter().map(|kind| ("task kind", &kind.name)));
     if let Some((kind, name)) = names.iter().find(|(_, name)| !is_name(name)) {
         return Err(Refusal::Manifest(format!("a {kind} is named {name:?}")));
     }

@@ -39,7 +39,7 @@ pub struct Bay {
     runtime: Option<Runtime>,
     handle: Handle,
     threads: Arc<Mutex<Vec<u32>>>,
-    lodgers: Mutex<Vec<Weak<dyn Lodging>>>,
+    lodgers: Lodgers,
     dispatch: Arc<Dispatch>,
 }
 
@@ -48,6 +48,31 @@ pub struct Bay {
 pub(crate) trait Lodging: Send + Sync {
     /// Drops it on the calling thread, as soon as no call into it goes on.
     async fn evict(&self);
+}
+
+/// What is to be evicted when a bay closes.
+#[derive(Clone, Default)]
+pub(crate) struct Lodgers(Arc<Mutex<Vec<Weak<dyn Lodging>>>>);
+
+impl Lodgers {
+    /// Notes something to evict at close.
+    pub(crate) fn note(&self, lodger: Weak<dyn Lodging>) {
+        let mut lodgers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lodgers.retain(|known| known.strong_count() > 0);
+        lodgers.push(lodger);
+    }
+
+    /// Takes out what is still there.
+    fn take(&self) -> Vec<Arc<dyn Lodging>> {
+        let lodgers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        lodgers.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl fmt::Debug for Lodgers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lodgers").finish_non_exhaustive()
+    }
 }
 
 impl Bay {
@@ -78,7 +103,7 @@ impl Bay {
             .build()?;
         let handle = runtime.handle().clone();
         let dispatch = Dispatch::start(&handle);
-        Ok(Self { runtime: Some(runtime), handle, threads, lodgers: Mutex::default(), dispatch })
+        Ok(Self { runtime: Some(runtime), handle, threads, lodgers: Lodgers::default(), dispatch })
     }
 
     /// Where to spawn what runs code of this bay's plugin.
@@ -96,11 +121,8 @@ impl Bay {
         ids.iter().filter(|id| is_alive(**id)).count()
     }
 
-    /// Notes something to evict at close.
-    pub(crate) fn house(&self, lodger: Weak<dyn Lodging>) {
-        let mut lodgers = self.lodgers.lock().unwrap_or_else(PoisonError::into_inner);
-        lodgers.retain(|known| known.strong_count() > 0);
-        lodgers.push(lodger);
+    pub(crate) fn lodgers(&self) -> &Lodgers {
+        &self.lodgers
     }
 
     /// Runs `code` on a thread of this bay.
@@ -118,13 +140,19 @@ impl Bay {
     /// Gives how many things could not be dropped within the limit, because a call
     /// into them goes on.
     pub(crate) async fn evict_all(&self, limit: Duration) -> usize {
-        let lodgers =
-            std::mem::take(&mut *self.lodgers.lock().unwrap_or_else(PoisonError::into_inner));
         let mut evictions = JoinSet::new();
-        for lodger in lodgers.iter().filter_map(Weak::upgrade) {
-            evictions.spawn_on(async move { lodger.evict().await }, self.handle());
-        }
-        let all = async { while evictions.join_next().await.is_some() {} };
+        let all = async {
+            loop {
+                for lodger in self.lodgers.take() {
+                    evictions.spawn_on(async move { lodger.evict().await }, self.handle());
+                }
+                // One that was making another one when it was evicted has noted it by then,
+                // so look again until nothing came.
+                if evictions.join_next().await.is_none() {
+                    break;
+                }
+            }
+        };
         // What is left when the time is over is in the set still.
         drop(timeout(limit, all).await);
         evictions.len()

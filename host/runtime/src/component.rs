@@ -1,15 +1,18 @@
 //! A plugin's components as tasks that the scheduler can't tell from linked-in ones.
 
-use abi_stable::std_types::{RBox, RResult};
-use async_ffi::BorrowingFfiFuture;
+mod call;
+
+use abi_stable::std_types::RBox;
 use async_trait::async_trait;
 use hotbay_plugin_api::{
     Aggregator, BackgroundTask, Batch, ChannelName, Connector, EventTask, Executor, SavedState,
     SchedulerError, Strategy,
-    abi::{BackgroundObject_TO, EventObject_TO, FfiError},
+    abi::{BackgroundObject_TO, EventObject_TO},
 };
 
 use super::{lent::Mute, lodger::Housed};
+
+use call::{call, start};
 
 type Turns = BackgroundObject_TO<'static, RBox<()>>;
 type Events = EventObject_TO<'static, RBox<()>>;
@@ -36,18 +39,6 @@ pub struct PluginEvents {
     pub(crate) mute: Mute,
 }
 
-/// Calls into an object if it is still there.
-async fn call<T: Send, R>(
-    housed: &Housed<T>,
-    method: impl for<'a> FnOnce(&'a mut T) -> BorrowingFfiFuture<'a, RResult<R, FfiError>>,
-) -> Result<R, SchedulerError> {
-    let mut object = housed.lock().await;
-    match object.as_mut() {
-        Some(object) => Ok(method(object).await.into_result()?),
-        None => Err(SchedulerError::InvalidState("its plugin was unloaded".to_owned())),
-    }
-}
-
 #[async_trait]
 impl BackgroundTask for PluginTurns {
     async fn initialize(&mut self) -> Result<(), SchedulerError> {
@@ -55,7 +46,7 @@ impl BackgroundTask for PluginTurns {
     }
 
     async fn execute(&mut self) -> Result<(), SchedulerError> {
-        call(&self.object, |object| object.execute()).await
+        start(&self.object, |object, cx| object.execute(cx)).await
     }
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
@@ -96,7 +87,7 @@ impl EventTask<ChannelName, Batch> for PluginEvents {
     }
 
     async fn handle_event(&mut self, batch: Batch) -> Result<(), SchedulerError> {
-        call(&self.object, |object| object.handle_event(batch)).await
+        start(&self.object, |object, cx| object.handle_event(batch, cx)).await
     }
 
     async fn end_of_input(&mut self) -> Result<(), SchedulerError> {

@@ -8,10 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use abi_stable::std_types::{RResult, RString};
+use abi_stable::std_types::RString;
 use hotbay_plugin_api::{
-    ChannelName, Manifest, SchedulerError, TaskKind,
+    ChannelName, Manifest, SchedulerError,
     abi::{ComponentObject, PluginRef},
+    spec::RunTarget,
 };
 
 use hotbay_loader::{
@@ -20,7 +21,7 @@ use hotbay_loader::{
 };
 
 use super::{
-    Bay, BayConfig, ComponentSetup, PluginComponent, PluginEvents, PluginRun, PluginTurns,
+    Bay, BayConfig, ComponentSetup, PluginComponent, PluginEvents, PluginRuns, PluginTurns,
     Services,
     lent::{self, Mute},
     lodger::Housed,
@@ -232,24 +233,32 @@ impl Generation {
         })
     }
 
-    /// Makes one run of a task.
+    /// Gives what makes the runs of a task or task kind, each with a host of its own for
+    /// which `setup` is the pattern.
     ///
     /// # Errors
-    /// If the plugin has no such task.
-    pub async fn create_run(
+    /// If the plugin has no such task or kind.
+    pub fn runs(
         &self,
-        task: &str,
+        target: RunTarget,
         setup: ComponentSetup,
         services: &Services,
-    ) -> Result<PluginRun, SchedulerError> {
-        let known = self.info.manifest.tasks.iter().find(|known| known.name == task);
-        let kind: TaskKind = known.ok_or_else(|| SchedulerError::TaskNotFound(task.into()))?.kind;
+    ) -> Result<PluginRuns, SchedulerError> {
+        let Manifest { tasks, task_kinds, .. } = &self.info.manifest;
+        let (function, name) = match &target {
+            RunTarget::Task(name) => {
+                (tasks.iter().find(|it| it.name == *name).map(|it| it.function), name)
+            }
+            RunTarget::TaskKind(name) => {
+                (task_kinds.iter().find(|it| it.name == *name).map(|it| it.function), name)
+            }
+        };
+        let function =
+            function.ok_or_else(|| SchedulerError::TaskNotFound(name.as_str().into()))?;
         let Parts { module, bay, .. } = self.parts();
-        let host = lent::lend(services, bay.dispatch(), setup, Mute::default())?;
-        let (module, task) = (*module, RString::from(task));
-        let create = move || module.create_task()(task.as_rstr(), host);
-        let created: RResult<_, _> = bay.run(create).await.map_err(SchedulerError::execution)?;
-        Ok(PluginRun::new(Housed::new(bay, created.into_result()?), kind))
+        let dispatch = Arc::clone(bay.dispatch());
+        let module = Housed::new(bay, *module);
+        Ok(PluginRuns::new(module, (target, function), setup, services.clone(), dispatch))
     }
 
     /// Ends the generation: what the plugin made is dropped, its threads are joined,
@@ -351,6 +360,7 @@ fn empty(descriptor: &Descriptor) -> Manifest {
         version: descriptor.version.clone(),
         description: String::new(),
         tasks: Vec::new(),
+        task_kinds: Vec::new(),
         components: Vec::new(),
     }
 }

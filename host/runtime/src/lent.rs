@@ -16,7 +16,7 @@ use abi_stable::{
 use async_ffi::{FfiFuture, FutureExt};
 use hotbay_plugin_api::{
     Batch, ChannelName, EventHeader, Mode, Overflow, SchedulerError,
-    abi::{FfiError, Host, Host_TO, Inbox_TO, PublishWait},
+    abi::{FfiError, Host, Host_TO, Inbox_TO, PublishWait, SharedCounter, SharedGauge},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -279,12 +279,12 @@ impl Host for Lent {
         self.relay(self.setup.cancel.clone().cancelled_owned())
     }
 
-    fn count(&self, name: RStr<'_>, by: u64) {
-        self.services.board.count(self.setup.seat.id(), name.as_str(), by);
+    fn counter(&self, name: RStr<'_>) -> SharedCounter {
+        self.services.board.counter(self.setup.seat.id(), name.as_str())
     }
 
-    fn gauge(&self, name: RStr<'_>, value: f64) {
-        self.services.board.gauge(self.setup.seat.id(), name.as_str(), value);
+    fn gauge(&self, name: RStr<'_>) -> SharedGauge {
+        self.services.board.gauge(self.setup.seat.id(), name.as_str())
     }
 
     fn progress(&self, done: u64, total: u64) {

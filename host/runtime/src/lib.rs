@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod bay;
+mod caller;
 pub mod change;
 mod component;
 mod generation;
@@ -21,4 +22,4 @@ pub use generation::{Closed, FileInfo, Generation, GenerationInfo};
 pub use lent::{ComponentSetup, Connections, Mute};
 pub use seat::Seat;
 pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};
-pub use task_run::{Busy, PluginRun};
+pub use task_run::{Busy, PluginRun, PluginRuns};

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use hotbay_plugin_api::{Batch, ChannelName, Mode};
+use hotbay_plugin_api::{
+    Batch, ChannelName, Mode,
+    abi::{SharedCounter, SharedGauge},
+};
 
 use hotbay_core::bus::EventBus;
 
@@ -91,8 +94,8 @@ pub struct Board(Mutex<Notes>);
 
 #[derive(Debug, Default)]
 struct Notes {
-    counters: BTreeMap<(String, String), u64>,
-    gauges: BTreeMap<(String, String), f64>,
+    counters: BTreeMap<(String, String), SharedCounter>,
+    gauges: BTreeMap<(String, String), SharedGauge>,
     progress: BTreeMap<String, Progress>,
     rows: Vec<ReportRow>,
 }
@@ -102,13 +105,16 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn count(&self, component: &str, name: &str, by: u64) {
-        let mut notes = self.notes();
-        *notes.counters.entry((component.to_owned(), name.to_owned())).or_default() += by;
+    /// The counter of this name, which outlives the builds of its component.
+    pub(crate) fn counter(&self, component: &str, name: &str) -> SharedCounter {
+        let key = (component.to_owned(), name.to_owned());
+        self.notes().counters.entry(key).or_default().clone()
     }
 
-    pub(crate) fn gauge(&self, component: &str, name: &str, value: f64) {
-        self.notes().gauges.insert((component.to_owned(), name.to_owned()), value);
+    /// The gauge of this name, which outlives the builds of its component.
+    pub(crate) fn gauge(&self, component: &str, name: &str) -> SharedGauge {
+        let key = (component.to_owned(), name.to_owned());
+        self.notes().gauges.entry(key).or_default().clone()
     }
 
     pub(crate) fn progress(&self, component: &str, progress: Progress) {
@@ -119,14 +125,18 @@ impl Board {
         self.notes().rows.push(row);
     }
 
-    /// All counters, by component and name.
+    /// All counters that were asked for, by component and name.
     pub fn counters(&self) -> BTreeMap<(String, String), u64> {
-        self.notes().counters.clone()
+        let notes = self.notes();
+        notes.counters.iter().map(|(key, counter)| (key.clone(), counter.value())).collect()
     }
 
-    /// All gauges, by component and name.
+    /// All gauges that were set, by component and name.
     pub fn gauges(&self) -> BTreeMap<(String, String), f64> {
-        self.notes().gauges.clone()
+        let notes = self.notes();
+        let set =
+            notes.gauges.iter().filter_map(|(key, gauge)| Some((key.clone(), gauge.value()?)));
+        set.collect()
     }
 
     /// How far each component is that told so.

@@ -1,10 +1,12 @@
 //! `hotbay plugin list` and `hotbay plugin inspect`.
 
+mod task;
+
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, scan};
-use hotbay_plugin_api::{ComponentManifest, PortManifest, TaskKind, TaskManifest};
+use hotbay_plugin_api::PortManifest;
 use serde_json::{Value, json};
 
 use super::{Output, WRONG_CONFIGURATION, fail, run::width};
@@ -102,6 +104,8 @@ fn brings(plugin: &Inspected) -> String {
     let mut brings: Vec<_> =
         components.map(|component| format!("{} `{}`", component.role, component.name)).collect();
     brings.extend(plugin.manifest.tasks.iter().map(|task| format!("task `{}`", task.name)));
+    let kinds = plugin.manifest.task_kinds.iter();
+    brings.extend(kinds.map(|kind| format!("task kind `{}`", kind.name)));
     brings.join(", ")
 }
 
@@ -113,46 +117,45 @@ fn describe(plugin: &Inspected) {
     println!("  built   {} for {}", descriptor.rustc, descriptor.target);
     println!("  API     {}", descriptor.api_version);
     for task in &manifest.tasks {
-        println!("\ntask `{}`  {}\n  {}", task.name, task.description, schedule(task));
+        println!("\ntask `{}`  {}\n  {}", task.name, task.description, task::describe(task));
+        settings("argument", &task.arguments);
+    }
+    for kind in &manifest.task_kinds {
+        println!(
+            "\ntask kind `{}`  {}\n  {}",
+            kind.name,
+            kind.description,
+            task::function(kind.function)
+        );
+        settings("parameter", &kind.parameters);
     }
     for component in &manifest.components {
         println!("\n{} `{}`  {}", component.role, component.name, component.description);
         ports("inputs", &component.inputs);
         ports("outputs", &component.outputs);
-        settings(component);
+        settings("config", &component.config_schema);
     }
-}
-
-fn schedule(task: &TaskManifest) -> String {
-    let kind = match task.kind {
-        TaskKind::Async => "async",
-        TaskKind::Sync => "sync",
-    };
-    let when = match task.interval_ms {
-        Some(interval) => format!("every {interval} ms"),
-        None => "once, at start".to_owned(),
-    };
-    let asks = task.asks.iter().map(|wish| format!("; asks for {}", wish.0)).collect::<String>();
-    format!("{kind}, {when}{asks}")
 }
 
 fn ports(title: &str, ports: &[PortManifest]) {
     for port in ports {
         let need = if port.required { "" } else { " (optional)" };
-        println!("  {title}: {}{need}  {}", port.name, port.description);
+        let types: Vec<_> = port.events.iter().map(ToString::to_string).collect();
+        let types =
+            if types.is_empty() { String::new() } else { format!(" [{}]", types.join(", ")) };
+        println!("  {title}: {}{need}{types}  {}", port.name, port.description);
     }
 }
 
-/// The keys of a component's configuration, as its JSON schema has them.
-fn settings(component: &ComponentManifest) {
-    let schema = &component.config_schema;
+/// The keys of a configuration or of arguments, as a JSON schema has them.
+fn settings(what: &str, schema: &Value) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     let required = |name: &str| {
         let required = schema.get("required").and_then(Value::as_array);
         required.is_some_and(|names| names.iter().any(|known| known == name))
     };
     let mut table = table();
-    table.set_header(["config", "type", "default", "meaning"]);
+    table.set_header([what, "type", "default", "meaning"]);
     for (name, property) in properties {
         let default = match property.get("default") {
             Some(default) => default.to_string(),

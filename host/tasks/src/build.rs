@@ -1,12 +1,13 @@
 //! A task's code in one build of its plugin.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use hotbay_plugin_api::SchedulerError;
+use hotbay_plugin_api::{RunInfo, SchedulerError};
+use serde_json::{Value, json};
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use hotbay_runtime::{Busy, PluginRun};
+use hotbay_runtime::{Busy, PluginRuns};
 
 /// How long a run that was asked to stop may take before it is dropped.
 const GRACE: Duration = Duration::from_millis(250);
@@ -14,7 +15,7 @@ const GRACE: Duration = Duration::from_millis(250);
 /// Runs on the threads of its generation, whoever asks for it.
 #[derive(Debug)]
 pub struct TaskBuild {
-    run: std::sync::Arc<PluginRun>,
+    runs: Arc<PluginRuns>,
     runtime: Handle,
     /// Tells the plugin's code to stop.
     cancel: CancellationToken,
@@ -26,9 +27,9 @@ pub struct TaskBuild {
 }
 
 impl TaskBuild {
-    pub fn new(run: PluginRun, runtime: Handle, cancel: CancellationToken) -> Self {
+    pub fn new(runs: PluginRuns, runtime: Handle, cancel: CancellationToken) -> Self {
         Self {
-            run: std::sync::Arc::new(run),
+            runs: Arc::new(runs),
             runtime,
             cancel,
             abort: CancellationToken::new(),
@@ -37,11 +38,12 @@ impl TaskBuild {
         }
     }
 
-    /// One run. Dropped, it ends at its next await point.
-    pub(super) async fn run(&self) -> Result<(), SchedulerError> {
+    /// One run, without arguments. Dropped, it ends at its next await point.
+    pub(super) async fn run(&self, info: RunInfo) -> Result<Value, SchedulerError> {
         let _under_way = UnderWay::new(&self.under_way);
-        let run = std::sync::Arc::clone(&self.run);
-        let mut running = Running(self.runtime.spawn(async move { run.run().await }));
+        let (runs, cancel) = (Arc::clone(&self.runs), self.cancel.child_token());
+        let run = async move { runs.create(info, json!({}), cancel).await?.run().await };
+        let mut running = Running(self.runtime.spawn(run));
         let cancelled = || {
             let text = "cancelled: its plugin was replaced and the drain limit is over";
             SchedulerError::TaskExecution(text.to_owned())
@@ -63,7 +65,7 @@ impl TaskBuild {
     }
 
     /// Waits until a task that went well before fails in this build.
-    pub async fn failed(self: std::sync::Arc<Self>) -> String {
+    pub async fn failed(self: Arc<Self>) -> String {
         let mut failed = self.failed.subscribe();
         let error = match failed.wait_for(Option::is_some).await {
             Ok(error) => error.clone(),
@@ -77,7 +79,7 @@ impl TaskBuild {
 
     /// Tells whether a sync function holds its thread.
     pub fn busy(&self) -> Busy {
-        self.run.busy()
+        self.runs.busy()
     }
 
     /// Waits for runs under way, and cancels what does not end within the limit.
@@ -95,7 +97,7 @@ impl TaskBuild {
 }
 
 /// A run on another runtime that does not outlive who waits for it.
-struct Running(JoinHandle<Result<(), SchedulerError>>);
+struct Running(JoinHandle<Result<Value, SchedulerError>>);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hotbay_plugin_api::{BackgroundTask, SchedulerError};
+use hotbay_plugin_api::{BackgroundTask, RunInfo, SchedulerError};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -27,6 +27,13 @@ pub(super) struct Runs {
     pub(super) last_error: Option<String>,
     /// Whether the last run failed.
     pub(super) failing: bool,
+}
+
+impl Runs {
+    /// How many runs there were.
+    pub(super) fn ended(&self) -> u64 {
+        self.done + self.failed
+    }
 }
 
 /// Where a task's runs are counted, shared with whoever reports them.
@@ -65,7 +72,9 @@ impl BackgroundTask for TaskDriver {
     async fn execute(&mut self) -> Result<(), SchedulerError> {
         let Some((build, due)) = self.next().await else { return Err(SchedulerError::Finished) };
         self.last = Some(due);
-        let result = build.run().await;
+        let result = build.run(self.next_run()).await.map(|result| {
+            debug!(task = self.id, %result, "a run is done");
+        });
         self.count(&build, &result);
         if self.assignment.borrow().interval.is_none() {
             return result.and(Err(SchedulerError::Finished));
@@ -103,6 +112,12 @@ impl TaskDriver {
                 changed = self.assignment.changed() => changed.ok()?,
             }
         }
+    }
+
+    /// The id of the next run: the task's, and which of its runs it is.
+    fn next_run(&self) -> RunInfo {
+        let number = self.tally.lock().ended() + 1;
+        RunInfo { id: format!("{}/{number}", self.id), attempt: 1 }
     }
 
     /// The next start that still lies ahead, or the one that is due: a run that takes

@@ -1,14 +1,17 @@
 //! The tasks that plugins bring, with what the configuration changes about them.
 
+#![forbid(unsafe_code)]
+
 mod build;
 mod driver;
+mod honour;
 mod report;
 mod schedule;
 mod scheduled;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Batch, ChannelName, SchedulerError};
+use hotbay_plugin_api::{Batch, ChannelName, SchedulerError, spec::RunTarget};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -59,11 +62,11 @@ pub struct TaskFactory {
 }
 
 impl TaskFactory {
-    /// Makes these tasks in a generation. None of them runs yet.
+    /// Makes these tasks in a generation. None of them runs yet, and no code of the plugin.
     ///
     /// # Errors
-    /// If the plugin refuses to make one.
-    pub async fn prepare(
+    /// If the plugin has no such task.
+    pub fn prepare(
         &self,
         plugin: &Generation,
         scheduled: Vec<Scheduled>,
@@ -78,8 +81,9 @@ impl TaskFactory {
                 connections: Connections::default(),
                 cancel: cancel.clone(),
             };
-            let run = plugin.create_run(&scheduled.task, setup, services).await?;
-            let build = TaskBuild::new(run, plugin.handle().clone(), cancel);
+            let target = RunTarget::Task(scheduled.task.clone());
+            let runs = plugin.runs(target, setup, services)?;
+            let build = TaskBuild::new(runs, plugin.handle().clone(), cancel);
             prepared.push((scheduled, Arc::new(build)));
         }
         Ok(prepared)
@@ -198,7 +202,7 @@ impl Tasks {
     pub fn reports(&self) -> Vec<TaskReport> {
         let of = |place: &Place| {
             let runs = place.tally.lock().clone();
-            let ran = runs.done + runs.failed;
+            let ran = runs.ended();
             TaskReport {
                 id: place.scheduled.id(),
                 schedule: match place.scheduled.interval {

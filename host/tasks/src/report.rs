@@ -1,6 +1,6 @@
 //! What became of a task's runs, for reports.
 
-use hotbay_plugin_api::TaskKind;
+use hotbay_plugin_api::FunctionKind;
 use serde::Serialize;
 
 /// One task's part of the report.
@@ -11,7 +11,7 @@ pub struct TaskReport {
     /// When it runs.
     pub schedule: String,
     /// Async or sync.
-    pub kind: TaskKind,
+    pub kind: FunctionKind,
     /// Whether it waits for its plugin.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,

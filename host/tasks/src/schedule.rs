@@ -1,14 +1,12 @@
 //! Which tasks of a plugin are to run, and when.
 
-use std::time::Duration;
-
 use hotbay_config::{
     Config, Diagnostic, Diagnostics, Severity, Sidecar, SidecarTask, TaskEntry, merged,
 };
-use hotbay_plugin_api::TaskManifest;
+use hotbay_plugin_api::{Schedule, TaskSpec};
 use hotbay_runtime::Generation;
 
-use crate::Scheduled;
+use crate::{Scheduled, honour::unhonoured};
 
 /// Whether the plugin has the task that an entry names.
 fn check_entry(
@@ -43,7 +41,7 @@ pub fn schedules(
         let entry = entries.find(|it| it.plugin == plugin.name() && it.task == task.name);
         let beside = sidecar.tasks.get(&task.name);
         let enabled = entry.and_then(|it| it.enabled).or(beside.and_then(|it| it.enabled));
-        if enabled == Some(false) {
+        if !enabled.unwrap_or(task.enabled) {
             continue;
         }
         match schedule(plugin, task, entry, beside) {
@@ -57,7 +55,7 @@ pub fn schedules(
 /// A task with its schedule, or why it is not run.
 fn schedule(
     plugin: &Generation,
-    task: &TaskManifest,
+    task: &TaskSpec,
     entry: Option<&TaskEntry>,
     beside: Option<&SidecarTask>,
 ) -> Result<Scheduled, Diagnostic> {
@@ -71,15 +69,22 @@ fn schedule(
             task.name
         ))
     };
-    if !task.asks.is_empty() {
-        let wishes: Vec<_> = task.asks.iter().map(|wish| wish.0.as_str()).collect();
+    let wishes = unhonoured(task);
+    if !wishes.is_empty() {
         let wishes = wishes.join(", ");
         return Err(refuse(format!("asks for {wishes}, which this host does not honour yet")));
     }
     let interval = entry
         .and_then(|entry| entry.interval)
         .or_else(|| beside.and_then(|beside| beside.interval))
-        .or_else(|| task.interval_ms.map(Duration::from_millis));
+        .or(match task.schedule {
+            Schedule::Every(interval) => Some(interval),
+            Schedule::AtStart
+            | Schedule::OnceAt(_)
+            | Schedule::Cron { .. }
+            | Schedule::AfterDependencies
+            | Schedule::Manual => None,
+        });
     if interval.is_some_and(|interval| interval.is_zero()) {
         return Err(refuse("has an interval of zero".to_owned()));
     }
@@ -88,7 +93,7 @@ fn schedule(
     Ok(Scheduled {
         plugin: plugin.name().to_owned(),
         task: task.name.clone(),
-        kind: task.kind,
+        kind: task.function,
         interval,
         config: merged(beside, config),
     })

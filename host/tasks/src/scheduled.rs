@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hotbay_plugin_api::TaskKind;
+use hotbay_plugin_api::FunctionKind;
 use serde_json::Value;
 
 /// One task of a plugin, with its schedule.
@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct Scheduled {
     pub plugin: String,
     pub task: String,
-    pub kind: TaskKind,
+    pub kind: FunctionKind,
     /// `None`: once, at start.
     pub interval: Option<Duration>,
     pub config: Value,

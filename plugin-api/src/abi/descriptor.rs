@@ -9,7 +9,7 @@ pub const DESCRIPTOR_SECTION: &str = ".hotbay.plugin";
 pub const ENTRY_PREFIX: &str = "hotbay_plugin_entry_";
 
 /// The version of this ABI. A host loads plugins of its own API version only.
-pub const API_VERSION: u32 = 2;
+pub const API_VERSION: u32 = 3;
 
 const MAGIC: [u8; 8] = *b"HOTBAY\x00\x01";
 const TEXT: usize = 64;

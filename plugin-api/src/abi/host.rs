@@ -6,7 +6,10 @@ use abi_stable::{
 };
 use async_ffi::{BorrowingFfiFuture, FfiFuture};
 
-use crate::{Batch, EventHeader, abi::FfiError};
+use crate::{
+    Batch, EventHeader,
+    abi::{FfiError, SharedCounter, SharedGauge},
+};
 
 /// Room to wait for: the publish was accepted by the host, which owns the events already.
 pub type PublishWait = ROption<FfiFuture<RResult<(), FfiError>>>;
@@ -35,8 +38,10 @@ pub trait Host: Send + Sync {
     fn sleep(&self, nanoseconds: u64) -> FfiFuture<()>;
     fn is_cancelled(&self) -> bool;
     fn cancelled(&self) -> FfiFuture<()>;
-    fn count(&self, name: RStr<'_>, by: u64);
-    fn gauge(&self, name: RStr<'_>, value: f64);
+    /// The counter of this name: the same one each time, also for the next build.
+    fn counter(&self, name: RStr<'_>) -> SharedCounter;
+    /// The gauge of this name: the same one each time, also for the next build.
+    fn gauge(&self, name: RStr<'_>) -> SharedGauge;
     fn progress(&self, done: u64, total: u64);
     #[sabi(last_prefix_field)]
     fn report(&self, section: RStr<'_>, json: RStr<'_>);
@@ -46,6 +51,12 @@ pub trait Host: Send + Sync {
 #[sabi_trait]
 pub trait Inbox: Send + Sync {
     fn try_recv(&mut self) -> Polled;
+    /// As `try_recv`, and if there is nothing, then the task of the host that calls into the
+    /// plugin on this thread is woken when there is; `RNone` if no task does. For whoever
+    /// waits with the very waker of that call.
+    fn poll_in_call(&mut self) -> ROption<Polled>;
+    /// Ends a wait in `poll_in_call` before there was anything.
+    fn stop_waiting(&mut self);
     #[sabi(last_prefix_field)]
     fn recv(&mut self) -> BorrowingFfiFuture<'_, ROption<Batch>>;
 }

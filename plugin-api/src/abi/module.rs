@@ -5,7 +5,7 @@ use abi_stable::{
     library::{LibHeader, RootModule},
     package_version_strings,
     sabi_types::VersionStrings,
-    std_types::{RBox, ROption, RResult, RStr, RString},
+    std_types::{RBox, ROption, RResult, RSlice, RStr, RString},
 };
 
 use crate::abi::{ComponentObject, FfiError, Host_TO, HostLog_TO, RunObject_TO};
@@ -14,10 +14,12 @@ use crate::abi::{ComponentObject, FfiError, Host_TO, HostLog_TO, RunObject_TO};
 pub type LibraryHeader = LibHeader;
 
 /// The functions of a plugin. None of them unwinds: a panic comes back as an error.
+///
+/// A function that is appended stands behind `close`, and its accessor gives an `Option`:
+/// the host decides what a plugin without it is like.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = PluginRef)))]
-#[sabi(missing_field(panic))]
 pub struct PluginModule {
     /// The [`Manifest`](crate::Manifest), as JSON.
     pub manifest: extern "C" fn() -> RString,
@@ -28,11 +30,15 @@ pub struct PluginModule {
     /// Makes a component.
     pub create_component:
         extern "C" fn(RStr<'_>, Host_TO<'static, RBox<()>>) -> RResult<ComponentObject, FfiError>,
-    /// Makes a run of a task.
-    pub create_task: extern "C" fn(
+    /// Makes one run, by a [`RunRequest`](crate::spec::RunRequest) as JSON, which lends it
+    /// a host of its own.
+    pub create_run: extern "C" fn(
         RStr<'_>,
         Host_TO<'static, RBox<()>>,
     ) -> RResult<RunObject_TO<'static, RBox<()>>, FfiError>,
+    /// A payload as JSON, by the code of its kind; `RNone` if no port of the plugin tells
+    /// that kind, or if the payload is damaged.
+    pub event_to_json: extern "C" fn(u32, RSlice<'_, u8>) -> ROption<RString>,
     /// Ends what the plugin runs by itself. Called once, after all objects are gone.
     #[sabi(last_prefix_field)]
     pub close: extern "C" fn(),

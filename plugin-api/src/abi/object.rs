@@ -4,12 +4,22 @@ use abi_stable::{
     StableAbi, sabi_trait,
     std_types::{RBox, ROption, RResult, RStr, RString, RVec},
 };
-use async_ffi::BorrowingFfiFuture;
+use async_ffi::{BorrowingFfiFuture, FfiContext};
 
 use crate::{Batch, SavedState, SchedulerError};
 
 /// A call in progress inside a plugin.
 pub type CallFuture<'a> = BorrowingFfiFuture<'a, RResult<(), FfiError>>;
+
+/// How far a call came by the first poll of its future, which happens inside the call:
+/// a call that is over then has no future that would have to cross.
+#[derive(StableAbi)]
+#[repr(u8)]
+pub enum Started<'a> {
+    Done(RResult<(), FfiError>),
+    /// The future has been polled with the context of the call, and keeps its waker.
+    Pending(CallFuture<'a>),
+}
 
 /// A [`SchedulerError`] on its way across. The receiver copies the message at once.
 #[derive(Debug, Clone, StableAbi)]
@@ -91,7 +101,7 @@ pub type SaveFuture<'a> = BorrowingFfiFuture<'a, RResult<ROption<FfiState>, FfiE
 #[sabi_trait]
 pub trait BackgroundObject: Send + Sync {
     fn initialize(&mut self) -> CallFuture<'_>;
-    fn execute(&mut self) -> CallFuture<'_>;
+    fn execute<'a>(&'a mut self, cx: &mut FfiContext<'_>) -> Started<'a>;
     fn save_state(&mut self) -> SaveFuture<'_>;
     fn restore(&mut self, state: FfiState) -> CallFuture<'_>;
     #[sabi(last_prefix_field)]
@@ -103,7 +113,7 @@ pub trait BackgroundObject: Send + Sync {
 pub trait EventObject: Send + Sync {
     fn channel(&self) -> RStr<'_>;
     fn initialize(&mut self) -> CallFuture<'_>;
-    fn handle_event(&mut self, batch: Batch) -> CallFuture<'_>;
+    fn handle_event<'a>(&'a mut self, batch: Batch, cx: &mut FfiContext<'_>) -> Started<'a>;
     fn end_of_input(&mut self) -> CallFuture<'_>;
     fn save_state(&mut self) -> SaveFuture<'_>;
     fn restore(&mut self, state: FfiState) -> CallFuture<'_>;
@@ -111,12 +121,15 @@ pub trait EventObject: Send + Sync {
     fn shutdown(&mut self) -> CallFuture<'_>;
 }
 
-/// One run of a task of `PLUGIN_TASKS`. The manifest says which of the two to call.
+/// A run in progress inside a plugin. Its result is JSON, which the receiver copies at once.
+pub type RunFuture<'a> = BorrowingFfiFuture<'a, RResult<RString, FfiError>>;
+
+/// One run of a task or of a task kind. The manifest says which of the two to call.
 #[sabi_trait]
 pub trait RunObject: Send + Sync {
-    fn run(&self) -> CallFuture<'_>;
+    fn run(&self) -> RunFuture<'_>;
     #[sabi(last_prefix_field)]
-    fn run_blocking(&self) -> RResult<(), FfiError>;
+    fn run_blocking(&self) -> RResult<RString, FfiError>;
 }
 
 /// What `create_component` gives.

@@ -14,7 +14,7 @@ use async_ffi::{BorrowingFfiFuture, FfiFuture, FutureExt};
 use super::{Setup, Shared, State};
 use crate::{
     Batch, EventHeader, Mode, SchedulerError,
-    abi::{FfiError, Host, Inbox, Inbox_TO, Polled, PublishWait},
+    abi::{FfiError, Host, Inbox, Inbox_TO, Polled, PublishWait, SharedCounter, SharedGauge},
 };
 
 pub(super) struct Lent {
@@ -127,12 +127,12 @@ impl Host for Lent {
         wait(self.shared.clone(), |state| state.cancelled.then_some(())).into_ffi()
     }
 
-    fn count(&self, name: RStr<'_>, by: u64) {
-        *self.shared.lock().counters.entry(name.as_str().to_owned()).or_default() += by;
+    fn counter(&self, name: RStr<'_>) -> SharedCounter {
+        self.shared.lock().counters.entry(name.as_str().to_owned()).or_default().clone()
     }
 
-    fn gauge(&self, name: RStr<'_>, value: f64) {
-        self.shared.lock().gauges.insert(name.as_str().to_owned(), value);
+    fn gauge(&self, name: RStr<'_>) -> SharedGauge {
+        self.shared.lock().gauges.entry(name.as_str().to_owned()).or_default().clone()
     }
 
     fn progress(&self, done: u64, total: u64) {
@@ -164,6 +164,13 @@ impl Inbox for Queue {
     fn try_recv(&mut self) -> Polled {
         take(&mut self.shared.lock(), &self.channel, self.index)
     }
+
+    fn poll_in_call(&mut self) -> ROption<Polled> {
+        // No task of a host is here to be woken.
+        RNone
+    }
+
+    fn stop_waiting(&mut self) {}
 
     fn recv(&mut self) -> BorrowingFfiFuture<'_, ROption<Batch>> {
         let (channel, index) = (self.channel.as_str(), self.index);

@@ -2,6 +2,7 @@
 
 mod state;
 
+use hotbay_market::{DepthSnapshot, DepthUpdate, Quote, Trade};
 use hotbay_plugin_api::prelude::*;
 
 use crate::{
@@ -34,7 +35,13 @@ impl Component for Feed {
     type Config = Config;
 
     const DESCRIPTION: &'static str = "Binance market data from a raw capture or a live websocket";
-    const OUTPUTS: &'static [Port] = &[Port::required("events", "quotes, trades and depth")];
+    const OUTPUTS: &'static [Port] = &[Port::required("events", "quotes, trades and depth").of::<(
+        Quote,
+        Trade,
+        DepthUpdate,
+        DepthSnapshot,
+    )>(
+    )];
 
     fn check(config: &Config) -> Result<(), String> {
         config.check()

@@ -1,6 +1,6 @@
 //! Between where messages come from and where events go: parse, push, count.
 
-use hotbay_plugin_api::prelude::*;
+use hotbay_plugin_api::{Counter, prelude::*};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,16 +18,31 @@ pub(crate) struct Intake {
     event_time: EventTime,
     out: Publisher,
     tally: Tally,
-    told: Told,
+    lines: Counted,
+    events: Counted,
+    damaged: Counted,
+    connections_lost: Counter,
     report: Report,
 }
 
-/// What the host's counters know already.
-#[derive(Debug, Default)]
-struct Told {
-    lines: u64,
-    events: u64,
-    damaged: u64,
+/// A counter of the host's, and the count that it knows already.
+#[derive(Debug)]
+struct Counted {
+    counter: Counter,
+    known: u64,
+}
+
+impl Counted {
+    fn new(counter: Counter) -> Self {
+        Self { counter, known: 0 }
+    }
+
+    fn bring_up_to(&mut self, count: u64) {
+        if count > self.known {
+            self.counter.add(count - self.known);
+            self.known = count;
+        }
+    }
 }
 
 /// What the next build's intake goes on with; lent where it is written, owned where it is read.
@@ -54,12 +69,15 @@ impl Intake {
         })?;
         Ok(Self {
             out: context.publisher("events")?,
+            lines: Counted::new(context.counter("lines")),
+            events: Counted::new(context.counter("events")),
+            damaged: Counted::new(context.counter("damaged")),
+            connections_lost: context.counter("connections_lost"),
             context,
             origin,
             parser,
             event_time: config.event_time,
             tally: Tally::default(),
-            told: Told::default(),
             report: Report::Due,
         })
     }
@@ -72,8 +90,9 @@ impl Intake {
     pub(crate) fn resume(&mut self, saved: Saved<Tally, Seen>) {
         let Saved { tally, seen } = saved;
         // A state is saved after a flush: the counters, which outlive a build, know all of it.
-        self.told =
-            Told { lines: tally.lines, events: tally.events, damaged: tally.damage.total() };
+        self.lines.known = tally.lines;
+        self.events.known = tally.events;
+        self.damaged.known = tally.damage.total();
         self.tally = tally;
         self.parser.resume(seen);
     }
@@ -134,20 +153,14 @@ impl Intake {
     /// Counts a connection that was lost or never made.
     pub(crate) fn connection_lost(&mut self) {
         self.tally.connections_lost += 1;
-        self.context.counter("connections_lost").add(1);
+        self.connections_lost.add(1);
     }
 
     /// Publishes what was pushed, and brings the host's counters up to date.
     pub(crate) async fn flush(&mut self) -> Result<(), SchedulerError> {
-        let count = |name, now: u64, told: &mut u64| {
-            if now > *told {
-                self.context.counter(name).add(now - *told);
-                *told = now;
-            }
-        };
-        count("lines", self.tally.lines, &mut self.told.lines);
-        count("events", self.tally.events, &mut self.told.events);
-        count("damaged", self.tally.damage.total(), &mut self.told.damaged);
+        self.lines.bring_up_to(self.tally.lines);
+        self.events.bring_up_to(self.tally.events);
+        self.damaged.bring_up_to(self.tally.damage.total());
         self.out.flush().await
     }
 

@@ -34,8 +34,11 @@ struct Line {
 
 impl Component for EmaCross {
     type Config = Config;
-    const INPUTS: &'static [Port] =
-        &[Port::required("bars", "bars of trades, and at the end the last quotes"), Desk::REPORTS];
+    const INPUTS: &'static [Port] = &[
+        Port::required("bars", "bars of trades, and at the end the last quotes")
+            .of::<(Bar, Quote)>(),
+        Desk::REPORTS,
+    ];
     const OUTPUTS: &'static [Port] = &[Desk::ORDERS];
     const DESCRIPTION: &'static str = "Trades the crossing of two moving averages of bars";
 

@@ -2,14 +2,15 @@
 //!
 //! Its tasks show the four kinds that the host runs: async and sync, once at
 //! start and at an interval. Its connector counts, for pipelines that need a
-//! source with nothing behind it, and hands its place to the next build of itself.
+//! source with nothing behind it, and hands its place to the next build of itself. Its
+//! task kind is for submission: it takes parameters and returns a result.
 
 mod count;
 
 use std::time::Duration;
 
 use hotbay_plugin_api::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use count::Count;
 
@@ -21,7 +22,7 @@ pub const PLUGIN_TASKS: &[PluginTask] = &[
     },
     PluginTask {
         description: "Says every five seconds that it is alive",
-        interval: Some(Duration::from_secs(5)),
+        schedule: Schedule::Every(Duration::from_secs(5)),
         ..PluginTask::new("heartbeat", run_async!(heartbeat))
     },
     PluginTask {
@@ -29,6 +30,26 @@ pub const PLUGIN_TASKS: &[PluginTask] = &[
         ..PluginTask::new("primes", run_sync!(primes))
     },
 ];
+
+/// What somebody may ask the host to run, with parameters.
+pub const PLUGIN_TASK_KINDS: &[PluginTaskKind] = &[PluginTaskKind {
+    description: "Counts the primes below a number",
+    ..PluginTaskKind::new::<Below>("count-primes", run_sync!(count_primes))
+}];
+
+/// The parameters of `count-primes`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Below {
+    /// The number that no prime reaches.
+    below: u32,
+}
+
+/// The result of `count-primes`.
+#[derive(Debug, PartialEq, Serialize)]
+struct Primes {
+    primes: usize,
+}
 
 /// The configuration of the tasks, under `tasks:` in the host's configuration.
 #[derive(Debug, Deserialize)]
@@ -58,20 +79,38 @@ async fn heartbeat(context: Context) -> Result<(), SchedulerError> {
 
 /// Counts the primes below a hundred thousand: work that no async thread should do.
 fn primes(context: Context) -> Result<(), SchedulerError> {
-    let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
-    let mut found = 0;
-    for start in (2u32..100_000).step_by(1_000) {
-        // A sync task can't be stopped from outside: it looks for itself.
-        if context.is_cancelled() {
-            return Ok(());
-        }
-        found += (start..start + 1_000).filter(is_prime).count();
+    if let Some(found) = primes_below(100_000, &context) {
+        tracing::info!(found, "primes below 100,000");
     }
-    tracing::info!(found, "primes below 100,002");
     Ok(())
 }
 
-export_plugin! { tasks: PLUGIN_TASKS, components: [connector::<Count>("count")] }
+/// The same for any number: what a run returns is its result.
+fn count_primes(context: Context) -> Result<Primes, SchedulerError> {
+    let Below { below } = context.arguments()?;
+    let cancelled = || SchedulerError::TaskExecution("cancelled".to_owned());
+    primes_below(below, &context).map(|primes| Primes { primes }).ok_or_else(cancelled)
+}
+
+/// How many primes there are below a number; `None` if the run was cancelled.
+fn primes_below(below: u32, context: &Context) -> Option<usize> {
+    let is_prime = |n: &u32| (2..).take_while(|d| *d <= *n / d).all(|d| !n.is_multiple_of(d));
+    let mut found = 0;
+    for start in (2..below).step_by(1_000) {
+        // A sync task can't be stopped from outside: it looks for itself.
+        if context.is_cancelled() {
+            return None;
+        }
+        found += (start..below.min(start.saturating_add(1_000))).filter(is_prime).count();
+    }
+    Some(found)
+}
+
+export_plugin! {
+    tasks: PLUGIN_TASKS,
+    task_kinds: PLUGIN_TASK_KINDS,
+    components: [connector::<Count>("count")],
+}
 
 #[cfg(test)]
 mod tests {
@@ -86,6 +125,17 @@ mod tests {
         let host = TestHost::new().with_config(std::collections::HashMap::from([("nam", "Ada")]));
         let error = block_on(greet(host.context())).unwrap_err();
         assert!(error.to_string().contains("unknown field `nam`"), "{error}");
+    }
+
+    #[test]
+    fn primes_are_counted_below_the_number_that_was_submitted() {
+        let host =
+            TestHost::new().with_arguments(std::collections::HashMap::from([("below", 100)]));
+        assert_eq!(count_primes(host.context()).unwrap(), Primes { primes: 25 });
+        let host =
+            TestHost::new().with_arguments(std::collections::HashMap::from([("below", "x")]));
+        let error = count_primes(host.context()).unwrap_err().to_string();
+        assert!(error.contains("arguments.below: invalid type"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod state;
 
 use futures_lite::future::or;
-use hotbay_market::{Depth, Quote, Trade};
+use hotbay_market::{Depth, DepthSnapshot, DepthUpdate, Quote, Trade};
 use hotbay_plugin_api::{
     Aggregator, BackgroundTask, Batch, ChannelName, Component, Context, EventRef, Mode, Port,
     SavedState, SchedulerError, async_trait,
@@ -48,7 +48,8 @@ impl Component for MarketAggregator {
     const INPUTS: &'static [Port] = &[Port::required(
         "sources",
         "quotes and trades; at equal times the first listed goes first",
-    )];
+    )
+    .of::<(Quote, Trade, DepthUpdate, DepthSnapshot)>()];
     const OUTPUTS: &'static [Port] = Outputs::PORTS;
     const DESCRIPTION: &'static str =
         "Merges market data by event time into quotes, trades, bars and fair values";

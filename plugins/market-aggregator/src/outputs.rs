@@ -1,6 +1,6 @@
 //! What leaves the merge, onto the channels that are connected.
 
-use hotbay_market::{Quote, Trade};
+use hotbay_market::{Bar, FairValue, Quote, Trade};
 use hotbay_plugin_api::{Context, Port, Publisher, SchedulerError};
 
 use serde::{Deserialize, Serialize};
@@ -35,13 +35,14 @@ pub(crate) struct Saved {
 
 impl Outputs {
     pub(crate) const PORTS: &'static [Port] = &[
-        Port::optional("quotes", "best bid and ask, merged"),
-        Port::optional("trades", "trades, merged"),
+        Port::optional("quotes", "best bid and ask, merged").of::<Quote>(),
+        Port::optional("trades", "trades, merged").of::<Trade>(),
         Port::optional(
             "bars",
             "bars of trades; at the end of the data each instrument's last quote",
-        ),
-        Port::optional("fair", "the mid of several venues"),
+        )
+        .of::<(Bar, Quote)>(),
+        Port::optional("fair", "the mid of several venues").of::<FairValue>(),
     ];
 
     pub(crate) fn new(context: &Context, config: Config) -> Result<Self, SchedulerError> {

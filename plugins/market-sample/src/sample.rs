@@ -89,7 +89,8 @@ struct Row<'a> {
 impl Component for Sample {
     type Config = Config;
     const DESCRIPTION: &'static str = "Normalised market data, as the crate `barter` ships it";
-    const OUTPUTS: &'static [Port] = &[Port::required("events", "quotes and trades")];
+    const OUTPUTS: &'static [Port] =
+        &[Port::required("events", "quotes and trades").of::<(Quote, Trade)>()];
 
     fn check(config: &Config) -> Result<(), String> {
         if config.instruments.is_empty() {

@@ -24,12 +24,14 @@ pub struct Desk {
 
 impl Desk {
     /// The output that a strategy with a desk declares.
-    pub const ORDERS: Port = Port::required("orders", "market orders for the executor");
+    pub const ORDERS: Port =
+        Port::required("orders", "market orders for the executor").of::<Order>();
     /// The input that a strategy with a desk declares.
     pub const REPORTS: Port = Port::optional(
         "reports",
         "the executor's reports; when connected, each order awaits its own",
-    );
+    )
+    .of::<OrderReport>();
 
     /// The desk of the component that `context` belongs to.
     ///

@@ -5,6 +5,7 @@
 //! and quantities are [`Fixed`] decimals, so money stays decimal all the way.
 
 mod decimal;
+mod depth;
 mod desk;
 mod ema;
 mod fixed;
@@ -12,9 +13,10 @@ mod instrument;
 mod market;
 mod orders;
 
+pub use depth::{Depth, DepthHeader, DepthSnapshot, DepthUpdate, Level};
 pub use desk::{Desk, Holding, Stance, Ticket};
 pub use ema::Ema;
 pub use fixed::{Fixed, ParseFixedError};
 pub use instrument::{Instrument, InstrumentError};
-pub use market::{Bar, Depth, DepthHeader, FairValue, Level, Quote, Side, Trade};
+pub use market::{Bar, FairValue, Quote, Side, Trade};
 pub use orders::{DenyReason, Intent, Order, OrderReport, Outcome};

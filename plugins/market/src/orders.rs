@@ -1,6 +1,7 @@
 //! What strategies ask for and executors answer.
 
-use hotbay_plugin_api::{Event, Kind};
+use hotbay_plugin_api::{Event, JsonSchema};
+use serde::Serialize;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{Fixed, Instrument};
@@ -31,7 +32,21 @@ impl Intent {
 }
 
 /// A market order, with the quote upon which it was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    Serialize,
+    JsonSchema,
+    Event,
+)]
+#[event(name = "hotbay.market/order", version = 1, layout = "fixed")]
 #[repr(C)]
 pub struct Order {
     /// The strategy's own number for it, from 1.
@@ -48,10 +63,6 @@ pub struct Order {
     pub bid: Fixed,
     /// The best ask at the event that triggered it.
     pub ask: Fixed,
-}
-
-impl Event for Order {
-    const KIND: Kind = Kind::of("hotbay.market/order/1");
 }
 
 /// What became of an order.
@@ -77,7 +88,21 @@ pub enum DenyReason {
 }
 
 /// The executor's answer to one order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    Serialize,
+    JsonSchema,
+    Event,
+)]
+#[event(name = "hotbay.market/order-report", version = 1, layout = "fixed")]
 #[repr(C)]
 pub struct OrderReport {
     /// The [`Order::id`] that this answers.
@@ -92,10 +117,6 @@ pub struct OrderReport {
     pub price: Fixed,
     /// The strategy's position in the instrument afterwards, negative when short.
     pub position: Fixed,
-}
-
-impl Event for OrderReport {
-    const KIND: Kind = Kind::of("hotbay.market/order-report/1");
 }
 
 impl OrderReport {

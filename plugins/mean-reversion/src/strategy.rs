@@ -52,8 +52,10 @@ pub struct MeanReversion {
 
 impl Component for MeanReversion {
     type Config = Config;
-    const INPUTS: &'static [Port] =
-        &[Port::required("fair", "fair values of the traded instrument"), Desk::REPORTS];
+    const INPUTS: &'static [Port] = &[
+        Port::required("fair", "fair values of the traded instrument").of::<FairValue>(),
+        Desk::REPORTS,
+    ];
     const OUTPUTS: &'static [Port] = &[Desk::ORDERS];
     const DESCRIPTION: &'static str =
         "Trades the distance of one venue from the fair value of several";

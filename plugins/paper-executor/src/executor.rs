@@ -4,7 +4,7 @@ mod state;
 
 use std::path::PathBuf;
 
-use hotbay_market::Order;
+use hotbay_market::{Order, OrderReport};
 use hotbay_plugin_api::{
     Batch, ChannelName, Component, Context, EventTask, Executor, Port, Publisher, SavedState,
     SchedulerError, async_trait,
@@ -45,9 +45,11 @@ enum Turn {
 
 impl Component for PaperExecutor {
     type Config = Config;
-    const INPUTS: &'static [Port] = &[Port::required("orders", "market orders of strategies")];
+    const INPUTS: &'static [Port] =
+        &[Port::required("orders", "market orders of strategies").of::<Order>()];
     const OUTPUTS: &'static [Port] =
-        &[Port::optional("reports", "what became of each order: filled or denied")];
+        &[Port::optional("reports", "what became of each order: filled or denied")
+            .of::<OrderReport>()];
     const DESCRIPTION: &'static str =
         "Fills market orders on paper, with fees, profit and risk limits";
 

@@ -14,7 +14,8 @@ use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
 use super::sample::{in_turns, per_second};
 
 const EVENTS: u64 = 500_000;
-const PLUGINS: [&str; 4] = ["numbers-source", "numbers-merge", "numbers-pass", "numbers-sink"];
+pub(crate) const PLUGINS: [&str; 4] =
+    ["numbers-source", "numbers-merge", "numbers-pass", "numbers-sink"];
 
 pub(crate) async fn run() {
     let folder = PluginsFolder::with(&PLUGINS);
@@ -33,23 +34,7 @@ pub(crate) async fn run() {
 
 /// From the first event to the last one handled; starting and unloading are included.
 async fn through_plugins(folder: &PluginsFolder) -> Duration {
-    let yaml = format!(
-        "
-plugins: {{ folder: {} }}
-channels:
-  raw: {{ capacity: 4096 }}
-  merged: {{ capacity: 4096 }}
-  passed: {{ capacity: 4096 }}
-pipeline:
-  time: replay
-  connectors:
-    - {{ id: source, plugin: numbers-source, outputs: raw, config: {{ to: {EVENTS}, batch: 256 }} }}
-  aggregator: {{ id: merge, plugin: numbers-merge, inputs: raw, outputs: merged }}
-  strategies: [{{ id: pass, plugin: numbers-pass, inputs: merged, outputs: passed }}]
-  executors: [{{ id: sink, plugin: numbers-sink, inputs: passed }}]
-",
-        folder.path().display()
-    );
+    let yaml = yaml(folder, &format!("{{ to: {EVENTS}, batch: 256 }}"));
     let probe = hotbay().display().to_string();
     let config = Config::parse("bench.yaml".as_ref(), &yaml, &|name| std::env::var(name)).unwrap();
     let host = Host::prepare_with(config, Some(probe.into())).await.unwrap();
@@ -59,6 +44,27 @@ pipeline:
     assert!(report.is_success());
     assert_eq!(report.sections["numbers"][0]["received"], EVENTS);
     elapsed
+}
+
+/// The four plugins in a row, their source with this configuration.
+pub(crate) fn yaml(folder: &PluginsFolder, source: &str) -> String {
+    format!(
+        "
+plugins: {{ folder: {} }}
+channels:
+  raw: {{ capacity: 4096 }}
+  merged: {{ capacity: 4096 }}
+  passed: {{ capacity: 4096 }}
+pipeline:
+  time: replay
+  connectors:
+    - {{ id: source, plugin: numbers-source, outputs: raw, config: {source} }}
+  aggregator: {{ id: merge, plugin: numbers-merge, inputs: raw, outputs: merged }}
+  strategies: [{{ id: pass, plugin: numbers-pass, inputs: merged, outputs: passed }}]
+  executors: [{{ id: sink, plugin: numbers-sink, inputs: passed }}]
+",
+        folder.path().display()
+    )
 }
 
 async fn by_hand() -> Duration {

@@ -8,7 +8,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use hotbay_tests::{Artifacts, Profile, build, workspace};
+use hotbay_tests::{Profile, build_host, build_plugins, workspace};
 
 fn main() -> ExitCode {
     match demo() {
@@ -22,7 +22,8 @@ fn main() -> ExitCode {
 
 fn demo() -> Result<ExitCode, Box<dyn std::error::Error>> {
     eprintln!("Building the host and its plugins; the first time takes a few minutes …");
-    let Artifacts { hotbay, libraries } = build(Profile::Release, &[Path::new("plugins")])?;
+    let hotbay = build_host(Profile::Release)?;
+    let libraries = build_plugins(Profile::Release, &[Path::new("plugins")])?;
     let folder = workspace().join("target/demo/plugins");
     fs::create_dir_all(&folder)?;
     for library in libraries.values() {

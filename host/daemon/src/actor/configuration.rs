@@ -421,7 +421,7 @@ impl ApplyRequest {
         let (mut prepared, mut count) = (BTreeMap::new(), 0);
         for change in tasks {
             let TaskChange { plugin, generation, mut kept, fresh, count: differ } = change;
-            match factory.prepare(&generation, fresh, &services).await {
+            match factory.prepare(&generation, fresh, &services) {
                 Ok(made) => kept.extend(made),
                 Err(error) => {
                     let text = format!("the tasks of plugin `{plugin}` can't be made: {error}");

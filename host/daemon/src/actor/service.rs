@@ -18,9 +18,9 @@ use tokio::task::AbortHandle;
 
 use super::{Actor, Event};
 use crate::{
-    HostEvent,
+    HostEvent, check,
     pipeline::{Departed, take_out},
-    plugins::{Closing, Leak, LoadedPlugin, read_sidecar},
+    plugins::{Closing, KnownPlugins, Leak, LoadedPlugin, read_sidecar},
     reconcile::Retry,
     refused::{RefusedFile, Step, StepFailure},
     resolve::{ResolvedComponent, ResolvedPlugin, resolve},
@@ -106,6 +106,7 @@ impl Actor {
             services: self.services.clone(),
             factory: self.factory.clone(),
             leaks: self.closings.leaks.clone(),
+            known: self.known(),
         };
         self.next_number += 1;
         self.spawn(async move { Event::Loaded(Box::new(request.run(plugin).await)) });
@@ -427,6 +428,7 @@ struct LoadRequest {
     services: Services,
     factory: TaskFactory,
     leaks: Vec<Leak>,
+    known: KnownPlugins,
 }
 
 impl LoadRequest {
@@ -438,7 +440,7 @@ impl LoadRequest {
     }
 
     async fn load(self, plugin: &str) -> Result<Brought, (StepFailure, Option<LoadedPlugin>)> {
-        let Self { library, number, config, loader, services, factory, leaks } = self;
+        let Self { library, number, config, loader, services, factory, leaks, known } = self;
         bound_leaks(leaks, config.reload.leaks).await.map_err(|failure| (failure, None))?;
         let sidecar = read_sidecar(&library.path, plugin)
             .map_err(|found| (StepFailure::new(Step::Configuration, &found), None))?;
@@ -450,10 +452,12 @@ impl LoadRequest {
         let with = (&*loaded.generation, &loaded.sidecar);
         let ResolvedPlugin { components, tasks } =
             resolve(&config, &loaded.file, with, &mut findings).await;
+        let known = known.with(&loaded);
+        check::event_types(&config, |plugin| known.manifest(plugin), &mut findings);
         if findings.has_errors() {
             return Err((StepFailure::new(Step::Configuration, &findings), Some(loaded)));
         }
-        match factory.prepare(&loaded.generation, tasks, &services).await {
+        match factory.prepare(&loaded.generation, tasks, &services) {
             Ok(tasks) => Ok(Brought { plugin: loaded, components, tasks }),
             Err(error) => Err((StepFailure::new(Step::Create, &error), Some(loaded))),
         }

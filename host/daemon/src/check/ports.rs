@@ -2,7 +2,7 @@
 
 use hotbay_plugin_api::{ChannelName, PortManifest, Role};
 
-use hotbay_config::{ComponentEntry, Config, Diagnostics};
+use hotbay_config::{ComponentEntry, Config, Diagnostics, Ports};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -11,7 +11,15 @@ pub(super) enum Direction {
 }
 
 impl Direction {
-    fn key(self) -> &'static str {
+    /// The ports of an entry in this direction.
+    pub(super) fn of(self, entry: &ComponentEntry) -> &Ports {
+        match self {
+            Self::Inputs => &entry.inputs,
+            Self::Outputs => &entry.outputs,
+        }
+    }
+
+    pub(super) fn key(self) -> &'static str {
         match self {
             Self::Inputs => "inputs",
             Self::Outputs => "outputs",
@@ -29,10 +37,7 @@ pub(super) fn connect(
     direction: Direction,
     findings: &mut Diagnostics,
 ) -> Connected {
-    let (ports, key) = match direction {
-        Direction::Inputs => (&entry.inputs, direction.key()),
-        Direction::Outputs => (&entry.outputs, direction.key()),
-    };
+    let (ports, key) = (direction.of(entry), direction.key());
     let location = entry.location.key(key);
     let known = || {
         let names: Vec<_> = declared.iter().map(|port| format!("`{}`", port.name)).collect();

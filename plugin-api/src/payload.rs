@@ -27,7 +27,8 @@ macro_rules! one_event {
 one_event!(String, &'static str, (), bool, char, u8, u16, u32, u64, u128, usize);
 one_event!(i8, i16, i32, i64, i128, isize, f32, f64);
 
-impl Payload for hotbay_plugin_api::Batch {
+#[cfg(feature = "abi")]
+impl Payload for crate::Batch {
     fn events(&self) -> usize {
         self.len()
     }

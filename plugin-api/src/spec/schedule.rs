@@ -1,0 +1,84 @@
+//! When a task runs.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::millis;
+
+/// When runs of a task begin.
+///
+/// A plugin's constants have static texts, which is the default of `S`; in a
+/// [`TaskSpec`](super::TaskSpec) the texts are owned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule<S = &'static str> {
+    /// Once, when the plugin comes into service.
+    #[default]
+    AtStart,
+    /// Once, at a moment given in RFC 3339, such as `2026-12-24T18:00:00Z`.
+    OnceAt(S),
+    /// Each time that this duration has passed since the last start; the first run begins
+    /// when the plugin comes into service.
+    #[serde(rename = "every_ms", with = "millis")]
+    Every(Duration),
+    /// At the moments that match a cron expression.
+    Cron {
+        /// Five fields, six with seconds first, or seven with a year last.
+        expression: S,
+        /// The IANA time zone in which the expression is meant, such as `Europe/Paris`.
+        zone: S,
+    },
+    /// Each time that all tasks of `depends_on` have succeeded anew.
+    AfterDependencies,
+    /// Only when somebody asks for a run.
+    Manual,
+}
+
+#[cfg(feature = "abi")]
+impl Schedule {
+    /// The same schedule with texts of its own.
+    pub(crate) fn into_owned(self) -> Schedule<String> {
+        match self {
+            Self::AtStart => Schedule::AtStart,
+            Self::OnceAt(moment) => Schedule::OnceAt(moment.to_owned()),
+            Self::Every(interval) => Schedule::Every(interval),
+            Self::Cron { expression, zone } => {
+                Schedule::Cron { expression: expression.to_owned(), zone: zone.to_owned() }
+            }
+            Self::AfterDependencies => Schedule::AfterDependencies,
+            Self::Manual => Schedule::Manual,
+        }
+    }
+}
+
+/// What happens to a run that is due while an earlier run of the task is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// It does not take place.
+    #[default]
+    Skip,
+    /// It begins when the earlier run has ended.
+    Queue,
+    /// It begins beside the earlier run.
+    Allow,
+    /// The earlier run is cancelled, and this one begins when it has ended.
+    Replace,
+}
+
+/// What happens to runs that were due while the host could not begin them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Misfire {
+    /// They do not take place.
+    #[default]
+    Skip,
+    /// One run takes the place of all of them.
+    Once,
+    /// All of them take place, the latest ones if there are more than the cap.
+    All {
+        /// The most runs that are made up for.
+        cap: u32,
+    },
+}
