@@ -12,9 +12,8 @@ use hotbay_plugin_api::{ComponentManifest, Manifest};
 use hotbay_runtime::{Connections, Generation};
 
 use crate::{plugins::KnownPlugins, reconcile::settings_files, resolve::ResolvedComponent};
+pub(crate) use event_types::event_types;
 use ports::{Direction, connect};
-
-pub(super) use event_types::event_types;
 
 /// What a component's plugin not being there means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

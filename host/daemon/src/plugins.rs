@@ -99,7 +99,7 @@ impl LoadedPlugin {
     }
 }
 
-/// What the plugins that are loaded say about themselves, for checks and diagnostics.
+/// The plugins that are loaded, with what they say about themselves, for diagnostics.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownPlugins {
     folder: PathBuf,
@@ -108,17 +108,9 @@ pub(crate) struct KnownPlugins {
 
 impl KnownPlugins {
     pub(crate) fn new(folder: &Path, loaded: &BTreeMap<String, LoadedPlugin>) -> Self {
-        let manifest = |(name, it): (&String, &LoadedPlugin)| {
-            (name.clone(), it.generation.info().manifest.clone())
-        };
-        Self { folder: folder.to_owned(), manifests: loaded.iter().map(manifest).collect() }
-    }
-
-    /// The same, with this build of a plugin in the place of the one that is loaded.
-    pub(crate) fn with(mut self, plugin: &LoadedPlugin) -> Self {
-        let manifest = plugin.generation.info().manifest.clone();
-        self.manifests.insert(plugin.name().to_owned(), manifest);
-        self
+        let manifest = |plugin: &LoadedPlugin| plugin.generation.info().manifest.clone();
+        let manifests = loaded.iter().map(|(name, plugin)| (name.clone(), manifest(plugin)));
+        Self { folder: folder.to_owned(), manifests: manifests.collect() }
     }
 
     pub(crate) fn contains(&self, plugin: &str) -> bool {

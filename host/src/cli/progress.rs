@@ -10,14 +10,14 @@ use hotbay_runtime::Board;
 /// Draws the progress of all sources as one bar on standard error, ten times a
 /// second, until it is dropped. Draws nothing if standard error is no terminal.
 #[derive(Debug)]
-pub struct ProgressDisplay {
+pub(super) struct ProgressDisplay {
     drawing: JoinHandle<()>,
     bar: ProgressBar,
 }
 
 impl ProgressDisplay {
     /// Begins to draw; `None` without a terminal.
-    pub fn start(board: Arc<Board>) -> Option<Self> {
+    pub(super) fn start(board: Arc<Board>) -> Option<Self> {
         if !std::io::stderr().is_terminal() {
             return None;
         }

@@ -62,10 +62,10 @@ pub struct TaskFactory {
 }
 
 impl TaskFactory {
-    /// Makes these tasks in a generation. None of them runs yet, and no code of the plugin.
+    /// Makes these tasks in a generation. None of them runs yet.
     ///
     /// # Errors
-    /// If the plugin has no such task.
+    /// If the plugin refuses to make one.
     pub fn prepare(
         &self,
         plugin: &Generation,

@@ -51,14 +51,16 @@ pub trait Host: Send + Sync {
 #[sabi_trait]
 pub trait Inbox: Send + Sync {
     fn try_recv(&mut self) -> Polled;
+    #[sabi(last_prefix_field)]
+    fn recv(&mut self) -> BorrowingFfiFuture<'_, ROption<Batch>>;
     /// As `try_recv`, and if there is nothing, then the task of the host that calls into the
     /// plugin on this thread is woken when there is; `RNone` if no task does. For whoever
     /// waits with the very waker of that call.
-    fn poll_in_call(&mut self) -> ROption<Polled>;
+    fn poll_in_call(&mut self) -> ROption<Polled> {
+        ROption::RNone
+    }
     /// Ends a wait in `poll_in_call` before there was anything.
-    fn stop_waiting(&mut self);
-    #[sabi(last_prefix_field)]
-    fn recv(&mut self) -> BorrowingFfiFuture<'_, ROption<Batch>>;
+    fn stop_waiting(&mut self) {}
 }
 
 /// What a look into an inbox found.

@@ -165,13 +165,6 @@ impl Inbox for Queue {
         take(&mut self.shared.lock(), &self.channel, self.index)
     }
 
-    fn poll_in_call(&mut self) -> ROption<Polled> {
-        // No task of a host is here to be woken.
-        RNone
-    }
-
-    fn stop_waiting(&mut self) {}
-
     fn recv(&mut self) -> BorrowingFfiFuture<'_, ROption<Batch>> {
         let (channel, index) = (self.channel.as_str(), self.index);
         wait(self.shared.clone(), move |state| match take(state, channel, index) {

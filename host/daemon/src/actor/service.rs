@@ -452,8 +452,11 @@ impl LoadRequest {
         let with = (&*loaded.generation, &loaded.sidecar);
         let ResolvedPlugin { components, tasks } =
             resolve(&config, &loaded.file, with, &mut findings).await;
-        let known = known.with(&loaded);
-        check::event_types(&config, |plugin| known.manifest(plugin), &mut findings);
+        let manifest = |other: &str| match other == plugin {
+            true => Some(&loaded.generation.info().manifest),
+            false => known.manifest(other),
+        };
+        check::event_types(&config, manifest, &mut findings);
         if findings.has_errors() {
             return Err((StepFailure::new(Step::Configuration, &findings), Some(loaded)));
         }
