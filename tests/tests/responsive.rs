@@ -76,7 +76,7 @@ fn a_build_that_fails_on_probation_gives_way_while_another_plugin_hangs_in_initi
     scene.running.wait_for_log("the task failed on probation");
     let failed = Instant::now();
     let record = until("the roll-back", || record_of(&scene.config, "faulty"));
-    println!("on record after {:?} (goal: the old build is back within 100 ms)", failed.elapsed());
+    eprintln!("on record after {:?} (goal: the old build is back within 100 ms)", failed.elapsed());
     assert_eq!(record["outcome"], "rolled-back");
     scene.expect_hanging();
     let before = events_of(&scene.config, "sink").expect("it runs");
@@ -91,7 +91,8 @@ fn another_plugin_is_replaced_and_the_status_is_told_while_one_hangs_in_initiali
     let on_probation = || {
         let status = scene.config.status()?;
         let plugins = status["plugins"].as_array()?;
-        let found = plugins.iter().any(|it| it["name"] == "numbers-sink" && it["state"] == "on-probation");
+        let found =
+            plugins.iter().any(|it| it["name"] == "numbers-sink" && it["state"] == "on-probation");
         found.then_some(())
     };
     until("the other plugin on probation", on_probation);
@@ -104,7 +105,7 @@ fn a_stop_is_answered_at_once_while_a_plugin_hangs_in_initialize() {
     scene.running.signal(Signal::Terminate);
     let asked = Instant::now();
     scene.running.wait_for_log("stopping");
-    println!("stopping after {:?} (goal: 100 ms)", asked.elapsed());
+    eprintln!("stopping after {:?} (goal: 100 ms)", asked.elapsed());
     scene.expect_hanging();
     let hanging_since = scene.hanging_since;
     let ended = scene.running.wait().expect_code(0);
@@ -125,7 +126,8 @@ fn a_stop_is_answered_at_once_while_a_library_hangs_in_the_probe() {
     running.wait_for_log("Examine");
     let asked = Instant::now();
     running.signal(Signal::Interrupt);
-    running.wait().expect_code(0);
+    let ended = running.wait().expect_code(0);
+    assert_eq!(ended.report().outcome(), "stopped");
     assert!(asked.elapsed() < HANGS, "it waited for the probe");
 }
 

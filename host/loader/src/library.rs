@@ -2,8 +2,6 @@
 
 #![expect(unsafe_code, reason = "loading and closing a library can't be proved by the compiler")]
 
-mod layout;
-
 use std::{
     mem::ManuallyDrop,
     ops::Range,
@@ -19,6 +17,7 @@ use crate::{
     Refusal,
     dependencies::{self, Dependencies},
     foreign_threads::{CodeRanges, StartTime},
+    layout::{self, first_line},
     maps::Maps,
     pthread_keys::PthreadKeys,
     retained,
@@ -184,11 +183,4 @@ fn return_free_memory() {
     unsafe {
         libc::malloc_trim(0);
     }
-}
-
-/// Returns the first line of a report that is not empty. The reports of abi_stable have many lines,
-/// and the first one is enough for people.
-fn first_line(report: &str) -> String {
-    let mut lines = report.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.next().unwrap_or("the layouts differ").to_owned()
 }

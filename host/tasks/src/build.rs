@@ -27,6 +27,7 @@ pub struct TaskBuild {
 }
 
 impl TaskBuild {
+    /// Makes runs of `runs` on `runtime`; `cancel` asks the code of the plugin to stop.
     pub fn new(runs: PluginRuns, runtime: Handle, cancel: CancellationToken) -> Self {
         Self {
             runs: Arc::new(runs),

@@ -25,14 +25,16 @@ pub use report::TaskReport;
 pub use schedule::schedules;
 pub use scheduled::Scheduled;
 
-/// The tasks of all plugins, running.
+/// The tasks of all plugins, each driven on its schedule.
+#[derive(Debug)]
 pub struct Tasks {
     scheduler: Scheduler<ChannelName, Batch>,
     cancel: CancellationToken,
     places: BTreeMap<String, Place>,
 }
 
-/// A task's place: its schedule and history go on under its name, whatever build it runs.
+/// The schedule and the history of one task, which go on under its name whatever build it runs.
+#[derive(Debug)]
 struct Place {
     scheduled: Scheduled,
     assignment: watch::Sender<Assignment>,

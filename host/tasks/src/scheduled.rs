@@ -8,16 +8,20 @@ use serde_json::Value;
 /// One task of a plugin, with its schedule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scheduled {
+    /// The name of the plugin.
     pub plugin: String,
+    /// The name of the task in its plugin.
     pub task: String,
+    /// Whether the function is async or occupies a thread.
     pub kind: FunctionKind,
-    /// `None`: once, at start.
+    /// The time between the starts of two runs; `None` for one run at start.
     pub interval: Option<Duration>,
+    /// The settings that each run gets, always a JSON object.
     pub config: Value,
 }
 
 impl Scheduled {
-    /// The task's name among all plugins' tasks.
+    /// The name of the task among the tasks of all plugins: `plugin/task`.
     pub fn id(&self) -> String {
         format!("{}/{}", self.plugin, self.task)
     }

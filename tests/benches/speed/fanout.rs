@@ -24,10 +24,7 @@ const ROOM: usize = 256 * 400;
 pub(crate) async fn run() {
     let loader = loader();
     let inspected = loader.inspect(library("numbers-sink"), &Arc::default()).await.unwrap();
-    let plugin =
-        hotbay::runtime::Generation::load(&loader, inspected, NonZeroUsize::new(2).unwrap())
-            .await
-            .unwrap();
+    let plugin = Generation::load(&loader, inspected, NonZeroUsize::new(2).unwrap()).await.unwrap();
     let (plugins, tokio, ratio) = in_turns(
         async || to_plugins(&plugin).await,
         async || tokio::spawn(to_tasks()).await.unwrap(),

@@ -32,7 +32,7 @@ const HOOK: Duration = Duration::from_secs(2);
 
 /// What was read that the host depends on.
 pub(crate) enum Read {
-    Configuration(Result<Config, Diagnostics>),
+    Configuration(Result<Arc<Config>, Diagnostics>),
     Trust(Result<Arc<Trust>, Diagnostics>),
 }
 
@@ -74,7 +74,7 @@ impl Actor {
         self.spawn(async move {
             let read = tokio::task::spawn_blocking(move || (source.read)()).await;
             match read {
-                Ok(read) => Event::Read(Read::Configuration(read)),
+                Ok(read) => Event::Read(Read::Configuration(read.map(Arc::new))),
                 Err(error) => {
                     tracing::error!(%error, "reading the configuration panicked");
                     Event::Read(Read::Configuration(Err(Diagnostics::new())))
@@ -95,7 +95,7 @@ impl Actor {
                 self.desired.reading = false;
                 match read {
                     Ok(config) => {
-                        self.newest = Arc::new(config);
+                        self.newest = config;
                         self.desired.configuration += 1;
                     }
                     Err(found) => self.refuse_configuration(found),

@@ -165,6 +165,7 @@ impl Actor {
             return;
         };
         self.refused.remove(&loaded.file);
+        tracing::info!(plugin, number = loaded.number, "loaded");
         self.tell(HostEvent::Entered { plugin: plugin.to_owned(), generation: loaded.number });
         self.plugins.insert(plugin.to_owned(), loaded);
         if let Some(pipeline) = &mut self.pipeline {
@@ -231,6 +232,7 @@ impl Actor {
         }
         let tasks = self.seat_tasks(&plugin, tasks);
         self.refused.remove(&loaded.file);
+        tracing::info!(plugin, number = loaded.number, "loaded");
         let to = loaded.build();
         let Some(before) = self.plugins.insert(plugin.clone(), loaded) else { return };
         let mut record = record(&plugin, before.build(), to);

@@ -26,6 +26,9 @@ impl Actor {
             End::Ended => tracing::info!(reason = "the sources ended", "stopping"),
             End::Failed(_) => {}
         }
+        // Whoever asks for the status from now on gets the last one.
+        self.ends.commands.close();
+        while self.ends.commands.try_recv().is_ok() {}
         self.end_operations().await;
         let names: Vec<_> = self.probations.keys().cloned().collect();
         for plugin in names {

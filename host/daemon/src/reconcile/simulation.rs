@@ -259,7 +259,13 @@ impl World {
                 self.observed.reconfigured(&subject, self.desired.configuration, settings);
                 self.desired.circumstances += 1;
             }
-            other => panic!("{other:?} is done at once"),
+            done @ (Action::Adopt { .. }
+            | Action::RefuseDuplicate { .. }
+            | Action::Move { .. }
+            | Action::Forget { .. }
+            | Action::Enter { .. }
+            | Action::Confirm { .. }
+            | Action::StartEngine) => panic!("{done:?} is done when it is begun"),
         }
         self.look_for_gone();
     }

@@ -16,8 +16,8 @@ use rustix::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    Answer, PROBE_ARGUMENT, ProbeError, Request, confine, descriptors, handshake::HandshakeRequest,
-    process_state::ProcessState,
+    PROBE_ARGUMENT, ProbeError, Request, answer::Answer, confine, descriptors,
+    handshake::HandshakeRequest, process_state::ProcessState,
 };
 use crate::{Refusal, library::Library, log, manifest};
 

@@ -16,9 +16,11 @@ use hotbay_plugin_api::abi::API_VERSION;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, End, Probe, ProbeError, child,
+    Probe, ProbeError,
+    answer::{Answer, End, parse},
+    child,
     exchange::{Exchange, Outcome},
-    nonce, parse,
+    nonce,
 };
 
 /// How long the probe program may take to answer.
