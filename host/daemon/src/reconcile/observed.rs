@@ -19,10 +19,19 @@ pub(crate) struct Observed {
     pub(crate) configuration: u64,
     /// Whether a configuration is being taken over.
     pub(crate) reconfiguring: bool,
+    /// What was asked for when that was begun. What changes meanwhile is taken over next.
+    pub(crate) asked: Asked,
     /// Whether the pipeline was started.
     pub(crate) engine: EngineState,
     /// How many builds are being closed.
     pub(crate) closing: usize,
+}
+
+/// The configuration and the settings that are being taken over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    configuration: u64,
+    settings: String,
 }
 
 /// Whether the pipeline was started.
@@ -182,8 +191,20 @@ impl Observed {
                 self.engine = EngineState::Starting;
                 self.plugins.values_mut().for_each(|plugin| plugin.unstarted = false);
             }
-            Action::Reconfigure { .. } => self.reconfiguring = true,
+            Action::Reconfigure { subject } => self.begin_reconfigure(subject, desired),
         }
+    }
+
+    fn begin_reconfigure(&mut self, subject: &Subject, desired: &Desired) {
+        let settings = match subject {
+            Subject::Configuration => String::new(),
+            Subject::Settings { plugin } => self
+                .service_mut(plugin)
+                .map(|service| desired.settings_of(&service.file, plugin))
+                .unwrap_or_default(),
+        };
+        self.reconfiguring = true;
+        self.asked = Asked { configuration: desired.configuration, settings };
     }
 
     fn begin_load(&mut self, file: &Path, plugin: &str, desired: &Desired) {
@@ -300,9 +321,10 @@ impl Observed {
     }
 
     /// Notes that a configuration or settings were taken over or refused.
-    pub(crate) fn reconfigured(&mut self, subject: &Subject, number: u64, settings: String) {
+    pub(crate) fn reconfigured(&mut self, subject: &Subject) {
+        let Asked { configuration, settings } = std::mem::take(&mut self.asked);
         match subject {
-            Subject::Configuration => self.configuration = number,
+            Subject::Configuration => self.configuration = configuration,
             Subject::Settings { plugin } => {
                 if let Some(service) = self.service_mut(plugin) {
                     service.settings = settings;
