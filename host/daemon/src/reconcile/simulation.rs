@@ -227,7 +227,7 @@ impl World {
             Action::Load { plugin, .. } => {
                 let content = self.loading.remove(&plugin).expect("a build that is loaded");
                 if content.fate == Fate::DoesNotLoad {
-                    self.observed.turned_away(&plugin, Retry::File);
+                    self.observed.turned_away(&plugin, Retry::File, &self.desired);
                 } else {
                     let none = self.incoming.insert(plugin.clone(), content);
                     assert!(none.is_none(), "a build of {plugin} is lost");
@@ -237,7 +237,7 @@ impl World {
             Action::Change { plugin } => {
                 let content = self.incoming.remove(&plugin).expect("a loaded build");
                 if content.fate == Fate::DoesNotChange {
-                    self.observed.turned_away(&plugin, Retry::Circumstances);
+                    self.observed.turned_away(&plugin, Retry::Circumstances, &self.desired);
                 } else {
                     let before = self.service.insert(plugin.clone(), content);
                     let before = before.expect("a build in service");
