@@ -320,16 +320,8 @@ impl Actor {
         if accepted {
             self.desired.circumstances += 1;
         }
-        let settings = match &subject {
-            Subject::Configuration => String::new(),
-            Subject::Settings { plugin } => self
-                .plugins
-                .get(plugin)
-                .map(|it| self.desired.settings_of(&it.file, plugin))
-                .unwrap_or_default(),
-        };
+        self.observed.reconfigured(&subject);
         note(&subject, result);
-        self.observed.reconfigured(&subject, self.desired.configuration, settings);
     }
 }
 

@@ -180,7 +180,12 @@ impl Actor {
     /// Takes a build that is on its way off it: its file is refused.
     pub(super) fn turn_away(&mut self, plugin: &str, file: &Path, failure: &StepFailure) {
         self.refused.insert(file.to_owned(), RefusedFile::at_step(failure));
-        self.observed.turned_away(plugin, failure.retry());
+        self.observed.turned_away(plugin, failure.retry(), &self.desired);
+        let service = self.observed.plugins.get(plugin).and_then(|it| it.service.as_ref());
+        if let (Some(service), Some(loaded)) = (service, self.plugins.get_mut(plugin)) {
+            // It goes on under the name of the file that was refused, if its own is gone.
+            service.file.clone_into(&mut loaded.file);
+        }
     }
 
     /// The files that say whom the host trusts, besides the configuration itself.

@@ -91,7 +91,7 @@ impl Actor {
     pub(super) fn load(&mut self, file: &Path, plugin: String) {
         let Some(library) = self.examined.remove(file) else {
             // It is examined once more.
-            self.observed.turned_away(&plugin, Retry::File);
+            self.observed.turned_away(&plugin, Retry::File, &self.desired);
             self.observed.files.remove(file);
             return;
         };

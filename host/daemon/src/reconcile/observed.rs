@@ -19,10 +19,19 @@ pub(crate) struct Observed {
     pub(crate) configuration: u64,
     /// Whether a configuration is being taken over.
     pub(crate) reconfiguring: bool,
+    /// What was asked for when that was begun. What changes meanwhile is taken over next.
+    pub(crate) asked: Asked,
     /// Whether the pipeline was started.
     pub(crate) engine: EngineState,
     /// How many builds are being closed.
     pub(crate) closing: usize,
+}
+
+/// The configuration and the settings that are being taken over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    configuration: u64,
+    settings: String,
 }
 
 /// Whether the pipeline was started.
@@ -182,8 +191,20 @@ impl Observed {
                 self.engine = EngineState::Starting;
                 self.plugins.values_mut().for_each(|plugin| plugin.unstarted = false);
             }
-            Action::Reconfigure { .. } => self.reconfiguring = true,
+            Action::Reconfigure { subject } => self.begin_reconfigure(subject, desired),
         }
+    }
+
+    fn begin_reconfigure(&mut self, subject: &Subject, desired: &Desired) {
+        let settings = match subject {
+            Subject::Configuration => String::new(),
+            Subject::Settings { plugin } => self
+                .service_mut(plugin)
+                .map(|service| desired.settings_of(&service.file, plugin))
+                .unwrap_or_default(),
+        };
+        self.reconfiguring = true;
+        self.asked = Asked { configuration: desired.configuration, settings };
     }
 
     fn begin_load(&mut self, file: &Path, plugin: &str, desired: &Desired) {
@@ -202,7 +223,7 @@ impl Observed {
     fn move_service(&mut self, file: &Path, plugin: &str) {
         if let Some(service) = self.service_mut(plugin) {
             let before = std::mem::replace(&mut service.file, file.to_owned());
-            self.files.remove(&before);
+            self.release(&before, plugin);
         }
         if let Some(known) = self.files.get_mut(file) {
             known.state = FileState::Taken { plugin: plugin.to_owned() };
@@ -227,13 +248,20 @@ impl Observed {
     }
 
     /// Notes that a build on its way into service does not come there.
-    pub(crate) fn turned_away(&mut self, plugin: &str, retry: Retry) {
+    ///
+    /// If it came under another name, and the file of the build in service is gone, that build
+    /// goes on under the new name: it is not retired because its successor is refused.
+    pub(crate) fn turned_away(&mut self, plugin: &str, retry: Retry, desired: &Desired) {
         let Some(known) = self.plugins.get_mut(plugin) else { return };
         // A load may end while the old build is taken out or rolled back, which goes on.
         if known.activity == Some(Activity::Changing) {
             known.activity = None;
         }
         if let Some(incoming) = known.incoming.take() {
+            let service = known.service.as_ref();
+            if service.is_some_and(|it| desired.gone.contains(&it.file)) {
+                self.move_service(&incoming.file, plugin);
+            }
             self.refuse(&incoming.file, Some(plugin.to_owned()), retry);
         }
         self.drop_if_empty(plugin);
@@ -251,7 +279,7 @@ impl Observed {
         let now = known.service.as_ref().map(|service| service.file.clone());
         // A file that was given another name together with another content.
         if let Some(before) = before.filter(|before| Some(&before.file) != now.as_ref()) {
-            self.files.remove(&before.file);
+            self.release(&before.file, plugin);
         }
     }
 
@@ -271,7 +299,11 @@ impl Observed {
         service.hash = hash;
         service.probation = None;
         let file = service.file.clone();
-        self.refuse(&file, Some(plugin.to_owned()), Retry::Circumstances);
+        // Another build may be in the file by now, whose turn comes.
+        let is_new = known.incoming.as_ref().is_some_and(|it| it.file == file);
+        if !is_new && self.is_taken(&file, plugin) {
+            self.refuse(&file, Some(plugin.to_owned()), Retry::Circumstances);
+        }
     }
 
     /// Notes that a plugin is out of service.
@@ -282,7 +314,7 @@ impl Observed {
         // The next build may be on its way from the same file.
         if let Some(service) = known.service.take().filter(|it| Some(&it.file) != incoming.as_ref())
         {
-            self.files.remove(&service.file);
+            self.release(&service.file, plugin);
         }
         self.drop_if_empty(plugin);
     }
@@ -300,9 +332,10 @@ impl Observed {
     }
 
     /// Notes that a configuration or settings were taken over or refused.
-    pub(crate) fn reconfigured(&mut self, subject: &Subject, number: u64, settings: String) {
+    pub(crate) fn reconfigured(&mut self, subject: &Subject) {
+        let Asked { configuration, settings } = std::mem::take(&mut self.asked);
         match subject {
-            Subject::Configuration => self.configuration = number,
+            Subject::Configuration => self.configuration = configuration,
             Subject::Settings { plugin } => {
                 if let Some(service) = self.service_mut(plugin) {
                     service.settings = settings;
@@ -323,9 +356,14 @@ impl Observed {
         }
     }
 
-    /// When the next probation ends.
+    /// When the next probation ends that can be ended: while something is under way with the
+    /// plugin, the end of that is waited for, and not a time that may have passed.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let services = self.plugins.values().filter_map(|it| it.service.as_ref());
+        if self.engine == EngineState::Starting {
+            return None;
+        }
+        let idle = self.plugins.values().filter(|it| it.activity.is_none());
+        let services = idle.filter_map(|it| it.service.as_ref());
         services.filter_map(|it| it.probation.map(|it| it.until)).min()
     }
 
@@ -338,6 +376,18 @@ impl Observed {
         if let Some(known) = self.files.get_mut(file) {
             known.state = FileState::Refused { plugin, retry };
         }
+    }
+
+    /// Forgets a file that a plugin has left, unless it holds something else by now.
+    fn release(&mut self, file: &Path, plugin: &str) {
+        if self.is_taken(file, plugin) {
+            self.files.remove(file);
+        }
+    }
+
+    fn is_taken(&self, file: &Path, by: &str) -> bool {
+        let state = self.files.get(file).map(|it| &it.state);
+        matches!(state, Some(FileState::Taken { plugin }) if plugin == by)
     }
 
     fn service_mut(&mut self, plugin: &str) -> Option<&mut Service> {

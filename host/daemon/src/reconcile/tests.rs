@@ -200,7 +200,7 @@ fn a_probation_goes_on_while_the_next_build_is_refused() {
     scene.put("a", "3");
     scene.examine("a", "a", "3");
     assert_eq!(scene.next(), [load("a", "a")]);
-    scene.observed.turned_away("a", Retry::File);
+    scene.observed.turned_away("a", Retry::File, &scene.desired);
     assert_eq!(scene.next(), []);
     assert_eq!(scene.service("a").hash, "2");
     assert!(scene.service("a").probation.is_some());
@@ -352,7 +352,7 @@ fn a_configuration_waits_for_a_build_on_its_way_and_holds_back_the_next() {
     let subject = Subject::Configuration;
     assert_eq!(scene.next(), [Action::Reconfigure { subject: subject.clone() }]);
     assert_eq!(scene.next(), []);
-    scene.observed.reconfigured(&subject, 1, String::new());
+    scene.observed.reconfigured(&subject);
     assert!(scene.next().contains(&load("b", "b")));
 }
 
@@ -372,11 +372,88 @@ fn settings_beside_a_library_are_taken_over_and_not_asked_for_again_if_they_are_
     scene.desired.settings.insert(path("a.yaml"), "new".to_owned());
     let subject = Subject::Settings { plugin: "a".to_owned() };
     assert_eq!(scene.next(), [Action::Reconfigure { subject: subject.clone() }]);
-    let settings = scene.desired.settings_of(&path("a"), "a");
-    scene.observed.reconfigured(&subject, 0, settings);
+    scene.observed.reconfigured(&subject);
     assert_eq!(scene.next(), of("a", |plugin| Action::Start { plugin }));
     scene.observed.idle("a");
     assert_eq!(scene.next(), []);
+}
+
+#[test]
+fn a_configuration_that_changes_while_it_is_taken_over_is_taken_over_again() {
+    let mut scene = Scene::new();
+    let subject = Subject::Configuration;
+    scene.desired.configuration += 1;
+    assert_eq!(scene.next(), [Action::Reconfigure { subject: subject.clone() }]);
+    scene.desired.configuration += 1;
+    scene.observed.reconfigured(&subject);
+    assert_eq!(scene.next(), [Action::Reconfigure { subject }]);
+}
+
+#[test]
+fn settings_that_change_while_they_are_taken_over_are_taken_over_again() {
+    let mut scene = Scene::with("a", "1");
+    let subject = Subject::Settings { plugin: "a".to_owned() };
+    scene.desired.settings.insert(path("a.yaml"), "new".to_owned());
+    assert_eq!(scene.next(), [Action::Reconfigure { subject: subject.clone() }]);
+    scene.desired.settings.insert(path("a.yaml"), "newer".to_owned());
+    scene.observed.reconfigured(&subject);
+    assert_eq!(scene.next(), of("a", |plugin| Action::Start { plugin }));
+    scene.observed.idle("a");
+    assert_eq!(scene.next(), [Action::Reconfigure { subject }]);
+}
+
+#[test]
+fn a_probation_whose_plugin_is_busy_at_its_end_wakes_nobody_until_that_is_over() {
+    let mut scene = Scene::with("a", "1");
+    scene.replace("a", "2");
+    scene.observed.reconfigures([&"a".to_owned()]);
+    scene.now += PROBATION;
+    assert_eq!((scene.next(), scene.observed.next_deadline()), (Vec::new(), None));
+    scene.observed.reconfigure_ended();
+    assert_eq!(scene.next(), of("a", |plugin| Action::Confirm { plugin }));
+}
+
+#[test]
+fn the_next_build_is_loaded_although_the_one_before_was_rolled_back_while_it_waited() {
+    let mut scene = Scene::with("a", "1");
+    scene.replace("a", "2");
+    scene.desired.reading = true;
+    scene.put("a", "3");
+    scene.examine("a", "a", "3");
+    scene.observed.failed("a");
+    assert_eq!(scene.next(), of("a", |plugin| Action::RollBack { plugin }));
+    scene.observed.rolled_back("a", "1".to_owned());
+    assert_eq!(scene.next(), of("a", |plugin| Action::Start { plugin }));
+    scene.observed.idle("a");
+    scene.desired.reading = false;
+    assert_eq!(scene.next(), [load("a", "a")]);
+}
+
+#[test]
+fn a_file_is_not_examined_twice_at_once_when_the_plugin_before_leaves_it() {
+    let mut scene = Scene::with("a", "1");
+    scene.remove("a");
+    assert_eq!(scene.next(), of("a", |plugin| Action::Retire { plugin }));
+    scene.put("a", "2");
+    assert_eq!(scene.next(), [Action::Examine { file: path("a") }]);
+    scene.observed.retired("a");
+    assert_eq!(scene.next(), []);
+}
+
+#[test]
+fn a_bad_build_under_another_name_leaves_the_old_one_in_service() {
+    let mut scene = Scene::with("a", "1");
+    scene.remove("a");
+    scene.put("z", "2");
+    scene.examine("z", "a", "2");
+    assert_eq!(scene.next(), [load("z", "a")]);
+    scene.observed.turned_away("a", Retry::Circumstances, &scene.desired);
+    scene.desired.gone.clear();
+    assert_eq!(scene.next(), []);
+    assert_eq!(
+        (scene.service("a").file.clone(), scene.service("a").hash.as_str()),
+        (path("z"), "1")
+    );
 }
 
 #[test]
