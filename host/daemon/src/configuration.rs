@@ -7,15 +7,15 @@ use hotbay_runtime::Services;
 
 /// Where the configuration comes from.
 #[derive(Clone)]
-pub(crate) struct Source {
+pub(crate) struct ConfigSource {
     /// The file, which is watched.
     pub(crate) file: PathBuf,
     pub(crate) read: Arc<dyn Fn() -> Result<Config, Diagnostics> + Send + Sync>,
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("ConfigSource").field("file", &self.file).finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ const EVENTS: usize = 256;
 
 /// What a host can be asked to do.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum HostCommand {
     /// Read the configuration again and look at the plugins folder.
     Reload,
     /// Stop in good order.
@@ -51,38 +51,38 @@ pub enum HostEvent {
 /// A handle outlives its host: then commands have no effect, and the last status stays.
 #[derive(Debug, Clone)]
 pub struct HostHandle {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<HostCommand>,
     status: watch::Receiver<Option<Arc<Status>>>,
     events: broadcast::Sender<HostEvent>,
 }
 
 /// The host's ends of its handles.
 #[derive(Debug)]
-pub(crate) struct HandleEnds {
-    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+pub(crate) struct HostEndpoint {
+    pub(crate) commands: mpsc::UnboundedReceiver<HostCommand>,
     pub(crate) status: watch::Sender<Option<Arc<Status>>>,
     pub(crate) events: broadcast::Sender<HostEvent>,
 }
 
 impl HostHandle {
-    pub(crate) fn new() -> (Self, HandleEnds) {
+    pub(crate) fn new() -> (Self, HostEndpoint) {
         let (commands, received) = mpsc::unbounded_channel();
         let (publish, status) = watch::channel(None);
         let events = broadcast::Sender::new(EVENTS);
         let handle = Self { commands, status, events: events.clone() };
-        (handle, HandleEnds { commands: received, status: publish, events })
+        (handle, HostEndpoint { commands: received, status: publish, events })
     }
 
     /// Asks the host to read its configuration again and to look at its plugins folder: what
     /// SIGHUP does for the `hotbay` program. What changed takes effect soon after; what is
     /// wrong is logged, and the host goes on as before.
     pub fn reload(&self) {
-        self.send(Command::Reload);
+        self.send(HostCommand::Reload);
     }
 
     /// Asks the host to stop in good order.
     pub fn stop(&self) {
-        self.send(Command::Stop);
+        self.send(HostCommand::Stop);
     }
 
     /// Gives the status of this moment.
@@ -91,7 +91,7 @@ impl HostHandle {
     /// If the host has not started to run, or has ended.
     pub async fn status(&self) -> Result<Arc<Status>, HostError> {
         let (answer, answered) = oneshot::channel();
-        self.send(Command::Status(answer));
+        self.send(HostCommand::Status(answer));
         answered.await.map_err(|_| HostError::System("the host does not run".to_owned()))
     }
 
@@ -106,7 +106,7 @@ impl HostHandle {
         self.events.subscribe()
     }
 
-    fn send(&self, command: Command) {
+    fn send(&self, command: HostCommand) {
         if self.commands.send(command).is_err() {
             tracing::debug!("a command came after the host's end");
         }

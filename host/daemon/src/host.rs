@@ -20,12 +20,15 @@ use tokio::task::JoinSet;
 
 use crate::{
     HostError, HostHandle,
-    actor::{Actor, End},
+    actor::{Actor, StopReason},
     check::{self, Missing},
-    configuration::Source,
-    handle::HandleEnds,
-    pipeline::{Pipeline, Strictness},
-    plugins::{Closing, Closings, KnownPlugins, LoadedPlugin, doubt, read_sidecar, warning},
+    configuration::ConfigSource,
+    handle::HostEndpoint,
+    pipeline::{PluginPipeline, Strictness},
+    plugins::{
+        ClosingPlugin, ClosingPlugins, KnownPlugins, LoadedPlugin, read_sidecar, trust_warning,
+        warning,
+    },
     reconcile::{Observed, ObservedPlugin, Service},
     report::Report,
     resolve::{ResolvedPlugin, resolve},
@@ -45,9 +48,9 @@ pub struct Host {
     loader: Arc<Loader>,
     trust: Arc<Trust>,
     warnings: Diagnostics,
-    source: Option<Source>,
+    source: Option<ConfigSource>,
     handle: HostHandle,
-    ends: HandleEnds,
+    endpoint: HostEndpoint,
 }
 
 impl Host {
@@ -78,7 +81,7 @@ impl Host {
         };
         let loader = Loader::new(loader).map_err(|error| HostError::System(error.to_string()))?;
         let loader = Arc::new(loader);
-        let (handle, ends) = HostHandle::new();
+        let (handle, endpoint) = HostHandle::new();
         let mut host = Self {
             config,
             plugins: BTreeMap::new(),
@@ -87,7 +90,7 @@ impl Host {
             warnings: Diagnostics::new(),
             source: None,
             handle,
-            ends,
+            endpoint,
         };
         let found = host.load_and_check().await?;
         if found.has_errors() {
@@ -147,7 +150,7 @@ impl Host {
         }
         inspected.sort_by(|a, b| a.path.cmp(&b.path));
         for library in inspected {
-            warnings.extend(doubt(&library));
+            warnings.extend(trust_warning(&library));
             self.load(library, &mut warnings).await;
         }
         Ok(warnings)
@@ -204,9 +207,9 @@ impl Host {
 
     /// Closes the plugins without running anything.
     pub async fn close(self) {
-        let mut closings = Closings::default();
-        self.plugins.into_values().for_each(|plugin| closings.begin(Closing::of(plugin)));
-        closings.finish(CLOSE_LIMIT).await;
+        let mut closing = ClosingPlugins::default();
+        self.plugins.into_values().for_each(|plugin| closing.begin(ClosingPlugin::of(plugin)));
+        closing.finish(CLOSE_LIMIT).await;
     }
 
     /// How the configuration is read again, when `file` changes or when
@@ -217,7 +220,7 @@ impl Host {
         file: PathBuf,
         read: impl Fn() -> Result<Config, Diagnostics> + Send + Sync + 'static,
     ) -> Self {
-        self.source = Some(Source { file, read: Arc::new(read) });
+        self.source = Some(ConfigSource { file, read: Arc::new(read) });
         self
     }
 
@@ -257,8 +260,8 @@ impl Host {
         // Making tasks runs code of plugins, which may take as long as it likes.
         let end = tokio::select! {
             biased;
-            () = stop.as_mut() => Some(End::Stopped),
-            started = actor.start_tasks() => started.err().map(End::Failed),
+            () = stop.as_mut() => Some(StopReason::Requested),
+            started = actor.start_tasks() => started.err().map(StopReason::StartFailed),
         };
         let end = match end {
             Some(end) => end,
@@ -284,26 +287,26 @@ impl Host {
     }
 
     async fn into_actor(self, services: Services, journal: Journal) -> Result<Actor, HostError> {
-        let Self { config, plugins, loader, trust, warnings, source, ends, .. } = self;
+        let Self { config, plugins, loader, trust, warnings, source, endpoint, .. } = self;
         let tasks =
             Tasks::start(&services).await.map_err(|error| HostError::Engine(error.into()))?;
         let config = Arc::new(config);
         Ok(Actor {
-            pipeline: Pipeline::new(&config, config.follows_changes()),
+            pipeline: PluginPipeline::new(&config, config.follows_changes()),
             factory: tasks.factory(),
             newest: Arc::clone(&config),
             config,
-            brought: BTreeMap::new(),
+            loaded_builds: BTreeMap::new(),
             probations: BTreeMap::new(),
             examined: BTreeMap::new(),
             tasks,
             services,
             loader,
             trust,
-            closings: Closings::default(),
+            closing: ClosingPlugins::default(),
             journal,
             refused: BTreeMap::new(),
-            warned: warnings,
+            known_warnings: warnings,
             configuration_refused: None,
             source,
             desired: Default::default(),
@@ -318,7 +321,7 @@ impl Host {
             next_number: plugins.len() as u64 + 1,
             plugins,
             operations: JoinSet::new(),
-            ends,
+            endpoint,
         })
     }
 }
@@ -340,9 +343,13 @@ impl Actor {
             if let Some(pipeline) = &mut self.pipeline {
                 pipeline.resolve(components);
             }
-            drop(self.tasks.seat(&name, tasks).map_err(|error| HostError::Engine(error.into()))?);
+            drop(
+                self.tasks
+                    .install(&name, tasks)
+                    .map_err(|error| HostError::Engine(error.into()))?,
+            );
         }
-        let can_start = self.pipeline.as_ref().is_some_and(Pipeline::can_be_started);
+        let can_start = self.pipeline.as_ref().is_some_and(PluginPipeline::can_be_started);
         if !can_start {
             // What is missing comes later, and one component then takes no other one down.
             self.strictness = Strictness::Each;

@@ -15,21 +15,21 @@ use hotbay_core::{
     scheduler::{ExecutionStatus, ShutdownLimits},
 };
 use hotbay_plugin_api::{Batch, ChannelName, Role};
-use hotbay_runtime::change::{Changed, Plan, PluginCore, Seated};
+use hotbay_runtime::replacement::{ComponentBuild, ComponentPlan, PluginCore, ReplacedComponent};
 use tokio_util::sync::CancellationToken;
 
 use crate::resolve::ResolvedComponent;
 
 pub(crate) use member::{Member, MemberState};
 pub(crate) use starting::{
-    Departed, Departure, Started, Strictness, make_all, start_more, take_out,
+    ComponentRemoval, RemovedComponent, StartResult, Strictness, make_all, start_more, take_out,
 };
 
 /// The engine that runs components of plugins.
 pub(crate) type PluginEngine = TradingEngine<ChannelName, Batch>;
 
 /// The pipeline of the configuration.
-pub(crate) struct Pipeline {
+pub(crate) struct PluginPipeline {
     /// `None` until at least one component of each role can be made.
     engine: Option<Arc<PluginEngine>>,
     /// In the direction of the data.
@@ -42,7 +42,7 @@ pub(crate) struct Pipeline {
     may_wait: bool,
 }
 
-impl Pipeline {
+impl PluginPipeline {
     /// Places for all components of the configuration.
     pub(crate) fn new(config: &Config, may_wait: bool) -> Option<Self> {
         let entries = config.pipeline.as_ref()?.components();
@@ -108,17 +108,17 @@ impl Pipeline {
     }
 
     /// Notes that new builds of components are in their places.
-    pub(crate) fn seat(&mut self, changed: &[Changed]) {
+    pub(crate) fn note_replaced(&mut self, changed: &[ReplacedComponent]) {
         for one in changed {
             if let Some(member) = self.get_mut(one.id.as_str()) {
-                member.seated = Some(one.new.clone());
+                member.build = Some(one.new.clone());
             }
         }
     }
 
     /// What a member does.
     pub(crate) fn state(&self, member: &Member) -> MemberState {
-        if member.seated.is_none() {
+        if member.build.is_none() {
             return MemberState::Waits;
         }
         let entry = self.core().and_then(|core| core.entry(&member.id.as_str().into()).ok());
@@ -137,25 +137,25 @@ impl Pipeline {
 
     /// The members that run and are to be changed, with what they are to be, in the
     /// direction of the data.
-    pub(crate) fn plans(&self, to: &[ResolvedComponent]) -> Vec<(Plan, Seated)> {
+    pub(crate) fn plans(&self, to: &[ResolvedComponent]) -> Vec<(ComponentPlan, ComponentBuild)> {
         let mut plans = Vec::new();
         for member in &self.members {
             let Some(resolved) = to.iter().find(|it| it.id == member.id) else { continue };
-            if let (MemberState::Runs, Some(seated)) = (self.state(member), &member.seated) {
-                plans.push((member.plan(resolved), seated.clone()));
+            if let (MemberState::Runs, Some(build)) = (self.state(member), &member.build) {
+                plans.push((member.plan(resolved), build.clone()));
             }
         }
         plans
     }
 
     /// The components that have ended or failed by themselves, of one plugin.
-    pub(crate) fn ended(&self, plugin: &str) -> Vec<(String, Seated)> {
+    pub(crate) fn ended(&self, plugin: &str) -> Vec<(String, ComponentBuild)> {
         let mut ended = Vec::new();
         for member in self.members.iter().filter(|member| member.plugin == plugin) {
-            if let (MemberState::Ended | MemberState::Failed, Some(seated)) =
-                (self.state(member), &member.seated)
+            if let (MemberState::Ended | MemberState::Failed, Some(build)) =
+                (self.state(member), &member.build)
             {
-                ended.push((member.id.clone(), seated.clone()));
+                ended.push((member.id.clone(), build.clone()));
             }
         }
         ended

@@ -17,7 +17,7 @@ use hotbay_runtime::Generation;
 use hotbay_store::record::{Build, now};
 use serde::Deserialize;
 
-pub(crate) use closing::{Closing, Closings, Leak};
+pub(crate) use closing::{ClosingPlugin, ClosingPlugins, UnloadFailure};
 pub(crate) use sidecar::read_sidecar;
 
 /// The settings of one plugin, under `plugins.settings`.
@@ -131,7 +131,7 @@ impl KnownPlugins {
 }
 
 /// A warning that a library is loaded for which nobody vouches, if trust is to warn about that.
-pub(crate) fn doubt(library: &Inspected) -> Option<Diagnostic> {
+pub(crate) fn trust_warning(library: &Inspected) -> Option<Diagnostic> {
     let doubt = library.doubt.as_ref()?;
     let message = format!("{doubt} [{}]; it is loaded, as trust is to warn only", doubt.code());
     let finding = Diagnostic::new(&library.path, Severity::Warning, message);

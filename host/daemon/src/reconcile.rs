@@ -37,7 +37,8 @@ use std::{
 };
 
 pub(crate) use observed::{
-    EngineState, FileState, Look, Observed, ObservedFile, ObservedPlugin, Retry, Service, Stage,
+    EngineState, FileObservation, FileState, Observed, ObservedFile, ObservedPlugin, Retry,
+    Service, Stage,
 };
 pub(crate) use rules::reconcile;
 
@@ -94,7 +95,7 @@ pub(crate) enum Action {
     Enter { plugin: String },
     /// Put a loaded build into the place of the one in service.
     Change { plugin: String },
-    /// End a probation well.
+    /// StopReason a probation well.
     Confirm { plugin: String },
     /// Put the build before the one on probation back into service.
     RollBack { plugin: String },
@@ -124,8 +125,8 @@ impl Desired {
         texts.map(Option::unwrap_or_default).join("\n")
     }
 
-    fn look(&self, version: &FileVersion) -> Look {
-        Look {
+    fn observe(&self, version: &FileVersion) -> FileObservation {
+        FileObservation {
             version: version.clone(),
             circumstances: self.circumstances,
             quarantine: self.quarantine,

@@ -8,7 +8,7 @@ use crate::reconcile::Retry;
 
 /// A step on the way of a build into service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum RolloutStep {
     /// The file is checked and probed.
     Inspect,
     /// Room is made: not too much may be mapped that could not be unloaded.
@@ -20,12 +20,12 @@ pub(crate) enum Step {
     /// Tasks are made.
     Create,
     /// Components are replaced; the step of the replacement that failed.
-    Replace(hotbay_runtime::change::Step),
+    Replace(hotbay_runtime::replacement::ReplaceStep),
     /// The build proves itself.
     Probation,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for RolloutStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Inspect => "inspect",
@@ -42,22 +42,23 @@ impl fmt::Display for Step {
 /// A step that failed, and why.
 #[derive(Debug)]
 pub(crate) struct StepFailure {
-    pub(crate) step: Step,
+    pub(crate) step: RolloutStep,
     pub(crate) reason: String,
 }
 
 impl StepFailure {
-    pub(crate) fn new(step: Step, reason: &dyn fmt::Display) -> Self {
+    pub(crate) fn new(step: RolloutStep, reason: &dyn fmt::Display) -> Self {
         Self { step, reason: reason.to_string() }
     }
 
     /// What has to change before the file is tried again.
     pub(crate) fn retry(&self) -> Retry {
         match self.step {
-            Step::Configuration | Step::Create | Step::Replace(_) | Step::Probation => {
-                Retry::Circumstances
-            }
-            Step::Inspect | Step::Leaks | Step::Load => Retry::File,
+            RolloutStep::Configuration
+            | RolloutStep::Create
+            | RolloutStep::Replace(_)
+            | RolloutStep::Probation => Retry::Circumstances,
+            RolloutStep::Inspect | RolloutStep::Leaks | RolloutStep::Load => Retry::File,
         }
     }
 }

@@ -8,12 +8,12 @@ use hotbay_runtime::Services;
 use hotbay_tasks::TaskReport;
 use serde::Serialize;
 
-use crate::pipeline::Pipeline;
+use crate::pipeline::PluginPipeline;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum HostOutcome {
     /// The sources ended and everything flowed through.
     Finished,
     /// It was asked to stop, and did.
@@ -26,7 +26,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: HostOutcome,
     /// How long it took, from the start to the unloading of the last plugin.
     #[serde(rename = "elapsed_ms", serialize_with = "millis")]
     pub elapsed: Duration,
@@ -83,27 +83,27 @@ pub struct ChannelReport {
 impl Report {
     /// Whether everything went well.
     pub fn is_success(&self) -> bool {
-        self.outcome != Outcome::Failed
+        self.outcome != HostOutcome::Failed
     }
 }
 
 /// What a report is collected from.
-pub(crate) struct Sources<'a> {
-    pub(crate) pipeline: Option<&'a Pipeline>,
+pub(crate) struct ReportInput<'a> {
+    pub(crate) pipeline: Option<&'a PluginPipeline>,
     pub(crate) tasks: Vec<TaskReport>,
     pub(crate) services: &'a Services,
     pub(crate) stopped: bool,
     pub(crate) problems: Vec<String>,
 }
 
-pub(crate) fn collect(from: Sources<'_>) -> Report {
-    let Sources { pipeline, tasks, services, stopped, problems } = from;
+pub(crate) fn collect(from: ReportInput<'_>) -> Report {
+    let ReportInput { pipeline, tasks, services, stopped, problems } = from;
     let mut failed = !problems.is_empty() || tasks.iter().any(|task| task.failed > 0);
     let mut reports = Vec::new();
-    for member in pipeline.into_iter().flat_map(Pipeline::members) {
+    for member in pipeline.into_iter().flat_map(PluginPipeline::members) {
         let (id, plugin) = (member.id.clone(), member.plugin.clone());
         let role = member.role.name();
-        let engine = pipeline.and_then(Pipeline::engine);
+        let engine = pipeline.and_then(PluginPipeline::engine);
         let info = engine.and_then(|it| it.scheduler().info(&id.as_str().into()).ok());
         let Some(info) = info else {
             let status = "waiting".to_owned();
@@ -138,9 +138,9 @@ pub(crate) fn collect(from: Sources<'_>) -> Report {
     let counters = services.board.counters().into_iter();
     Report {
         outcome: match (failed, stopped) {
-            (true, _) => Outcome::Failed,
-            (false, true) => Outcome::Stopped,
-            (false, false) => Outcome::Finished,
+            (true, _) => HostOutcome::Failed,
+            (false, true) => HostOutcome::Stopped,
+            (false, false) => HostOutcome::Finished,
         },
         elapsed: Duration::ZERO,
         components: reports,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hotbay_config::{Config, Diagnostics, Role, Sidecar, StatePolicy};
 use hotbay_runtime::{Connections, Generation};
-use hotbay_tasks::{Scheduled, schedules};
+use hotbay_tasks::{ScheduledTask, schedules};
 use serde_json::Value;
 
 use crate::{check, pipeline::Member};
@@ -13,7 +13,7 @@ use crate::{check, pipeline::Member};
 #[derive(Debug, Clone)]
 pub(crate) struct ResolvedPlugin {
     pub(crate) components: Vec<ResolvedComponent>,
-    pub(crate) tasks: Vec<Scheduled>,
+    pub(crate) tasks: Vec<ScheduledTask>,
 }
 
 /// One component of the pipeline, resolved against its plugin.

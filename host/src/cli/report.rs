@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
-use hotbay_daemon::{Outcome, Report};
+use hotbay_daemon::{HostOutcome, Report};
 
 /// All tables that have rows, each below its title.
 pub(super) fn render(report: &Report, width: Option<u16>) -> String {
@@ -27,9 +27,9 @@ pub(super) fn render(report: &Report, width: Option<u16>) -> String {
         let _infallible = writeln!(text, "problem: {problem}");
     }
     let outcome = match report.outcome {
-        Outcome::Finished => "finished: the sources ended and everything was handled",
-        Outcome::Stopped => "stopped, as asked",
-        Outcome::Failed => "failed: see the errors above",
+        HostOutcome::Finished => "finished: the sources ended and everything was handled",
+        HostOutcome::Stopped => "stopped, as asked",
+        HostOutcome::Failed => "failed: see the errors above",
     };
     let _infallible = write!(text, "{outcome} ({:.2?})", report.elapsed);
     text

@@ -2,21 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Actor, Event};
+use super::{Actor, ActorEvent};
 use crate::{
     HostError,
-    pipeline::{PluginEngine, Started, Strictness, make_all, start_more},
+    pipeline::{PluginEngine, StartResult, Strictness, make_all, start_more},
     reconcile::EngineState,
 };
 
 /// What starting components gave.
 pub(crate) enum EngineReport {
     /// Components were made for the first start.
-    Made(Vec<Started>),
+    Made(Vec<StartResult>),
     /// The first start is over.
     Running(Result<(), HostError>),
     /// Components of a plugin were started beside others.
-    More { plugin: String, started: Vec<Started> },
+    More { plugin: String, started: Vec<StartResult> },
 }
 
 impl Actor {
@@ -34,7 +34,7 @@ impl Actor {
         };
         let services = self.services.clone();
         self.spawn(async move {
-            Event::Engine(EngineReport::Made(make_all(requests, &services, limit).await))
+            ActorEvent::Engine(EngineReport::Made(make_all(requests, &services, limit).await))
         });
     }
 
@@ -52,7 +52,7 @@ impl Actor {
         let (services, limit) = (self.services.clone(), self.config.reload.initialize);
         self.spawn(async move {
             let started = start_more(due, &engine, &services, limit).await;
-            Event::Engine(EngineReport::More { plugin, started })
+            ActorEvent::Engine(EngineReport::More { plugin, started })
         });
     }
 
@@ -60,7 +60,7 @@ impl Actor {
     ///
     /// # Errors
     /// If the first start of all failed; the host ends then.
-    pub(super) fn note_engine(&mut self, report: EngineReport) -> Result<(), HostError> {
+    pub(super) fn on_engine(&mut self, report: EngineReport) -> Result<(), HostError> {
         match report {
             EngineReport::Made(started) => self.build_engine(started),
             EngineReport::Running(result) => {
@@ -80,7 +80,7 @@ impl Actor {
         }
     }
 
-    fn build_engine(&mut self, started: Vec<Started>) -> Result<(), HostError> {
+    fn build_engine(&mut self, started: Vec<StartResult>) -> Result<(), HostError> {
         let (strictness, limit) = (self.strictness, self.config.reload.initialize);
         let Some(pipeline) = &mut self.pipeline else { return Ok(()) };
         let with = (started, strictness);
@@ -93,7 +93,7 @@ impl Actor {
                 Strictness::All => engine.start().await,
                 Strictness::Each => engine.start_those_that_can(limit).await,
             };
-            Event::Engine(EngineReport::Running(result.map_err(HostError::from)))
+            ActorEvent::Engine(EngineReport::Running(result.map_err(HostError::from)))
         });
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Actor {
         };
         self.spawn(async move {
             engine.wait().await;
-            Event::Ended
+            ActorEvent::Ended
         });
     }
 

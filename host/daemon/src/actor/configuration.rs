@@ -11,16 +11,19 @@ use hotbay_loader::Trust;
 use hotbay_plugin_api::{ChannelName, SchedulerError};
 use hotbay_runtime::{
     Generation, Services,
-    change::{After, Changed, Limits, Plan, PluginCore, Seated, Swap, call_hook, change_over},
+    replacement::{
+        ComponentBuild, ComponentPlan, Limits, OnFailure, PluginCore, ReplacedComponent, Swap,
+        call_hook, replace,
+    },
 };
-use hotbay_tasks::{Prepared, Scheduled, TaskFactory};
+use hotbay_tasks::{PreparedTasks, ScheduledTask, TaskFactory};
 
-use super::{Actor, Event};
+use super::{Actor, ActorEvent};
 use crate::{
     HostEvent,
     check::{self, Missing},
     configuration::{check_channels, needs_restart},
-    pipeline::{Departed, Departure, MemberState, is_place_of, take_out},
+    pipeline::{ComponentRemoval, MemberState, RemovedComponent, is_place_of, take_out},
     plugins::{KnownPlugins, read_sidecar},
     reconcile::Subject,
     resolve::{ResolvedComponent, ResolvedPlugin, resolve},
@@ -37,7 +40,7 @@ pub(crate) enum Read {
 }
 
 /// A configuration that was held against the plugins in service, and is sound.
-pub(crate) struct Checked {
+pub(crate) struct CheckedConfiguration {
     subject: Subject,
     config: Arc<Config>,
     trust: Arc<Trust>,
@@ -48,11 +51,11 @@ pub(crate) struct Checked {
 }
 
 /// What was prepared and replaced for a configuration.
-pub(crate) struct Applied {
-    checked: Checked,
-    changed: Vec<Changed>,
-    departed: Vec<Departed>,
-    tasks: BTreeMap<String, Prepared>,
+pub(crate) struct AppliedConfiguration {
+    checked: CheckedConfiguration,
+    changed: Vec<ReplacedComponent>,
+    removed: Vec<RemovedComponent>,
+    tasks: BTreeMap<String, PreparedTasks>,
     count: usize,
 }
 
@@ -74,10 +77,10 @@ impl Actor {
         self.spawn(async move {
             let read = tokio::task::spawn_blocking(move || (source.read)()).await;
             match read {
-                Ok(read) => Event::Read(Read::Configuration(read.map(Arc::new))),
+                Ok(read) => ActorEvent::Read(Read::Configuration(read.map(Arc::new))),
                 Err(error) => {
                     tracing::error!(%error, "reading the configuration panicked");
-                    Event::Read(Read::Configuration(Err(Diagnostics::new())))
+                    ActorEvent::Read(Read::Configuration(Err(Diagnostics::new())))
                 }
             }
         });
@@ -86,10 +89,10 @@ impl Actor {
     /// Reads again what the configuration names as trusted.
     pub(super) fn read_trust(&mut self) {
         let config = Arc::clone(&self.config);
-        self.spawn(async move { Event::Read(Read::Trust(trust::read(&config))) });
+        self.spawn(async move { ActorEvent::Read(Read::Trust(trust::read(&config))) });
     }
 
-    pub(super) fn note_read(&mut self, read: Read) {
+    pub(super) fn on_read(&mut self, read: Read) {
         match read {
             Read::Configuration(read) => {
                 self.desired.reading = false;
@@ -122,7 +125,7 @@ impl Actor {
     fn refuse_configuration(&mut self, found: Diagnostics) {
         self.configuration_refused = Some(found.to_string());
         note(&Subject::Configuration, Err(found));
-        self.tell(HostEvent::Configuration { accepted: false });
+        self.send_event(HostEvent::Configuration { accepted: false });
     }
 
     /// Holds the newest configuration, or the newest settings, against the plugins.
@@ -144,10 +147,13 @@ impl Actor {
             plugins: self.plugins.iter().map(plugin).collect(),
             known: self.known(),
         };
-        self.spawn(async move { Event::Checked(Box::new(request.run().await)) });
+        self.spawn(async move { ActorEvent::Checked(Box::new(request.run().await)) });
     }
 
-    pub(super) fn note_checked(&mut self, checked: Result<Checked, (Subject, Diagnostics)>) {
+    pub(super) fn on_checked(
+        &mut self,
+        checked: Result<CheckedConfiguration, (Subject, Diagnostics)>,
+    ) {
         let checked = match checked {
             Ok(checked) => checked,
             Err((subject, found)) => return self.end_reconfiguration(subject, Err(found)),
@@ -164,10 +170,10 @@ impl Actor {
         }
         self.observed.reconfigures(&changes);
         let request = self.apply_request(checked, changes);
-        self.spawn(async move { Event::Applied(Box::new(request.run().await)) });
+        self.spawn(async move { ActorEvent::Applied(Box::new(request.run().await)) });
     }
 
-    fn apply_request(&self, checked: Checked, changes: Vec<String>) -> ApplyRequest {
+    fn apply_request(&self, checked: CheckedConfiguration, changes: Vec<String>) -> ApplyRequest {
         let mut tasks = Vec::new();
         for plugin in &changes {
             let Some(generation) = self.generation(plugin) else { continue };
@@ -177,9 +183,9 @@ impl Actor {
         let config = Arc::clone(&checked.config);
         ApplyRequest {
             steps: self.component_steps(&checked),
-            departures: self.departures(&config),
+            removals: self.removals(&config),
             core: self.pipeline.as_ref().and_then(|it| it.core()).cloned(),
-            limits: Limits::of(&self.config.reload, After::Service),
+            limits: Limits::of(&self.config.reload, OnFailure::Fail),
             drain: config.shutdown.drain,
             services: self.services.clone(),
             factory: self.factory.clone(),
@@ -190,9 +196,13 @@ impl Actor {
 
     /// Divides a plugin's tasks into those that keep what they run and those that are made
     /// anew, and counts those that differ.
-    fn divide_tasks(&self, plugin: &str, tasks: &[Scheduled]) -> (Prepared, Vec<Scheduled>, usize) {
+    fn divide_tasks(
+        &self,
+        plugin: &str,
+        tasks: &[ScheduledTask],
+    ) -> (PreparedTasks, Vec<ScheduledTask>, usize) {
         let now = self.tasks.of_plugin(plugin);
-        let (mut kept, mut fresh, mut changed) = (Prepared::new(), Vec::new(), 0);
+        let (mut kept, mut fresh, mut changed) = (PreparedTasks::new(), Vec::new(), 0);
         for task in tasks {
             let same = now.iter().find(|(it, _)| it.id() == task.id() && it.config == task.config);
             match same {
@@ -208,35 +218,38 @@ impl Actor {
     }
 
     /// The components that run and are to be something else.
-    fn component_steps(&self, checked: &Checked) -> Vec<(Plan, Seated, Arc<Generation>)> {
+    fn component_steps(
+        &self,
+        checked: &CheckedConfiguration,
+    ) -> Vec<(ComponentPlan, ComponentBuild, Arc<Generation>)> {
         let Some(pipeline) = &self.pipeline else { return Vec::new() };
         let to: Vec<_> = checked.plugins.values().flat_map(|it| &it.components).collect();
         let mut steps = Vec::new();
         for member in pipeline.members() {
             let new = to.iter().find(|it| it.is_same_place(member));
             let (Some(new), Some(old)) = (new, &member.resolved) else { continue };
-            if let (true, MemberState::Runs, Some(seated), Some(generation)) = (
+            if let (true, MemberState::Runs, Some(build), Some(generation)) = (
                 new.differs(old),
                 pipeline.state(member),
-                &member.seated,
+                &member.build,
                 self.generation(&new.plugin),
             ) {
-                steps.push((member.plan(new), seated.clone(), generation));
+                steps.push((member.plan(new), build.clone(), generation));
             }
         }
         steps
     }
 
     /// The components that the configuration names no more.
-    fn departures(&self, config: &Config) -> Vec<Departure> {
+    fn removals(&self, config: &Config) -> Vec<ComponentRemoval> {
         let (Some(pipeline), Some(written)) = (&self.pipeline, &config.pipeline) else {
             return Vec::new();
         };
-        pipeline.departures(|it| !written.components().any(|entry| is_place_of(entry, it)))
+        pipeline.removals(|it| !written.components().any(|entry| is_place_of(entry, it)))
     }
 
     /// Whether a plugin is to have other components or tasks than it has.
-    fn changes(&self, plugin: &str, checked: &Checked) -> bool {
+    fn changes(&self, plugin: &str, checked: &CheckedConfiguration) -> bool {
         let to = &checked.plugins[plugin];
         let tasks = self.tasks.of_plugin(plugin);
         let members = self.pipeline.iter().flat_map(|it| it.members());
@@ -253,12 +266,15 @@ impl Actor {
             || !to.components.iter().all(is_there)
     }
 
-    pub(super) fn note_applied(&mut self, applied: Result<Applied, (Subject, Diagnostics)>) {
-        let Applied { checked, changed, departed, tasks, mut count } = match applied {
+    pub(super) fn on_applied(
+        &mut self,
+        applied: Result<AppliedConfiguration, (Subject, Diagnostics)>,
+    ) {
+        let AppliedConfiguration { checked, changed, removed, tasks, mut count } = match applied {
             Ok(applied) => applied,
             Err((subject, found)) => return self.end_reconfiguration(subject, Err(found)),
         };
-        let Checked { subject, config, trust, sidecar, plugins, warnings } = checked;
+        let CheckedConfiguration { subject, config, trust, sidecar, plugins, warnings } = checked;
         // A build on probation could not go back to what it does not know.
         for plugin in
             tasks.keys().filter(|it| self.probations.contains_key(*it)).cloned().collect::<Vec<_>>()
@@ -268,8 +284,8 @@ impl Actor {
         }
         count += changed.len();
         if let Some(pipeline) = &mut self.pipeline {
-            pipeline.seat(&changed);
-            pipeline.note_departed(&departed);
+            pipeline.note_replaced(&changed);
+            pipeline.note_removed(&removed);
             count += pipeline.rearrange(&config);
             for (plugin, resolved) in plugins {
                 if tasks.contains_key(&plugin) {
@@ -284,9 +300,12 @@ impl Actor {
         }
         for (plugin, tasks) in tasks {
             let drain = config.shutdown.drain;
-            for (_, build) in self.seat_tasks(&plugin, tasks) {
+            for (_, build) in self.install_tasks(&plugin, tasks) {
                 tokio::spawn(async move { build.drain(drain).await });
             }
+        }
+        if self.says_something_else(&subject, &config, sidecar.as_ref()) {
+            self.desired.circumstances += 1;
         }
         if let (Subject::Settings { plugin }, Some(sidecar)) = (&subject, sidecar)
             && let Some(loaded) = self.plugins.get_mut(plugin)
@@ -303,22 +322,36 @@ impl Actor {
         self.end_reconfiguration(subject, Ok(count));
     }
 
+    /// Returns `true` if the configuration or the settings differ from those in force. Reading
+    /// the same text again is no reason to try a refused file again.
+    fn says_something_else(
+        &self,
+        subject: &Subject,
+        config: &Config,
+        sidecar: Option<&Sidecar>,
+    ) -> bool {
+        match subject {
+            Subject::Configuration => format!("{config:?}") != format!("{:?}", self.config),
+            Subject::Settings { plugin } => {
+                sidecar != self.plugins.get(plugin).map(|loaded| &loaded.sidecar)
+            }
+        }
+    }
+
     fn take_warnings(&mut self, warnings: Diagnostics) {
-        let known = |it: &Diagnostic| self.warned.iter().any(|known| known.says_the_same(it));
+        let known =
+            |it: &Diagnostic| self.known_warnings.iter().any(|known| known.says_the_same(it));
         for finding in warnings.iter().filter(|it| !known(it)) {
             tracing::warn!("{finding}");
         }
-        self.warned = warnings;
+        self.known_warnings = warnings;
     }
 
     fn end_reconfiguration(&mut self, subject: Subject, result: Result<usize, Diagnostics>) {
         let accepted = result.is_ok();
         if subject == Subject::Configuration {
             self.configuration_refused = result.as_ref().err().map(ToString::to_string);
-            self.tell(HostEvent::Configuration { accepted });
-        }
-        if accepted {
-            self.desired.circumstances += 1;
+            self.send_event(HostEvent::Configuration { accepted });
         }
         self.observed.reconfigured(&subject);
         note(&subject, result);
@@ -343,7 +376,7 @@ struct CheckRequest {
 }
 
 impl CheckRequest {
-    async fn run(mut self) -> Result<Checked, (Subject, Diagnostics)> {
+    async fn run(mut self) -> Result<CheckedConfiguration, (Subject, Diagnostics)> {
         let sidecar = match self.read_settings() {
             Ok(sidecar) => sidecar,
             Err(found) => return Err((self.subject, found)),
@@ -366,7 +399,14 @@ impl CheckRequest {
         if findings.has_errors() {
             return Err((subject, findings));
         }
-        Ok(Checked { subject, config, trust, sidecar, plugins: resolved, warnings: findings })
+        Ok(CheckedConfiguration {
+            subject,
+            config,
+            trust,
+            sidecar,
+            plugins: resolved,
+            warnings: findings,
+        })
     }
 
     /// Reads the settings that are the subject.
@@ -383,17 +423,17 @@ impl CheckRequest {
 struct TaskChange {
     plugin: String,
     generation: Arc<Generation>,
-    kept: Prepared,
-    fresh: Vec<Scheduled>,
+    kept: PreparedTasks,
+    fresh: Vec<ScheduledTask>,
     count: usize,
 }
 
 /// What it takes to take over a configuration.
 struct ApplyRequest {
-    checked: Checked,
+    checked: CheckedConfiguration,
     tasks: Vec<TaskChange>,
-    steps: Vec<(Plan, Seated, Arc<Generation>)>,
-    departures: Vec<Departure>,
+    steps: Vec<(ComponentPlan, ComponentBuild, Arc<Generation>)>,
+    removals: Vec<ComponentRemoval>,
     core: Option<PluginCore>,
     limits: Limits,
     drain: Duration,
@@ -402,10 +442,9 @@ struct ApplyRequest {
 }
 
 impl ApplyRequest {
-    async fn run(self) -> Result<Applied, (Subject, Diagnostics)> {
-        let Self { checked, tasks, steps, departures, core, limits, drain, services, factory } =
-            self;
-        let refuse = |checked: Checked, reason: String| {
+    async fn run(self) -> Result<AppliedConfiguration, (Subject, Diagnostics)> {
+        let Self { checked, tasks, steps, removals, core, limits, drain, services, factory } = self;
+        let refuse = |checked: CheckedConfiguration, reason: String| {
             let mut found = Diagnostics::new();
             found.push(checked.config.error_at(&ConfigPath::root(), reason));
             (checked.subject, found)
@@ -433,7 +472,7 @@ impl ApplyRequest {
                 .iter()
                 .map(|(plan, old, to)| Swap { plan: plan.clone(), old: old.clone(), to: &**to })
                 .collect();
-            let (result, held) = change_over(core, &swaps, &services, limits).await;
+            let (result, held) = replace(core, &swaps, &services, limits).await;
             match result {
                 Ok(done) => changed = done,
                 Err(failed) => {
@@ -444,11 +483,11 @@ impl ApplyRequest {
             }
             tracing::info!(components = changed.len(), ?held, "reconfigured");
         }
-        let departed = match &core {
-            Some(core) => take_out(departures, core, drain).await,
+        let removed = match &core {
+            Some(core) => take_out(removals, core, drain).await,
             None => Vec::new(),
         };
-        Ok(Applied { checked, changed, departed, tasks: prepared, count })
+        Ok(AppliedConfiguration { checked, changed, removed, tasks: prepared, count })
     }
 }
 

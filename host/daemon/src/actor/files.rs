@@ -10,11 +10,11 @@ use std::{
 use hotbay_loader::{Inspected, LoadError, Refusal};
 use hotbay_store::quarantine::Quarantine;
 
-use super::{Actor, Event};
+use super::{Actor, ActorEvent};
 use crate::{
-    plugins::doubt,
+    plugins::trust_warning,
     reconcile::FileVersion,
-    refused::{RefusedFile, Step, StepFailure, retry_of},
+    refused::{RefusedFile, RolloutStep, StepFailure, retry_of},
     watch::{Fingerprint, FolderState, Snapshot},
 };
 
@@ -108,17 +108,17 @@ impl Actor {
         let (loader, trust) = (self.loader.clone(), self.trust.clone());
         self.spawn(async move {
             let result = loader.inspect(&file, &trust).await;
-            Event::Examined(Box::new(Examined { file, result }))
+            ActorEvent::Examined(Box::new(Examined { file, result }))
         });
     }
 
-    pub(super) fn note_examined(&mut self, Examined { file, result }: Examined) {
+    pub(super) fn on_examined(&mut self, Examined { file, result }: Examined) {
         let version = self.desired.files.as_ref().and_then(|files| files.get(&file));
-        let looked_at = self.observed.files.get(&file).map(|it| &it.look.version);
+        let looked_at = self.observed.files.get(&file).map(|it| &it.observation.version);
         let is_current = version.is_some() && version == looked_at;
         match result {
             Ok(library) => {
-                if let Some(doubt) = doubt(&library).filter(|_| is_current) {
+                if let Some(doubt) = trust_warning(&library).filter(|_| is_current) {
                     tracing::warn!("{doubt}");
                 }
                 let found = (library.manifest.name.clone(), library.hash().to_owned());
@@ -139,7 +139,11 @@ impl Actor {
         let owner = self.plugins.values().find(|it| it.file == file);
         if let Some(plugin) = owner.map(|it| it.name().to_owned()) {
             let reason = format!("{error}; {}", error.refusal.remedy());
-            self.refuse_replacement(&plugin, None, &StepFailure { step: Step::Inspect, reason });
+            self.refuse_replacement(
+                &plugin,
+                None,
+                &StepFailure { step: RolloutStep::Inspect, reason },
+            );
         }
         self.refuse_file(error);
     }

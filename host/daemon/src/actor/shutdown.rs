@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Actor, End, Event, reported};
+use super::{Actor, ActorEvent, StopReason, reported};
 use crate::{
     HostError,
-    plugins::Closing,
-    report::{Report, Sources, collect},
+    plugins::ClosingPlugin,
+    report::{Report, ReportInput, collect},
 };
 
 /// How long operations that are under way get to come to their end.
@@ -20,15 +20,19 @@ impl Actor {
     ///
     /// # Errors
     /// The reason why the pipeline did not start, if that is why the host ends.
-    pub(crate) async fn shut_down(mut self, end: End, began: Instant) -> Result<Report, HostError> {
+    pub(crate) async fn shut_down(
+        mut self,
+        end: StopReason,
+        began: Instant,
+    ) -> Result<Report, HostError> {
         match &end {
-            End::Stopped => tracing::info!(reason = "asked to", "stopping"),
-            End::Ended => tracing::info!(reason = "the sources ended", "stopping"),
-            End::Failed(_) => {}
+            StopReason::Requested => tracing::info!(reason = "asked to", "stopping"),
+            StopReason::SourcesEnded => tracing::info!(reason = "the sources ended", "stopping"),
+            StopReason::StartFailed(_) => {}
         }
         // Whoever asks for the status from now on gets the last one.
-        self.ends.commands.close();
-        while self.ends.commands.try_recv().is_ok() {}
+        self.endpoint.commands.close();
+        while self.endpoint.commands.try_recv().is_ok() {}
         self.end_operations().await;
         let names: Vec<_> = self.probations.keys().cloned().collect();
         for plugin in names {
@@ -38,22 +42,22 @@ impl Actor {
         if let Some(pipeline) = &self.pipeline {
             problems.extend(pipeline.stop(&self.config).await);
         }
-        let report = collect(Sources {
+        let report = collect(ReportInput {
             pipeline: self.pipeline.as_ref(),
             tasks: self.tasks.reports(),
             services: &self.services,
-            stopped: matches!(end, End::Stopped),
+            stopped: matches!(end, StopReason::Requested),
             problems,
         });
         self.close_all().await;
         self.journal.flush();
-        if let End::Failed(error) = end {
+        if let StopReason::StartFailed(error) = end {
             report.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
             return Err(error);
         }
         let mut report = report;
         // No failure of the run: everything was done by then.
-        report.problems.extend(self.closings.leaks.iter().map(|leak| leak.text()));
+        report.problems.extend(self.closing.leaks.iter().map(|leak| leak.text()));
         report.elapsed = began.elapsed();
         Ok(report)
     }
@@ -76,8 +80,8 @@ impl Actor {
             // What came to its end just now may have begun another one.
             self.operations.abort_all();
         }
-        for (_, brought) in std::mem::take(&mut self.brought) {
-            self.closings.begin(Closing::of(brought.into_plugin()));
+        for (_, build) in std::mem::take(&mut self.loaded_builds) {
+            self.closing.begin(ClosingPlugin::of(build.into_plugin()));
         }
     }
 
@@ -85,8 +89,8 @@ impl Actor {
         self.observed.plugins.values().any(|it| it.activity.is_some())
     }
 
-    fn note_last(&mut self, event: Event) {
-        if let Some(End::Failed(error)) = self.turn(event) {
+    fn note_last(&mut self, event: ActorEvent) {
+        if let Some(StopReason::StartFailed(error)) = self.turn(event) {
             tracing::error!(%error, "the pipeline did not start");
         }
     }
@@ -107,8 +111,8 @@ impl Actor {
         self.examined.clear();
         self.pipeline = None;
         for (_, plugin) in std::mem::take(&mut self.plugins) {
-            self.closings.begin(Closing::of(plugin));
+            self.closing.begin(ClosingPlugin::of(plugin));
         }
-        self.closings.finish(CLOSE_LIMIT).await;
+        self.closing.finish(CLOSE_LIMIT).await;
     }
 }

@@ -3,8 +3,8 @@
 use hotbay_config::ComponentEntry;
 use hotbay_plugin_api::Role;
 use hotbay_runtime::{
-    Seat,
-    change::{Plan, Seated},
+    ComponentSlot,
+    replacement::{ComponentBuild, ComponentPlan},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -16,12 +16,12 @@ pub(crate) struct Member {
     pub(crate) id: String,
     pub(crate) plugin: String,
     /// Survives the builds of the component.
-    pub(crate) seat: Seat,
+    pub(crate) slot: ComponentSlot,
     pub(crate) cancel: CancellationToken,
     /// What it is with the plugin in service; `None` while the plugin is missing.
     pub(crate) resolved: Option<ResolvedComponent>,
     /// What is in its place in the engine.
-    pub(crate) seated: Option<Seated>,
+    pub(crate) build: Option<ComponentBuild>,
     /// Whether the engine knows its name.
     pub(crate) known: bool,
     /// Whether something changed since it was last tried to start it.
@@ -43,19 +43,19 @@ impl Member {
             role: entry.role,
             id: entry.id.clone(),
             plugin: entry.plugin.clone(),
-            seat: Seat::new(entry.id.clone(), source),
+            slot: ComponentSlot::new(entry.id.clone(), source),
             cancel,
             resolved: None,
-            seated: None,
+            build: None,
             known: false,
             fresh: false,
         }
     }
 
     /// How to make it as it is resolved.
-    pub(crate) fn plan(&self, resolved: &ResolvedComponent) -> Plan {
-        Plan {
-            seat: self.seat.clone(),
+    pub(crate) fn plan(&self, resolved: &ResolvedComponent) -> ComponentPlan {
+        ComponentPlan {
+            slot: self.slot.clone(),
             component: resolved.component.clone(),
             connections: resolved.connections.clone(),
             config: resolved.config.clone(),

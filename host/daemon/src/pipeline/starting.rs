@@ -10,12 +10,12 @@ use hotbay_core::{
 use hotbay_plugin_api::{Role, SchedulerError, TaskId, TradingEngineError};
 use hotbay_runtime::{
     Generation, Services,
-    change::{Made, Plan, PluginCore, Seated, call_hook},
+    replacement::{ComponentBuild, ComponentPlan, PluginCore, call_hook},
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Member, MemberState, Pipeline, PluginEngine, limits};
+use super::{Member, MemberState, PluginEngine, PluginPipeline, limits};
 use crate::{HostError, resolve::ResolvedComponent};
 
 /// What becomes of the others if a component does not start.
@@ -37,20 +37,20 @@ const HOOK: Duration = Duration::from_secs(2);
 pub(crate) struct StartRequest {
     role: Role,
     plugin: String,
-    plan: Plan,
+    plan: ComponentPlan,
     generation: Arc<Generation>,
     /// What was in the place before and has ended.
-    before: Option<Seated>,
+    before: Option<ComponentBuild>,
     known: bool,
 }
 
 /// What became of a component that was to be started.
-pub(crate) struct Started {
+pub(crate) struct StartResult {
     pub(crate) id: String,
-    pub(crate) result: Result<Made, HostError>,
+    pub(crate) result: Result<ComponentBuild, HostError>,
 }
 
-impl Pipeline {
+impl PluginPipeline {
     /// All components that can be made; for the first start.
     pub(crate) fn requests(
         &mut self,
@@ -79,17 +79,17 @@ impl Pipeline {
         &mut self,
         config: &Config,
         services: &Services,
-        (started, strictness): (Vec<Started>, Strictness),
+        (started, strictness): (Vec<StartResult>, Strictness),
     ) -> Result<Option<Arc<PluginEngine>>, HostError> {
         let mut builder = TradingEngineBuilder::new(services.bus.clone());
         builder = builder.with_limits(limits(config));
-        for Started { id, result } in started {
+        for StartResult { id, result } in started {
             let Some(member) = self.get_mut(&id) else { continue };
             match result {
                 Ok(made) => {
                     let options = ComponentOptions::of(id.as_str(), made.options.clone());
                     builder = builder.with_task(member.role, options, made.task.clone());
-                    member.seated = Some(seated(made));
+                    member.build = Some(build(made));
                 }
                 Err(error) if strictness == Strictness::Each => tracing::error!("{error}"),
                 Err(error) => return Err(error),
@@ -98,7 +98,7 @@ impl Pipeline {
         let engine = match builder.build() {
             Ok(engine) => Arc::new(engine),
             Err(error) if strictness == Strictness::Each => {
-                self.members.iter_mut().for_each(|member| member.seated = None);
+                self.members.iter_mut().for_each(|member| member.build = None);
                 tracing::error!(%error, "the pipeline can't be started yet");
                 return Ok(None);
             }
@@ -107,19 +107,19 @@ impl Pipeline {
         if self.may_wait {
             engine.scheduler().core().keep_places();
         }
-        self.members.iter_mut().for_each(|it| it.known = it.seated.is_some());
+        self.members.iter_mut().for_each(|it| it.known = it.build.is_some());
         tracing::info!(components = self.members.len(), "starting the pipeline");
         Ok(Some(Arc::clone(self.engine.insert(engine))))
     }
 
     /// Notes what became of components that were to be started beside others.
-    pub(crate) fn note_started(&mut self, started: Vec<Started>) {
-        for Started { id, result } in started {
+    pub(crate) fn note_started(&mut self, started: Vec<StartResult>) {
+        for StartResult { id, result } in started {
             let Some(member) = self.get_mut(&id) else { continue };
             match result {
                 Ok(made) => {
                     tracing::info!(component = member.id, plugin = member.plugin, "starts");
-                    member.seated = Some(seated(made));
+                    member.build = Some(build(made));
                     member.known = true;
                 }
                 Err(error) => tracing::error!("{error}"),
@@ -133,23 +133,23 @@ impl Pipeline {
     }
 
     /// What is needed to take these members out.
-    pub(crate) fn departures(&self, which: impl Fn(&Member) -> bool) -> Vec<Departure> {
-        let departure = |member: &Member| {
+    pub(crate) fn removals(&self, which: impl Fn(&Member) -> bool) -> Vec<ComponentRemoval> {
+        let removal = |member: &Member| {
             let (id, cancel) = (member.id.clone(), member.cancel.clone());
             let ended = self.state(member) == MemberState::Ended;
-            Some(Departure { id, seated: member.seated.clone()?, cancel, ended })
+            Some(ComponentRemoval { id, build: member.build.clone()?, cancel, ended })
         };
-        self.members.iter().filter(|it| which(it)).filter_map(departure).collect()
+        self.members.iter().filter(|it| which(it)).filter_map(removal).collect()
     }
 
     /// Notes that these members were taken out.
-    pub(crate) fn note_departed(&mut self, departed: &[Departed]) {
+    pub(crate) fn note_removed(&mut self, removed: &[RemovedComponent]) {
         let cancel = self.cancel.clone();
-        for Departed { id, ended } in departed {
+        for RemovedComponent { id, ended } in removed {
             let Some(member) = self.get_mut(id) else { continue };
             // What ended by itself has ended, whatever becomes of its plugin.
             if !ended {
-                member.seated = None;
+                member.build = None;
                 member.cancel = cancel.child_token();
             }
         }
@@ -169,7 +169,7 @@ fn request(
         plugin: member.plugin.clone(),
         plan,
         generation,
-        before: member.seated.clone(),
+        before: member.build.clone(),
         known: member.known,
     })
 }
@@ -179,11 +179,11 @@ pub(crate) async fn make_all(
     requests: Vec<StartRequest>,
     services: &Services,
     limit: Option<Duration>,
-) -> Vec<Started> {
+) -> Vec<StartResult> {
     let mut started = Vec::new();
     for request in requests {
-        let id = request.plan.seat.id().to_owned();
-        started.push(Started { id, result: make(&request, services, limit).await });
+        let id = request.plan.slot.id().to_owned();
+        started.push(StartResult { id, result: make(&request, services, limit).await });
     }
     started
 }
@@ -194,12 +194,12 @@ pub(crate) async fn start_more(
     engine: &PluginEngine,
     services: &Services,
     limit: Duration,
-) -> Vec<Started> {
+) -> Vec<StartResult> {
     let mut started = Vec::new();
     for request in requests {
-        let id = request.plan.seat.id().to_owned();
+        let id = request.plan.slot.id().to_owned();
         let result = start_one(&request, engine, services, limit).await;
-        started.push(Started { id, result });
+        started.push(StartResult { id, result });
     }
     started
 }
@@ -209,7 +209,7 @@ async fn start_one(
     engine: &PluginEngine,
     services: &Services,
     limit: Duration,
-) -> Result<Made, HostError> {
+) -> Result<ComponentBuild, HostError> {
     let core = engine.scheduler().core();
     let made = make(request, services, Some(limit)).await?;
     let (id, task, options) = (request.plan.id(), made.task.clone(), made.options.clone());
@@ -222,7 +222,7 @@ async fn start_one(
     let begun = match request.known {
         true => core.begin_again(&id, task, options),
         false => {
-            let options = ComponentOptions::of(request.plan.seat.id(), options);
+            let options = ComponentOptions::of(request.plan.slot.id(), options);
             engine.add(request.role, task, options)
         }
     };
@@ -233,7 +233,7 @@ async fn make(
     request: &StartRequest,
     services: &Services,
     limit: Option<Duration>,
-) -> Result<Made, HostError> {
+) -> Result<ComponentBuild, HostError> {
     let making = request.plan.make(&request.generation, services);
     let made = match limit {
         None => making.await,
@@ -252,27 +252,27 @@ async fn make(
     Ok(made)
 }
 
-fn seated(made: Made) -> Seated {
-    let Made { task, options, voice } = made;
-    Seated { task, options, voice }
+fn build(made: ComponentBuild) -> ComponentBuild {
+    let ComponentBuild { task, options, report_gate } = made;
+    ComponentBuild { task, options, report_gate }
 }
 
 fn named(request: &StartRequest, error: &SchedulerError) -> HostError {
-    let message = format!("{} (plugin {}): {error}", request.plan.seat.id(), request.plugin);
+    let message = format!("{} (plugin {}): {error}", request.plan.slot.id(), request.plugin);
     HostError::Engine(TradingEngineError::SchedulerError(SchedulerError::InvalidState(message)))
 }
 
 /// One component that is to be taken out of the engine.
-pub(crate) struct Departure {
+pub(crate) struct ComponentRemoval {
     id: String,
-    seated: Seated,
+    build: ComponentBuild,
     cancel: CancellationToken,
     ended: bool,
 }
 
 /// A component that was taken out.
 #[derive(Debug)]
-pub(crate) struct Departed {
+pub(crate) struct RemovedComponent {
     pub(crate) id: String,
     /// Whether it had ended by itself before.
     pub(crate) ended: bool,
@@ -280,12 +280,12 @@ pub(crate) struct Departed {
 
 /// Takes components out after what is queued for them. Their places stay.
 pub(crate) async fn take_out(
-    departures: Vec<Departure>,
+    removals: Vec<ComponentRemoval>,
     core: &PluginCore,
     drain: Duration,
-) -> Vec<Departed> {
-    let mut departed = Vec::new();
-    for Departure { id, seated, cancel, ended } in departures {
+) -> Vec<RemovedComponent> {
+    let mut removed = Vec::new();
+    for ComponentRemoval { id, build, cancel, ended } in removals {
         let task = TaskId::from(id.as_str());
         if !ended {
             cancel.cancel();
@@ -293,13 +293,13 @@ pub(crate) async fn take_out(
                 tracing::warn!(component = id, "does not let go; it is given up");
             }
         }
-        if let (true, Some(runtime)) = (core.take_hook(&task), &seated.options.runtime) {
-            call_hook(&seated.task, runtime, HOOK).await;
+        if let (true, Some(runtime)) = (core.take_hook(&task), &build.options.runtime) {
+            call_hook(&build.task, runtime, HOOK).await;
         }
         if !ended {
             core.vacate(&task);
         }
-        departed.push(Departed { id, ended });
+        removed.push(RemovedComponent { id, ended });
     }
-    departed
+    removed
 }

@@ -52,14 +52,14 @@ pub(crate) enum EngineState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ObservedFile {
     /// What the file was when it was looked at.
-    pub(crate) look: Look,
+    pub(crate) observation: FileObservation,
     /// What became of it.
     pub(crate) state: FileState,
 }
 
 /// What a file was when it was looked at, and under which circumstances.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Look {
+pub(crate) struct FileObservation {
     pub(crate) version: FileVersion,
     pub(crate) circumstances: u64,
     pub(crate) quarantine: u64,
@@ -99,7 +99,7 @@ pub(crate) struct ObservedPlugin {
     /// The build on its way there.
     pub(crate) incoming: Option<Incoming>,
     /// What is under way that changes which build is in service, or its components.
-    pub(crate) activity: Option<Activity>,
+    pub(crate) activity: Option<PluginActivity>,
     /// Whether components may have to be started.
     pub(crate) unstarted: bool,
 }
@@ -139,7 +139,7 @@ pub(crate) enum Stage {
 
 /// What is under way with a plugin. No two of them at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Activity {
+pub(crate) enum PluginActivity {
     Changing,
     RollingBack,
     Retiring,
@@ -156,15 +156,15 @@ impl Observed {
         match action {
             Action::Examine { file } => {
                 let version = desired.files.as_ref().and_then(|files| files.get(file));
-                let look = desired.look(&version.cloned().unwrap_or_default());
-                let examined = ObservedFile { look, state: FileState::Examining };
+                let observation = desired.observe(&version.cloned().unwrap_or_default());
+                let examined = ObservedFile { observation, state: FileState::Examining };
                 self.files.insert(file.clone(), examined);
             }
             Action::Adopt { file, plugin } => {
                 let version = desired.files.as_ref().and_then(|files| files.get(file));
-                let look = desired.look(&version.cloned().unwrap_or_default());
+                let observation = desired.observe(&version.cloned().unwrap_or_default());
                 let state = FileState::Taken { plugin: plugin.clone() };
-                self.files.insert(file.clone(), ObservedFile { look, state });
+                self.files.insert(file.clone(), ObservedFile { observation, state });
             }
             Action::Load { file, plugin } => self.begin_load(file, plugin, desired),
             Action::RefuseDuplicate { file, plugin, .. } => {
@@ -173,16 +173,16 @@ impl Observed {
             Action::Move { file, plugin } => self.move_service(file, plugin),
             Action::Forget { file } => drop(self.files.remove(file)),
             Action::Enter { plugin } => self.put_in_service(plugin, None),
-            Action::Change { plugin } => self.set_activity(plugin, Activity::Changing),
+            Action::Change { plugin } => self.set_activity(plugin, PluginActivity::Changing),
             Action::Confirm { plugin } => {
                 if let Some(service) = self.service_mut(plugin) {
                     service.probation = None;
                 }
             }
-            Action::RollBack { plugin } => self.set_activity(plugin, Activity::RollingBack),
-            Action::Retire { plugin } => self.set_activity(plugin, Activity::Retiring),
+            Action::RollBack { plugin } => self.set_activity(plugin, PluginActivity::RollingBack),
+            Action::Retire { plugin } => self.set_activity(plugin, PluginActivity::Retiring),
             Action::Start { plugin } => {
-                self.set_activity(plugin, Activity::Starting);
+                self.set_activity(plugin, PluginActivity::Starting);
                 if let Some(plugin) = self.plugins.get_mut(plugin) {
                     plugin.unstarted = false;
                 }
@@ -254,7 +254,7 @@ impl Observed {
     pub(crate) fn turned_away(&mut self, plugin: &str, retry: Retry, desired: &Desired) {
         let Some(known) = self.plugins.get_mut(plugin) else { return };
         // A load may end while the old build is taken out or rolled back, which goes on.
-        if known.activity == Some(Activity::Changing) {
+        if known.activity == Some(PluginActivity::Changing) {
             known.activity = None;
         }
         if let Some(incoming) = known.incoming.take() {
@@ -328,7 +328,7 @@ impl Observed {
 
     /// Marks plugins whose components a configuration is about to change.
     pub(crate) fn reconfigures<'p>(&mut self, plugins: impl IntoIterator<Item = &'p String>) {
-        plugins.into_iter().for_each(|it| self.set_activity(it, Activity::Reconfiguring));
+        plugins.into_iter().for_each(|it| self.set_activity(it, PluginActivity::Reconfiguring));
     }
 
     /// Notes that a configuration or settings were taken over or refused.
@@ -349,7 +349,7 @@ impl Observed {
     pub(crate) fn reconfigure_ended(&mut self) {
         self.reconfiguring = false;
         for plugin in self.plugins.values_mut() {
-            if plugin.activity == Some(Activity::Reconfiguring) {
+            if plugin.activity == Some(PluginActivity::Reconfiguring) {
                 plugin.activity = None;
             }
             plugin.unstarted = true;
@@ -394,7 +394,7 @@ impl Observed {
         self.plugins.get_mut(plugin)?.service.as_mut()
     }
 
-    fn set_activity(&mut self, plugin: &str, activity: Activity) {
+    fn set_activity(&mut self, plugin: &str, activity: PluginActivity) {
         if let Some(known) = self.plugins.get_mut(plugin) {
             known.activity = Some(activity);
         }

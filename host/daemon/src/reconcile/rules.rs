@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Action, Desired, EngineState, FileState, FileVersion, Look, MOST_CLOSING, Observed,
+    Action, Desired, EngineState, FileObservation, FileState, FileVersion, MOST_CLOSING, Observed,
     ObservedFile, ObservedPlugin, Retry, Service, Stage, Subject,
 };
 
@@ -139,7 +139,9 @@ impl Files<'_> {
             // What changed meanwhile is seen when it is over.
             return None;
         }
-        if known.look.version != *version || self.is_to_be_tried_again(&known.state, &known.look) {
+        if known.observation.version != *version
+            || self.is_to_be_tried_again(&known.state, &known.observation)
+        {
             let is_incoming = self.is_incoming(path);
             let again = self.adopt(path, version).unwrap_or(Action::Examine { file });
             // A build that is being loaded from here has to come to its end first.
@@ -166,14 +168,14 @@ impl Files<'_> {
         incoming.any(|it| it.file == path)
     }
 
-    fn is_to_be_tried_again(&self, state: &FileState, look: &Look) -> bool {
+    fn is_to_be_tried_again(&self, state: &FileState, observation: &FileObservation) -> bool {
         let FileState::Refused { plugin, retry } = state else { return false };
         match retry {
             Retry::File => false,
-            Retry::Circumstances => look.circumstances != self.desired.circumstances,
+            Retry::Circumstances => observation.circumstances != self.desired.circumstances,
             Retry::Quarantine => {
-                look.quarantine != self.desired.quarantine
-                    || look.circumstances != self.desired.circumstances
+                observation.quarantine != self.desired.quarantine
+                    || observation.circumstances != self.desired.circumstances
             }
             Retry::Duplicate => {
                 let plugin = plugin.as_ref().and_then(|name| self.observed.plugins.get(name));

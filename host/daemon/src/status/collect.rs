@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     actor::Actor,
-    pipeline::{Member, Pipeline},
+    pipeline::{Member, PluginPipeline},
     plugins::LoadedPlugin,
     report::word,
 };
@@ -19,7 +19,7 @@ impl Status {
         let mut plugins: Vec<_> = host.plugins.values().map(|it| in_service(host, it)).collect();
         let before = host.probations.values().map(|it| &it.before);
         plugins.extend(before.map(|it| plugin(it, BuildState::StandingBy)));
-        plugins.extend(host.closings.leaks.iter().map(|leak| leak.status()));
+        plugins.extend(host.closing.leaks.iter().map(|leak| leak.status()));
         let refused = host.refused.iter().map(|(file, refused)| RefusedStatus {
             file: file.clone(),
             code: refused.code.clone(),
@@ -76,9 +76,9 @@ fn plugin(loaded: &LoadedPlugin, state: BuildState) -> PluginStatus {
     }
 }
 
-fn component(host: &Actor, pipeline: &Pipeline, member: &Member) -> ComponentStatus {
+fn component(host: &Actor, pipeline: &PluginPipeline, member: &Member) -> ComponentStatus {
     let info = pipeline.engine().and_then(|engine| {
-        engine.scheduler().info(&member.id.as_str().into()).ok().filter(|_| member.seated.is_some())
+        engine.scheduler().info(&member.id.as_str().into()).ok().filter(|_| member.build.is_some())
     });
     let status = info.as_ref().map_or(ExecutionStatus::Waiting, |info| info.status.clone());
     let status = word(&status);
