@@ -47,6 +47,7 @@ use crate::{
 pub(crate) use service::{Brought, Probation};
 
 use components::EngineReport;
+pub(crate) use configuration::Readings;
 use configuration::{Applied, Checked, Read};
 use files::Examined;
 use service::{ChangeReport, LoadReport, RetireReport, RollBackReport};
@@ -92,6 +93,8 @@ pub(crate) enum Event {
     Closed,
     /// Time has passed.
     Tick,
+    /// An operation panicked, and will not report.
+    Panicked(String),
 }
 
 /// Why the loop ended.
@@ -101,7 +104,7 @@ pub(crate) enum End {
     Stopped,
     /// The sources ended and everything flowed through.
     Ended,
-    /// The pipeline did not start.
+    /// The pipeline did not start, or the host is at fault.
     Failed(HostError),
 }
 
@@ -144,6 +147,7 @@ pub(crate) struct Actor {
     pub(crate) strictness: Strictness,
     /// Whether a plugin changed while a configuration was held against it.
     pub(crate) check_is_stale: bool,
+    pub(crate) readings: Readings,
     /// Whether all components had ended when that was last looked at.
     pub(crate) all_ended: bool,
     pub(crate) next_number: u64,
@@ -230,6 +234,12 @@ impl Actor {
             Event::Tick => {
                 self.closings.look_again();
                 self.look_for_gone();
+            }
+            Event::Panicked(error) => {
+                // What it was to report is waited for by others for ever.
+                return Some(End::Failed(HostError::System(format!(
+                    "an operation of the host panicked: {error}"
+                ))));
             }
             // `act` looks who failed; a closed build made room for the next one.
             Event::ProbationFailed | Event::Closed => {}
@@ -344,17 +354,16 @@ impl Event {
             Self::Applied(_) => "applied",
             Self::Closed => "closed",
             Self::Tick => "tick",
+            Self::Panicked(_) => "panicked",
         }
     }
 }
 
-/// What an operation reported. One that panicked, which is a fault of the host, is only logged.
+/// What an operation reported. Only a watcher is aborted while the host runs.
 fn reported(joined: Result<Event, tokio::task::JoinError>) -> Event {
-    joined.unwrap_or_else(|error| {
-        if error.is_panic() {
-            tracing::error!(%error, "an operation of the host panicked");
-        }
-        Event::Tick
+    joined.unwrap_or_else(|error| match error.is_panic() {
+        true => Event::Panicked(error.to_string()),
+        false => Event::Tick,
     })
 }
 

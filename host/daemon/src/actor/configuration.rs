@@ -30,10 +30,18 @@ use crate::{
 /// How long a component gets to shut down.
 const HOOK: Duration = Duration::from_secs(2);
 
-/// What was read that the host depends on.
+/// What was read that the host depends on, with the number of the reading: of two that are
+/// under way, the second has seen the newer content, whichever ends first.
 pub(crate) enum Read {
-    Configuration(Result<Arc<Config>, Diagnostics>),
-    Trust(Result<Arc<Trust>, Diagnostics>),
+    Configuration(u64, Result<Arc<Config>, Diagnostics>),
+    Trust(u64, Result<Arc<Trust>, Diagnostics>),
+}
+
+/// The numbers of the newest readings.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    configuration: u64,
+    trust: u64,
 }
 
 /// A configuration that was held against the plugins in service, and is sound.
@@ -71,13 +79,15 @@ impl Actor {
     pub(super) fn read_configuration(&mut self) {
         let Some(source) = self.source.clone() else { return };
         self.desired.reading = true;
+        self.readings.configuration += 1;
+        let number = self.readings.configuration;
         self.spawn(async move {
             let read = tokio::task::spawn_blocking(move || (source.read)()).await;
             match read {
-                Ok(read) => Event::Read(Read::Configuration(read.map(Arc::new))),
+                Ok(read) => Event::Read(Read::Configuration(number, read.map(Arc::new))),
                 Err(error) => {
                     tracing::error!(%error, "reading the configuration panicked");
-                    Event::Read(Read::Configuration(Err(Diagnostics::new())))
+                    Event::Read(Read::Configuration(number, Err(Diagnostics::new())))
                 }
             }
         });
@@ -86,12 +96,16 @@ impl Actor {
     /// Reads again what the configuration names as trusted.
     pub(super) fn read_trust(&mut self) {
         let config = Arc::clone(&self.config);
-        self.spawn(async move { Event::Read(Read::Trust(trust::read(&config))) });
+        self.readings.trust += 1;
+        let number = self.readings.trust;
+        self.spawn(async move { Event::Read(Read::Trust(number, trust::read(&config))) });
     }
 
     pub(super) fn note_read(&mut self, read: Read) {
         match read {
-            Read::Configuration(read) => {
+            Read::Configuration(number, _) if number != self.readings.configuration => {}
+            Read::Trust(number, _) if number != self.readings.trust => {}
+            Read::Configuration(_, read) => {
                 self.desired.reading = false;
                 match read {
                     Ok(config) => {
@@ -101,8 +115,8 @@ impl Actor {
                     Err(found) => self.refuse_configuration(found),
                 }
             }
-            Read::Trust(Ok(trust)) => self.set_trust(trust),
-            Read::Trust(Err(found)) => {
+            Read::Trust(_, Ok(trust)) => self.set_trust(trust),
+            Read::Trust(_, Err(found)) => {
                 tracing::error!("whom to trust stays as it was:\n{found}");
             }
         }
@@ -116,6 +130,7 @@ impl Actor {
         tracing::info!(mode = %trust.mode, "whom the host trusts has changed");
         self.plugins.values_mut().for_each(|plugin| plugin.judge_again(&trust));
         self.trust = trust;
+        self.desired.trust += 1;
         self.desired.circumstances += 1;
     }
 
@@ -296,6 +311,8 @@ impl Actor {
         self.take_warnings(warnings);
         self.config = config;
         self.set_trust(trust);
+        // Its files may have changed since the configuration was checked.
+        self.read_trust();
         if let Some(watch) = &self.watch {
             // Another configuration may name other files.
             watch.set_files(self.files_beside());
@@ -316,9 +333,8 @@ impl Actor {
         if subject == Subject::Configuration {
             self.configuration_refused = result.as_ref().err().map(ToString::to_string);
             self.tell(HostEvent::Configuration { accepted });
-        }
-        if accepted {
-            self.desired.circumstances += 1;
+            // Settings that changed have been one of the circumstances since they were seen.
+            self.desired.circumstances += u64::from(accepted);
         }
         self.observed.reconfigured(&subject);
         note(&subject, result);

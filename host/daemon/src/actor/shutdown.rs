@@ -6,11 +6,16 @@ use super::{Actor, End, Event, reported};
 use crate::{
     HostError,
     plugins::Closing,
+    reconcile::Activity,
     report::{Report, Sources, collect},
 };
 
 /// How long operations that are under way get to come to their end.
 const FINISH: Duration = Duration::from_millis(100);
+
+/// How long a roll-back that is under way gets: while it is, the build that goes on belongs to
+/// it, and would be closed with it.
+const ROLL_BACK: Duration = Duration::from_secs(5);
 
 /// How long all plugins together get to end when the host ends.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
@@ -61,8 +66,10 @@ impl Actor {
     /// Lets operations come to their end for a moment, and aborts the others. What one of
     /// them had begun is undone as it is dropped: held components go on.
     async fn end_operations(&mut self) {
-        let until = tokio::time::Instant::now() + FINISH;
-        while self.has_changes_under_way()
+        let began = tokio::time::Instant::now();
+        while self.has_under_way(|_| true)
+            && let rolls_back = self.has_under_way(|it| it == Activity::RollingBack)
+            && let until = began + if rolls_back { ROLL_BACK } else { FINISH }
             && let Ok(Some(joined)) =
                 tokio::time::timeout_at(until, self.operations.join_next()).await
         {
@@ -81,13 +88,13 @@ impl Actor {
         }
     }
 
-    fn has_changes_under_way(&self) -> bool {
-        self.observed.plugins.values().any(|it| it.activity.is_some())
+    fn has_under_way(&self, which: impl Fn(Activity) -> bool) -> bool {
+        self.observed.plugins.values().any(|it| it.activity.is_some_and(&which))
     }
 
     fn note_last(&mut self, event: Event) {
         if let Some(End::Failed(error)) = self.turn(event) {
-            tracing::error!(%error, "the pipeline did not start");
+            tracing::error!(%error, "an operation failed while the host stops");
         }
     }
 

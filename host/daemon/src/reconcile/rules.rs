@@ -167,6 +167,10 @@ impl Files<'_> {
     }
 
     fn is_to_be_tried_again(&self, state: &FileState, look: &Look) -> bool {
+        if matches!(state, FileState::Ready { .. }) {
+            // It waited while that changed who vouches for it.
+            return look.trust != self.desired.trust;
+        }
         let FileState::Refused { plugin, retry } = state else { return false };
         match retry {
             Retry::File => false,
