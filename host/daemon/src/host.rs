@@ -261,7 +261,7 @@ impl Host {
         let end = tokio::select! {
             biased;
             () = stop.as_mut() => Some(StopReason::Requested),
-            started = actor.start_tasks() => started.err().map(StopReason::StartFailed),
+            started = actor.start_tasks() => started.err().map(StopReason::Failed),
         };
         let end = match end {
             Some(end) => end,
@@ -317,6 +317,7 @@ impl Host {
             unseen: BTreeMap::new(),
             strictness: Strictness::All,
             check_is_stale: false,
+            readings: Default::default(),
             all_ended: false,
             next_number: plugins.len() as u64 + 1,
             plugins,

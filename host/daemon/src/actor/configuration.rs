@@ -33,10 +33,18 @@ use crate::{
 /// How long a component gets to shut down.
 const HOOK: Duration = Duration::from_secs(2);
 
-/// What was read that the host depends on.
+/// What was read that the host depends on, with the number of the reading: of two that are
+/// under way, the second has seen the newer content, whichever ends first.
 pub(crate) enum Read {
-    Configuration(Result<Arc<Config>, Diagnostics>),
-    Trust(Result<Arc<Trust>, Diagnostics>),
+    Configuration(u64, Result<Arc<Config>, Diagnostics>),
+    Trust(u64, Result<Arc<Trust>, Diagnostics>),
+}
+
+/// The numbers of the newest readings.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    configuration: u64,
+    trust: u64,
 }
 
 /// A configuration that was held against the plugins in service, and is sound.
@@ -74,13 +82,15 @@ impl Actor {
     pub(super) fn read_configuration(&mut self) {
         let Some(source) = self.source.clone() else { return };
         self.desired.reading = true;
+        self.readings.configuration += 1;
+        let number = self.readings.configuration;
         self.spawn(async move {
             let read = tokio::task::spawn_blocking(move || (source.read)()).await;
             match read {
-                Ok(read) => ActorEvent::Read(Read::Configuration(read.map(Arc::new))),
+                Ok(read) => ActorEvent::Read(Read::Configuration(number, read.map(Arc::new))),
                 Err(error) => {
                     tracing::error!(%error, "reading the configuration panicked");
-                    ActorEvent::Read(Read::Configuration(Err(Diagnostics::new())))
+                    ActorEvent::Read(Read::Configuration(number, Err(Diagnostics::new())))
                 }
             }
         });
@@ -89,12 +99,16 @@ impl Actor {
     /// Reads again what the configuration names as trusted.
     pub(super) fn read_trust(&mut self) {
         let config = Arc::clone(&self.config);
-        self.spawn(async move { ActorEvent::Read(Read::Trust(trust::read(&config))) });
+        self.readings.trust += 1;
+        let number = self.readings.trust;
+        self.spawn(async move { ActorEvent::Read(Read::Trust(number, trust::read(&config))) });
     }
 
     pub(super) fn on_read(&mut self, read: Read) {
         match read {
-            Read::Configuration(read) => {
+            Read::Configuration(number, _) if number != self.readings.configuration => {}
+            Read::Trust(number, _) if number != self.readings.trust => {}
+            Read::Configuration(_, read) => {
                 self.desired.reading = false;
                 match read {
                     Ok(config) => {
@@ -104,8 +118,8 @@ impl Actor {
                     Err(found) => self.refuse_configuration(found),
                 }
             }
-            Read::Trust(Ok(trust)) => self.set_trust(trust),
-            Read::Trust(Err(found)) => {
+            Read::Trust(_, Ok(trust)) => self.set_trust(trust),
+            Read::Trust(_, Err(found)) => {
                 tracing::error!("whom to trust stays as it was:\n{found}");
             }
         }
@@ -119,6 +133,7 @@ impl Actor {
         tracing::info!(mode = %trust.mode, "whom the host trusts has changed");
         self.plugins.values_mut().for_each(|plugin| plugin.judge_again(&trust));
         self.trust = trust;
+        self.desired.trust += 1;
         self.desired.circumstances += 1;
     }
 
@@ -304,7 +319,9 @@ impl Actor {
                 tokio::spawn(async move { build.drain(drain).await });
             }
         }
-        if self.says_something_else(&subject, &config, sidecar.as_ref()) {
+        // Reading the same text again is no reason to try a refused file again. Settings that
+        // changed have been one of the circumstances since they were seen.
+        if format!("{config:?}") != format!("{:?}", self.config) {
             self.desired.circumstances += 1;
         }
         if let (Subject::Settings { plugin }, Some(sidecar)) = (&subject, sidecar)
@@ -315,27 +332,13 @@ impl Actor {
         self.take_warnings(warnings);
         self.config = config;
         self.set_trust(trust);
+        // Its files may have changed since the configuration was checked.
+        self.read_trust();
         if let Some(watch) = &self.watch {
             // Another configuration may name other files.
             watch.set_files(self.files_beside());
         }
         self.end_reconfiguration(subject, Ok(count));
-    }
-
-    /// Returns `true` if the configuration or the settings differ from those in force. Reading
-    /// the same text again is no reason to try a refused file again.
-    fn says_something_else(
-        &self,
-        subject: &Subject,
-        config: &Config,
-        sidecar: Option<&Sidecar>,
-    ) -> bool {
-        match subject {
-            Subject::Configuration => format!("{config:?}") != format!("{:?}", self.config),
-            Subject::Settings { plugin } => {
-                sidecar != self.plugins.get(plugin).map(|loaded| &loaded.sidecar)
-            }
-        }
     }
 
     fn take_warnings(&mut self, warnings: Diagnostics) {

@@ -166,6 +166,7 @@ impl Actor {
 
     /// Notes that a plugin's file has another name.
     pub(super) fn move_plugin(&mut self, plugin: &str, file: &Path) {
+        self.check_is_stale = true;
         self.examined.remove(file);
         self.refused.remove(file);
         if let Some(loaded) = self.plugins.get_mut(plugin) {

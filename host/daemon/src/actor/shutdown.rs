@@ -6,11 +6,16 @@ use super::{Actor, ActorEvent, StopReason, reported};
 use crate::{
     HostError,
     plugins::ClosingPlugin,
+    reconcile::PluginActivity,
     report::{Report, ReportInput, collect},
 };
 
 /// How long operations that are under way get to come to their end.
 const FINISH: Duration = Duration::from_millis(100);
+
+/// How long a roll-back that is under way gets: while it is, the build that goes on belongs to
+/// it, and would be closed with it.
+const ROLL_BACK: Duration = Duration::from_secs(5);
 
 /// How long all plugins together get to end when the host ends.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
@@ -28,7 +33,7 @@ impl Actor {
         match &end {
             StopReason::Requested => tracing::info!(reason = "asked to", "stopping"),
             StopReason::SourcesEnded => tracing::info!(reason = "the sources ended", "stopping"),
-            StopReason::StartFailed(_) => {}
+            StopReason::Failed(_) => {}
         }
         // Whoever asks for the status from now on gets the last one.
         self.endpoint.commands.close();
@@ -51,7 +56,7 @@ impl Actor {
         });
         self.close_all().await;
         self.journal.flush();
-        if let StopReason::StartFailed(error) = end {
+        if let StopReason::Failed(error) = end {
             report.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
             return Err(error);
         }
@@ -65,8 +70,10 @@ impl Actor {
     /// Lets operations come to their end for a moment, and aborts the others. What one of
     /// them had begun is undone as it is dropped: held components go on.
     async fn end_operations(&mut self) {
-        let until = tokio::time::Instant::now() + FINISH;
-        while self.has_changes_under_way()
+        let began = tokio::time::Instant::now();
+        while self.has_under_way(|_| true)
+            && let rolls_back = self.has_under_way(|it| it == PluginActivity::RollingBack)
+            && let until = began + if rolls_back { ROLL_BACK } else { FINISH }
             && let Ok(Some(joined)) =
                 tokio::time::timeout_at(until, self.operations.join_next()).await
         {
@@ -85,13 +92,13 @@ impl Actor {
         }
     }
 
-    fn has_changes_under_way(&self) -> bool {
-        self.observed.plugins.values().any(|it| it.activity.is_some())
+    fn has_under_way(&self, which: impl Fn(PluginActivity) -> bool) -> bool {
+        self.observed.plugins.values().any(|it| it.activity.is_some_and(&which))
     }
 
     fn note_last(&mut self, event: ActorEvent) {
-        if let Some(StopReason::StartFailed(error)) = self.turn(event) {
-            tracing::error!(%error, "the pipeline did not start");
+        if let Some(StopReason::Failed(error)) = self.turn(event) {
+            tracing::error!(%error, "an operation failed while the host stops");
         }
     }
 

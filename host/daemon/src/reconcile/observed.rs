@@ -63,6 +63,7 @@ pub(crate) struct FileObservation {
     pub(crate) version: FileVersion,
     pub(crate) circumstances: u64,
     pub(crate) quarantine: u64,
+    pub(crate) trust: u64,
 }
 
 /// What became of a file.

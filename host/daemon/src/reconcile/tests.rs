@@ -457,6 +457,18 @@ fn a_bad_build_under_another_name_leaves_the_old_one_in_service() {
 }
 
 #[test]
+fn a_file_that_waited_while_trust_changed_is_examined_again_before_it_is_loaded() {
+    let mut scene = Scene::new();
+    scene.desired.reading = true;
+    scene.put("a", "1");
+    scene.examine("a", "a", "1");
+    assert_eq!(scene.next(), []);
+    scene.desired.trust += 1;
+    scene.desired.reading = false;
+    assert_eq!(scene.next(), [Action::Examine { file: path("a") }]);
+}
+
+#[test]
 fn no_build_is_loaded_while_too_many_are_being_closed() {
     let mut scene = Scene::new();
     scene.observed.closing = MOST_CLOSING + 1;
