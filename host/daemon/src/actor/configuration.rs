@@ -1,40 +1,41 @@
-//! Taking over a changed configuration, or changed settings beside a library.
+//! Applying a changed configuration, or changed settings beside a library.
 //!
-//! Everything is checked first, in an operation that touches nothing. What changed is then
-//! prepared and replaced in a second operation, which undoes all of it if one step fails; its
-//! last step, taking out what the configuration names no more, cannot fail.
+//! ```text
+//! read → check (an operation that changes nothing) → apply (an operation) → in force
+//!          └→ refused, or stale: checked again        └→ refused: all is undone
+//! ```
+//!
+//! While a configuration is being applied, no build is loaded, replaced or retired: see the rules
+//! of [`reconcile`](crate::reconcile). A check that was overtaken by a roll-back or by another
+//! activity of a plugin is stale, and is repeated when nothing else is under way.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+mod apply;
+mod changes;
+mod check;
 
-use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, Sidecar};
+use std::{sync::Arc, time::Duration};
+
+use hotbay_config::{Config, Diagnostic, Diagnostics};
 use hotbay_loader::Trust;
-use hotbay_plugin_api::{ChannelName, SchedulerError};
-use hotbay_runtime::{
-    Generation, Services,
-    replacement::{
-        ComponentBuild, ComponentPlan, Limits, OnFailure, PluginCore, ReplacedComponent, Swap,
-        call_hook, replace,
-    },
-};
-use hotbay_tasks::{PreparedTasks, ScheduledTask, TaskFactory};
+use hotbay_runtime::replacement::call_hook;
 
 use super::{Actor, ActorEvent};
 use crate::{
     HostEvent,
-    check::{self, Missing},
-    configuration::{check_channels, needs_restart},
-    pipeline::{ComponentRemoval, MemberState, RemovedComponent, is_place_of, take_out},
-    plugins::{KnownPlugins, read_sidecar},
-    reconcile::Subject,
-    resolve::{ResolvedComponent, ResolvedPlugin, resolve},
+    reconcile::{Action, Subject},
     trust,
 };
 
-/// How long a component gets to shut down.
+pub(crate) use apply::AppliedConfiguration;
+pub(crate) use check::CheckedConfiguration;
+use check::{CheckRequest, CheckedPlugin};
+
+/// The time that a component gets to shut down.
 const HOOK: Duration = Duration::from_secs(2);
 
-/// What was read that the host depends on, with the number of the reading: of two that are
-/// under way, the second has seen the newer content, whichever ends first.
+/// The result of reading the configuration, or the files that it names as trusted, with the number
+/// of the reading. Of two readings under way, the second one saw the newer content, whichever ends
+/// first.
 pub(crate) enum Read {
     Configuration(u64, Result<Arc<Config>, Diagnostics>),
     Trust(u64, Result<Arc<Trust>, Diagnostics>),
@@ -47,28 +48,8 @@ pub(crate) struct Readings {
     trust: u64,
 }
 
-/// A configuration that was held against the plugins in service, and is sound.
-pub(crate) struct CheckedConfiguration {
-    subject: Subject,
-    config: Arc<Config>,
-    trust: Arc<Trust>,
-    /// The settings beside a library, if they are the subject.
-    sidecar: Option<Sidecar>,
-    plugins: BTreeMap<String, ResolvedPlugin>,
-    warnings: Diagnostics,
-}
-
-/// What was prepared and replaced for a configuration.
-pub(crate) struct AppliedConfiguration {
-    checked: CheckedConfiguration,
-    changed: Vec<ReplacedComponent>,
-    removed: Vec<RemovedComponent>,
-    tasks: BTreeMap<String, PreparedTasks>,
-    count: usize,
-}
-
 impl Actor {
-    /// Reads the configuration and whom to trust, and looks at the plugins folder.
+    /// Reads the configuration and the trusted keys and pins again, and checks the plugins folder.
     pub(super) fn reload(&mut self) {
         tracing::info!("asked to read the configuration again");
         self.read_configuration();
@@ -96,7 +77,7 @@ impl Actor {
         });
     }
 
-    /// Reads again what the configuration names as trusted.
+    /// Reads the trusted keys and pins again that the configuration names.
     pub(super) fn read_trust(&mut self) {
         let config = Arc::clone(&self.config);
         self.readings.trust += 1;
@@ -120,18 +101,18 @@ impl Actor {
             }
             Read::Trust(_, Ok(trust)) => self.set_trust(trust),
             Read::Trust(_, Err(found)) => {
-                tracing::error!("whom to trust stays as it was:\n{found}");
+                tracing::error!("the trusted keys and pins stay as they were:\n{found}");
             }
         }
     }
 
-    /// Trusts others from now on. What is loaded stays.
+    /// Replaces the trusted keys and pins. Loaded plugins stay loaded.
     fn set_trust(&mut self, trust: Arc<Trust>) {
         if self.trust == trust {
             return;
         }
-        tracing::info!(mode = %trust.mode, "whom the host trusts has changed");
-        self.plugins.values_mut().for_each(|plugin| plugin.judge_again(&trust));
+        tracing::info!(mode = %trust.mode, "the trusted keys and pins have changed");
+        self.plugins.values_mut().for_each(|plugin| plugin.check_trust(&trust));
         self.trust = trust;
         self.desired.trust += 1;
         self.desired.circumstances += 1;
@@ -139,11 +120,11 @@ impl Actor {
 
     fn refuse_configuration(&mut self, found: Diagnostics) {
         self.configuration_refused = Some(found.to_string());
-        note(&Subject::Configuration, Err(found));
+        log_outcome(&Subject::Configuration, Err(found));
         self.send_event(HostEvent::Configuration { accepted: false });
     }
 
-    /// Holds the newest configuration, or the newest settings, against the plugins.
+    /// Begins to check the newest configuration, or the newest settings, against the plugins.
     pub(super) fn check_configuration(&mut self, subject: Subject) {
         self.check_is_stale = false;
         let config = match &subject {
@@ -179,106 +160,13 @@ impl Actor {
             self.observed.plugins.get(plugin).is_none_or(|it| it.activity.is_some())
         };
         if self.check_is_stale || changes.iter().any(is_busy) {
-            // It is checked again as soon as nothing else is under way.
+            // The configuration is checked again as soon as nothing else is under way.
             self.observed.reconfigure_ended();
             return;
         }
         self.observed.reconfigures(&changes);
         let request = self.apply_request(checked, changes);
         self.spawn(async move { ActorEvent::Applied(Box::new(request.run().await)) });
-    }
-
-    fn apply_request(&self, checked: CheckedConfiguration, changes: Vec<String>) -> ApplyRequest {
-        let mut tasks = Vec::new();
-        for plugin in &changes {
-            let Some(generation) = self.generation(plugin) else { continue };
-            let (kept, fresh, count) = self.divide_tasks(plugin, &checked.plugins[plugin].tasks);
-            tasks.push(TaskChange { plugin: plugin.clone(), generation, kept, fresh, count });
-        }
-        let config = Arc::clone(&checked.config);
-        ApplyRequest {
-            steps: self.component_steps(&checked),
-            removals: self.removals(&config),
-            core: self.pipeline.as_ref().and_then(|it| it.core()).cloned(),
-            limits: Limits::of(&self.config.reload, OnFailure::Fail),
-            drain: config.shutdown.drain,
-            services: self.services.clone(),
-            factory: self.factory.clone(),
-            tasks,
-            checked,
-        }
-    }
-
-    /// Divides a plugin's tasks into those that keep what they run and those that are made
-    /// anew, and counts those that differ.
-    fn divide_tasks(
-        &self,
-        plugin: &str,
-        tasks: &[ScheduledTask],
-    ) -> (PreparedTasks, Vec<ScheduledTask>, usize) {
-        let now = self.tasks.of_plugin(plugin);
-        let (mut kept, mut fresh, mut changed) = (PreparedTasks::new(), Vec::new(), 0);
-        for task in tasks {
-            let same = now.iter().find(|(it, _)| it.id() == task.id() && it.config == task.config);
-            match same {
-                Some((was, build)) => {
-                    changed += usize::from(was != task);
-                    kept.push((task.clone(), build.clone()));
-                }
-                None => fresh.push(task.clone()),
-            }
-        }
-        changed += fresh.len() + now.len().saturating_sub(kept.len());
-        (kept, fresh, changed)
-    }
-
-    /// The components that run and are to be something else.
-    fn component_steps(
-        &self,
-        checked: &CheckedConfiguration,
-    ) -> Vec<(ComponentPlan, ComponentBuild, Arc<Generation>)> {
-        let Some(pipeline) = &self.pipeline else { return Vec::new() };
-        let to: Vec<_> = checked.plugins.values().flat_map(|it| &it.components).collect();
-        let mut steps = Vec::new();
-        for member in pipeline.members() {
-            let new = to.iter().find(|it| it.is_same_place(member));
-            let (Some(new), Some(old)) = (new, &member.resolved) else { continue };
-            if let (true, MemberState::Runs, Some(build), Some(generation)) = (
-                new.differs(old),
-                pipeline.state(member),
-                &member.build,
-                self.generation(&new.plugin),
-            ) {
-                steps.push((member.plan(new), build.clone(), generation));
-            }
-        }
-        steps
-    }
-
-    /// The components that the configuration names no more.
-    fn removals(&self, config: &Config) -> Vec<ComponentRemoval> {
-        let (Some(pipeline), Some(written)) = (&self.pipeline, &config.pipeline) else {
-            return Vec::new();
-        };
-        pipeline.removals(|it| !written.components().any(|entry| is_place_of(entry, it)))
-    }
-
-    /// Whether a plugin is to have other components or tasks than it has.
-    fn changes(&self, plugin: &str, checked: &CheckedConfiguration) -> bool {
-        let to = &checked.plugins[plugin];
-        let tasks = self.tasks.of_plugin(plugin);
-        let members = self.pipeline.iter().flat_map(|it| it.members());
-        let members: Vec<_> = members.filter(|member| member.plugin == plugin).collect();
-        let is_there = |resolved: &ResolvedComponent| {
-            members.iter().any(|member| {
-                let was = member.resolved.as_ref();
-                resolved.is_same_place(member) && was.is_some_and(|was| !resolved.differs(was))
-            })
-        };
-        tasks.len() != to.tasks.len()
-            || !to.tasks.iter().all(|task| tasks.iter().any(|(it, _)| it == task))
-            || members.len() != to.components.len()
-            || !to.components.iter().all(is_there)
     }
 
     pub(super) fn on_applied(
@@ -290,12 +178,12 @@ impl Actor {
             Err((subject, found)) => return self.end_reconfiguration(subject, Err(found)),
         };
         let CheckedConfiguration { subject, config, trust, sidecar, plugins, warnings } = checked;
-        // A build on probation could not go back to what it does not know.
+        // A roll-back would not know the new tasks and components, so a probation ends here.
         for plugin in
             tasks.keys().filter(|it| self.probations.contains_key(*it)).cloned().collect::<Vec<_>>()
         {
             self.confirm(&plugin);
-            self.observed.begin(&crate::reconcile::Action::Confirm { plugin }, &self.desired);
+            self.observed.begin(&Action::Confirm { plugin }, &self.desired);
         }
         count += changed.len();
         if let Some(pipeline) = &mut self.pipeline {
@@ -335,12 +223,13 @@ impl Actor {
         // Its files may have changed since the configuration was checked.
         self.read_trust();
         if let Some(watch) = &self.watch {
-            // Another configuration may name other files.
+            // The new configuration may name other files.
             watch.set_files(self.files_beside());
         }
         self.end_reconfiguration(subject, Ok(count));
     }
 
+    /// Logs the warnings that were not logged before.
     fn take_warnings(&mut self, warnings: Diagnostics) {
         let known =
             |it: &Diagnostic| self.known_warnings.iter().any(|known| known.says_the_same(it));
@@ -350,6 +239,7 @@ impl Actor {
         self.known_warnings = warnings;
     }
 
+    /// Notes that a configuration or settings were applied, or refused.
     fn end_reconfiguration(&mut self, subject: Subject, result: Result<usize, Diagnostics>) {
         let accepted = result.is_ok();
         if subject == Subject::Configuration {
@@ -357,168 +247,12 @@ impl Actor {
             self.send_event(HostEvent::Configuration { accepted });
         }
         self.observed.reconfigured(&subject);
-        note(&subject, result);
+        log_outcome(&subject, result);
     }
 }
 
-/// A plugin that a configuration is held against.
-struct CheckedPlugin {
-    generation: Arc<Generation>,
-    file: PathBuf,
-    sidecar: Sidecar,
-}
-
-/// What it takes to check a configuration.
-struct CheckRequest {
-    subject: Subject,
-    config: Arc<Config>,
-    before: Arc<Config>,
-    services: Services,
-    plugins: BTreeMap<String, CheckedPlugin>,
-    known: KnownPlugins,
-}
-
-impl CheckRequest {
-    async fn run(mut self) -> Result<CheckedConfiguration, (Subject, Diagnostics)> {
-        let sidecar = match self.read_settings() {
-            Ok(sidecar) => sidecar,
-            Err(found) => return Err((self.subject, found)),
-        };
-        let Self { subject, config, before, services, plugins, known } = self;
-        let mut findings = Diagnostics::new();
-        needs_restart(&before, &config, &mut findings);
-        let trust = trust::read(&config).unwrap_or_else(|found| {
-            findings.extend(found);
-            Arc::default()
-        });
-        check_channels(&config, &services, &mut findings);
-        let mut resolved = BTreeMap::new();
-        for (name, CheckedPlugin { generation, file, sidecar }) in &plugins {
-            let plugin = resolve(&config, file, (generation, sidecar), &mut findings).await;
-            resolved.insert(name.clone(), plugin);
-        }
-        check::tasks(&config, &known, Missing::Waits, &mut findings);
-        check::components(&config, &known, Missing::Waits, &mut findings);
-        if findings.has_errors() {
-            return Err((subject, findings));
-        }
-        Ok(CheckedConfiguration {
-            subject,
-            config,
-            trust,
-            sidecar,
-            plugins: resolved,
-            warnings: findings,
-        })
-    }
-
-    /// Reads the settings that are the subject.
-    fn read_settings(&mut self) -> Result<Option<Sidecar>, Diagnostics> {
-        let Subject::Settings { plugin } = &self.subject else { return Ok(None) };
-        let Some(checked) = self.plugins.get_mut(plugin) else { return Ok(None) };
-        let sidecar = read_sidecar(&checked.file, plugin)?;
-        checked.sidecar = sidecar.clone();
-        Ok(Some(sidecar))
-    }
-}
-
-/// The tasks of one plugin that a configuration changes.
-struct TaskChange {
-    plugin: String,
-    generation: Arc<Generation>,
-    kept: PreparedTasks,
-    fresh: Vec<ScheduledTask>,
-    count: usize,
-}
-
-/// What it takes to take over a configuration.
-struct ApplyRequest {
-    checked: CheckedConfiguration,
-    tasks: Vec<TaskChange>,
-    steps: Vec<(ComponentPlan, ComponentBuild, Arc<Generation>)>,
-    removals: Vec<ComponentRemoval>,
-    core: Option<PluginCore>,
-    limits: Limits,
-    drain: Duration,
-    services: Services,
-    factory: TaskFactory,
-}
-
-impl ApplyRequest {
-    async fn run(self) -> Result<AppliedConfiguration, (Subject, Diagnostics)> {
-        let Self { checked, tasks, steps, removals, core, limits, drain, services, factory } = self;
-        let refuse = |checked: CheckedConfiguration, reason: String| {
-            let mut found = Diagnostics::new();
-            found.push(checked.config.error_at(&ConfigPath::root(), reason));
-            (checked.subject, found)
-        };
-        let (mut prepared, mut count) = (BTreeMap::new(), 0);
-        for change in tasks {
-            let TaskChange { plugin, generation, mut kept, fresh, count: differ } = change;
-            match factory.prepare(&generation, fresh, &services) {
-                Ok(made) => kept.extend(made),
-                Err(error) => {
-                    let text = format!("the tasks of plugin `{plugin}` can't be made: {error}");
-                    return Err(refuse(checked, text));
-                }
-            }
-            prepared.insert(plugin, kept);
-            count += differ;
-        }
-        let declared = match declare(&checked.config, &services) {
-            Ok(declared) => declared,
-            Err(error) => return Err(refuse(checked, error.to_string())),
-        };
-        let mut changed = Vec::new();
-        if let Some(core) = &core {
-            let swaps: Vec<_> = steps
-                .iter()
-                .map(|(plan, old, to)| Swap { plan: plan.clone(), old: old.clone(), to: &**to })
-                .collect();
-            let (result, held) = replace(core, &swaps, &services, limits).await;
-            match result {
-                Ok(done) => changed = done,
-                Err(failed) => {
-                    withdraw(&declared, &services);
-                    let text = format!("{failed}; all components go on as they were");
-                    return Err(refuse(checked, text));
-                }
-            }
-            tracing::info!(components = changed.len(), ?held, "reconfigured");
-        }
-        let removed = match &core {
-            Some(core) => take_out(removals, core, drain).await,
-            None => Vec::new(),
-        };
-        Ok(AppliedConfiguration { checked, changed, removed, tasks: prepared, count })
-    }
-}
-
-/// Declares the channels that are new; all of them or none.
-fn declare(config: &Config, services: &Services) -> Result<Vec<ChannelName>, SchedulerError> {
-    let mut declared = Vec::new();
-    for (name, channel) in &config.channels {
-        let name = ChannelName::from(name.as_str());
-        if services.bus.stats(&name).is_ok() {
-            continue;
-        }
-        if let Err(error) =
-            services.bus.declare_with(name.clone(), channel.config(), channel.overflow)
-        {
-            withdraw(&declared, services);
-            return Err(error);
-        }
-        declared.push(name);
-    }
-    Ok(declared)
-}
-
-/// Takes declarations back that were made for a configuration that is refused.
-fn withdraw(declared: &[ChannelName], services: &Services) {
-    declared.iter().for_each(|name| drop(services.bus.withdraw(name)));
-}
-
-fn note(subject: &Subject, result: Result<usize, Diagnostics>) {
+/// Logs the outcome of reading a configuration or settings again.
+fn log_outcome(subject: &Subject, result: Result<usize, Diagnostics>) {
     let what = match subject {
         Subject::Configuration => "the configuration".to_owned(),
         Subject::Settings { plugin } => format!("the settings of plugin {plugin}"),
@@ -526,6 +260,6 @@ fn note(subject: &Subject, result: Result<usize, Diagnostics>) {
     match result {
         Ok(0) => tracing::debug!("{what}: read again, nothing to do"),
         Ok(count) => tracing::info!(count, "{what}: taken over"),
-        Err(found) => tracing::error!("{what}: refused, the one before goes on:\n{found}"),
+        Err(found) => tracing::error!("{what}: refused, the previous one stays in force:\n{found}"),
     }
 }

@@ -1,4 +1,4 @@
-//! One component of the configuration, whether it runs or waits for its plugin.
+//! The members of a pipeline.
 
 use hotbay_config::ComponentEntry;
 use hotbay_plugin_api::Role;
@@ -10,30 +10,34 @@ use tokio_util::sync::CancellationToken;
 
 use crate::resolve::ResolvedComponent;
 
-/// One component.
+/// One component of the configuration, which runs or waits for its plugin.
 pub(crate) struct Member {
     pub(crate) role: Role,
     pub(crate) id: String,
     pub(crate) plugin: String,
-    /// Survives the builds of the component.
+    /// The slot of the component, which survives its builds.
     pub(crate) slot: ComponentSlot,
     pub(crate) cancel: CancellationToken,
-    /// What it is with the plugin in service; `None` while the plugin is missing.
+    /// The component as resolved with the plugin in service; `None` while the plugin is missing.
     pub(crate) resolved: Option<ResolvedComponent>,
-    /// What is in its place in the engine.
+    /// The build that the engine runs, or that has ended there.
     pub(crate) build: Option<ComponentBuild>,
-    /// Whether the engine knows its name.
-    pub(crate) known: bool,
-    /// Whether something changed since it was last tried to start it.
-    pub(crate) fresh: bool,
+    /// The component is registered with the engine.
+    pub(crate) is_registered: bool,
+    /// The component may be started: something has changed since the last attempt.
+    pub(crate) may_start: bool,
 }
 
-/// What a component does.
+/// The state of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MemberState {
+    /// The component waits for a build that can be started.
     Waits,
+    /// The component is initialized, runs or is held.
     Runs,
+    /// The component has failed.
     Failed,
+    /// The component has ended by itself, or is being stopped.
     Ended,
 }
 
@@ -47,12 +51,12 @@ impl Member {
             cancel,
             resolved: None,
             build: None,
-            known: false,
-            fresh: false,
+            is_registered: false,
+            may_start: false,
         }
     }
 
-    /// How to make it as it is resolved.
+    /// Returns the plan for making the member as it is resolved.
     pub(crate) fn plan(&self, resolved: &ResolvedComponent) -> ComponentPlan {
         ComponentPlan {
             slot: self.slot.clone(),

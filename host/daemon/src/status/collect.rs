@@ -1,4 +1,4 @@
-//! Collecting the state of a host.
+//! Collecting the status of a host.
 
 use hotbay_plugin_api::SchedulerError;
 
@@ -45,14 +45,14 @@ impl Status {
                 .collect(),
             tasks: host.tasks.reports().into_iter().map(|it| task(host, it)).collect(),
             replacements: host.journal.total(),
-            last_replacements: last.iter().rev().take(SHOWN).rev().cloned().collect(),
+            last_replacements: last.iter().rev().take(LAST_REPLACEMENTS).rev().cloned().collect(),
             configuration_refused: host.configuration_refused.clone(),
         }
     }
 }
 
-/// How many records of replacements a status has.
-const SHOWN: usize = 10;
+/// The number of replacements that a status lists.
+const LAST_REPLACEMENTS: usize = 10;
 
 fn in_service(host: &Actor, loaded: &LoadedPlugin) -> PluginStatus {
     let probation = host.probations.contains_key(loaded.name());
