@@ -56,6 +56,7 @@ pub(crate) use load::LoadedBuild;
 pub(crate) use probation::PluginProbation;
 
 use components::EngineReport;
+pub(crate) use configuration::Readings;
 use configuration::{AppliedConfiguration, CheckedConfiguration, Read};
 use files::Examined;
 use load::LoadReport;
@@ -104,6 +105,8 @@ pub(crate) enum ActorEvent {
     Closed,
     /// A tick of the clock, or the end of a probation.
     Tick,
+    /// An operation panicked, and will not report.
+    Panicked(String),
 }
 
 /// Why the loop ended.
@@ -113,8 +116,8 @@ pub(crate) enum StopReason {
     Requested,
     /// The sources ended, and all their events were handled.
     SourcesEnded,
-    /// The pipeline did not start.
-    StartFailed(HostError),
+    /// The pipeline did not start, or an operation of the host panicked.
+    Failed(HostError),
 }
 
 /// The state of a running host.
@@ -156,6 +159,7 @@ pub(crate) struct Actor {
     pub(crate) strictness: Strictness,
     /// A plugin was rolled back while a configuration was being checked against it.
     pub(crate) check_is_stale: bool,
+    pub(crate) readings: Readings,
     /// All components had ended when this was last checked.
     pub(crate) all_ended: bool,
     pub(crate) next_number: u64,
@@ -238,7 +242,7 @@ impl Actor {
             ActorEvent::RolledBack(report) => self.on_rolled_back(*report),
             ActorEvent::Retired(report) => self.on_retired(report),
             ActorEvent::Engine(report) => {
-                return self.on_engine(report).err().map(StopReason::StartFailed);
+                return self.on_engine(report).err().map(StopReason::Failed);
             }
             ActorEvent::Ended => self.all_ended = true,
             ActorEvent::Checked(checked) => self.on_checked(*checked),
@@ -246,6 +250,12 @@ impl Actor {
             ActorEvent::Tick => {
                 self.closing.retry_in_background();
                 self.look_for_gone();
+            }
+            ActorEvent::Panicked(error) => {
+                // What it was to report is waited for by others for ever.
+                return Some(StopReason::Failed(HostError::System(format!(
+                    "an operation of the host panicked: {error}"
+                ))));
             }
             // `act` finds out who failed, and may load another build after one was closed.
             ActorEvent::ProbationFailed | ActorEvent::Closed => {}
@@ -360,17 +370,16 @@ impl ActorEvent {
             Self::Applied(_) => "applied",
             Self::Closed => "closed",
             Self::Tick => "tick",
+            Self::Panicked(_) => "panicked",
         }
     }
 }
 
-/// Returns the event of an operation that ended. A panic, which is a bug of the host, is logged.
+/// Returns the event of an operation that ended. Only a watcher is aborted while the host runs.
 fn reported(joined: Result<ActorEvent, tokio::task::JoinError>) -> ActorEvent {
-    joined.unwrap_or_else(|error| {
-        if error.is_panic() {
-            tracing::error!(%error, "an operation of the host panicked");
-        }
-        ActorEvent::Tick
+    joined.unwrap_or_else(|error| match error.is_panic() {
+        true => ActorEvent::Panicked(error.to_string()),
+        false => ActorEvent::Tick,
     })
 }
 

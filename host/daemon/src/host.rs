@@ -178,7 +178,7 @@ impl Host {
         let end = tokio::select! {
             biased;
             () = stop.as_mut() => Some(StopReason::Requested),
-            started = actor.start_tasks() => started.err().map(StopReason::StartFailed),
+            started = actor.start_tasks() => started.err().map(StopReason::Failed),
         };
         let end = match end {
             Some(end) => end,

@@ -85,10 +85,12 @@ impl PluginPipeline {
         self.engine.as_ref()
     }
 
-    /// Returns `true` if the engine was not made yet and a component of each role can be.
+    /// Returns `true` if the engine was not made yet, a component of each role can be made, and
+    /// something changed since that was last tried.
     pub(crate) fn can_be_started(&self) -> bool {
         let has = |role| self.members.iter().any(|it| it.role == role && it.resolved.is_some());
-        self.engine.is_none() && Role::ALL.into_iter().all(has)
+        let is_new = self.members.iter().any(|it| it.may_start && it.resolved.is_some());
+        self.engine.is_none() && is_new && Role::ALL.into_iter().all(has)
     }
 
     /// Sets how the components of one plugin are resolved.

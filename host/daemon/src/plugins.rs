@@ -64,7 +64,6 @@ impl LoadedPlugin {
             None => threads(config, &library.manifest.name, findings),
         };
         let generation = Arc::new(Generation::load(loader, library, threads).await?);
-        tracing::info!(plugin = generation.name(), number, "loaded");
         Ok(Self { generation, number, file, sidecar, loaded: now(), trusted_by })
     }
 

@@ -37,8 +37,8 @@ use std::{
 };
 
 pub(crate) use observed::{
-    EngineState, FileObservation, FileState, Observed, ObservedFile, ObservedPlugin, Retry,
-    Service, Stage,
+    EngineState, FileObservation, FileState, Observed, ObservedFile, ObservedPlugin,
+    PluginActivity, Retry, Service, Stage,
 };
 pub(crate) use rules::reconcile;
 
@@ -66,6 +66,8 @@ pub(crate) struct Desired {
     pub(crate) circumstances: u64,
     /// Counts the changes of the quarantine.
     pub(crate) quarantine: u64,
+    /// Counts changes of whom the host trusts.
+    pub(crate) trust: u64,
 }
 
 /// Distinguishes two states of one file.
@@ -132,6 +134,7 @@ impl Desired {
             version: version.clone(),
             circumstances: self.circumstances,
             quarantine: self.quarantine,
+            trust: self.trust,
         }
     }
 }

@@ -110,22 +110,23 @@ fn bind(folder: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let listener = UnixListener::bind(address(folder)?)?;
+    let (address, _open) = address(folder)?;
+    let listener = UnixListener::bind(address)?;
     fs::set_permissions(folder.join(SOCKET), fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
 
 /// The socket by a path that is short enough: an address has room for 107 bytes, a path for 4,095.
-fn address(folder: &Path) -> io::Result<PathBuf> {
+///
+/// A short one for a long path is valid as long as the folder is open.
+fn address(folder: &Path) -> io::Result<(PathBuf, Option<File>)> {
     let path = folder.join(SOCKET);
     if path.as_os_str().len() < 108 {
-        return Ok(path);
+        return Ok((path, None));
     }
     let folder = File::open(folder)?;
     let link = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&folder)));
-    // The descriptor is left open, once for each socket, so that the address stays valid.
-    std::mem::forget(folder);
-    Ok(link.join(SOCKET))
+    Ok((link.join(SOCKET), Some(folder)))
 }
 
 async fn serve(listener: UnixListener, host: HostHandle) {
@@ -161,7 +162,11 @@ async fn answer(mut stream: UnixStream, host: HostHandle) {
 /// # Errors
 /// If the folder cannot be read, or the host does not answer within five seconds.
 pub fn read_status(state_folder: &Path) -> io::Result<Option<Status>> {
-    let mut stream = match BlockingStream::connect(address_to_ask(state_folder)?) {
+    let (address, _open) = match address(state_folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let mut stream = match BlockingStream::connect(address) {
         Ok(stream) => stream,
         Err(error) => {
             let absent = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
@@ -175,11 +180,4 @@ pub fn read_status(state_folder: &Path) -> io::Result<Option<Status>> {
         return Ok(None);
     }
     Ok(Some(serde_json::from_slice(&text)?))
-}
-
-fn address_to_ask(folder: &Path) -> io::Result<PathBuf> {
-    match address(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder.join("gone")),
-        other => other,
-    }
 }

@@ -29,13 +29,13 @@
 //! second pass finds no thread that was not seen before.
 
 mod inspect;
+mod thread;
 
 use std::{
     collections::BTreeSet,
-    fmt, fs,
+    fs,
     ops::Range,
     sync::Once,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -43,6 +43,9 @@ use parking_lot::Mutex;
 
 use crate::maps::Maps;
 use inspect::{Inspector, Observation, is_supported};
+use thread::own_id;
+
+pub(crate) use thread::{ForeignThread, StartTime};
 
 /// The ids of the threads of all bays. Each of them runs the code of its own plugin only.
 static BAY_THREADS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
@@ -58,41 +61,6 @@ pub(crate) fn register_bay_thread() {
 /// Removes the calling thread from the threads of bays, because it ends.
 pub(crate) fn unregister_bay_thread() {
     BAY_THREADS.lock().remove(&own_id());
-}
-
-/// When a thread was started, in the kernel's clock ticks since boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct StartTime(u64);
-
-impl StartTime {
-    /// Returns the start time of the calling thread.
-    pub(crate) fn of_calling_thread() -> Self {
-        Self::of(own_id()).unwrap_or(Self(0))
-    }
-
-    /// Reads the start time of a thread: the 22nd field of its `stat`, see proc_pid_stat(5).
-    fn of(id: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/self/task/{id}/stat")).ok()?;
-        // The name of the thread stands in parentheses and may contain any character.
-        let (_, fields) = stat.rsplit_once(')')?;
-        fields.split_whitespace().nth(19)?.parse().ok().map(Self)
-    }
-}
-
-/// A thread outside of the bays.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ForeignThread {
-    id: u32,
-    name: String,
-    age: Age,
-}
-
-/// The age of a thread relative to a library. A library's plugin can have started only younger
-/// threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Age {
-    Older,
-    Younger,
 }
 
 /// The address ranges that a search needs.
@@ -155,7 +123,7 @@ pub(crate) fn find_threads_in(code: &CodeRanges, since: StartTime, limit: Durati
             continue;
         }
         if passed < limit {
-            thread::sleep(pause);
+            std::thread::sleep(pause);
             pause = (pause * 2).min(MAX_PAUSE);
         } else if !search.inside.is_empty() {
             return Occupancy::Occupied(named(search.inside, since).collect());
@@ -225,38 +193,12 @@ fn unseen_threads(known: &BTreeSet<u32>) -> Option<Vec<u32>> {
     Some(ids.into_iter().filter(is_unseen).collect())
 }
 
-fn own_id() -> u32 {
-    rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
-}
-
 /// Looks up the names and ages of threads. Threads that have ended are left out.
 fn named(
     ids: impl IntoIterator<Item = u32>,
     since: StartTime,
 ) -> impl Iterator<Item = ForeignThread> {
     ids.into_iter().filter_map(move |id| ForeignThread::of(id, since))
-}
-
-impl ForeignThread {
-    /// Looks up the name and the age of a thread. Returns `None` if it has ended.
-    fn of(id: u32, since: StartTime) -> Option<Self> {
-        let name = fs::read(format!("/proc/self/task/{id}/comm")).ok()?;
-        let name: String = String::from_utf8_lossy(&name).trim_end().escape_debug().collect();
-        // A tick is long, so a thread that was started in the same tick may be younger.
-        let age = if StartTime::of(id)? < since { Age::Older } else { Age::Younger };
-        Some(Self { id, name, age })
-    }
-
-    /// Returns `true` if the thread may have been started after the library was mapped.
-    pub(crate) fn is_younger(&self) -> bool {
-        self.age == Age::Younger
-    }
-}
-
-impl fmt::Display for ForeignThread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` ({})", self.name, self.id)
-    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod elf;
 mod error;
 mod folder;
 mod foreign_threads;
+mod layout;
 mod library;
 mod loader;
 mod log;

@@ -11,6 +11,7 @@
 //! the random number in its own memory and forge an answer. Which libraries may be loaded at all
 //! is decided by the trust mode.
 
+mod answer;
 mod child;
 mod confine;
 mod descriptors;
@@ -19,11 +20,11 @@ mod exchange;
 mod handshake;
 mod process_group;
 mod process_state;
+mod role;
 
 use std::{
     io,
     path::{Path, PathBuf},
-    process::ExitStatus,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -33,11 +34,9 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use crate::{
-    Descriptor, Refusal, RefusalCode, blocking::run_on_thread, elf::entry_symbol, manifest,
-};
+use crate::{Descriptor, Refusal, blocking::run_on_thread, elf::entry_symbol};
+use answer::judge;
 use exchange::{Exchange, Outcome};
-use process_group::describe;
 
 pub use child::serve;
 pub use error::ProbeError;
@@ -63,18 +62,6 @@ struct Request {
     cpu_seconds: u64,
     /// The number of bytes that the child may map.
     memory: u64,
-}
-
-/// What the child writes to its standard output, between two copies of the nonce.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Answer {
-    /// The program serves the probe. This answers a handshake.
-    Ready { api_version: u32 },
-    /// The library can be loaded.
-    Good { manifest: String, unconfined: Option<String> },
-    /// The library, or the child itself, failed.
-    Refused { code: RefusalCode, text: String },
 }
 
 /// Starts probes.
@@ -156,63 +143,12 @@ async fn run_until_dropped(exchange: Exchange) -> io::Result<Outcome> {
     run_on_thread(move || exchange.run(&is_cancelled)).await?
 }
 
-/// Decides from the output and the exit status of a child whether the library may be loaded.
-fn judge(
-    output: &[u8],
-    status: ExitStatus,
-    nonce: &str,
-    descriptor: &Descriptor,
-) -> Result<Manifest, Refusal> {
-    let Some((answer, end)) = parse(output, nonce) else {
-        return Err(Refusal::ProbeCrashed(describe(status)));
-    };
-    if end == End::Missing || !status.success() {
-        let how = format!("{}, when it was unloaded", describe(status));
-        return Err(Refusal::ProbeCrashed(how));
-    }
-    Err(match answer {
-        Answer::Good { manifest, unconfined } => {
-            if let Some(reason) = unconfined {
-                tracing::warn!(reason, "the probe is less confined here than it should be");
-            }
-            return manifest::parse(&manifest, descriptor);
-        }
-        Answer::Refused { code: RefusalCode::Linking, text } => Refusal::Linking(text),
-        Answer::Refused { code: RefusalCode::Layout, text } => Refusal::Layout(text),
-        Answer::Refused { code: RefusalCode::Manifest, text } => Refusal::Manifest(text),
-        Answer::Refused { code: RefusalCode::Meddling, text } => Refusal::Meddling(text),
-        Answer::Refused { text, .. } => Refusal::NoProbe(ProbeError::Child(text)),
-        Answer::Ready { .. } => {
-            Refusal::NoProbe(ProbeError::Child("it answered another question".to_owned()))
-        }
-    })
-}
-
 /// Returns a random number that nobody can guess.
 fn nonce() -> io::Result<String> {
     let mut bytes = [0; 16];
     let filled = getrandom(&mut bytes, GetRandomFlags::empty())?;
     debug_assert_eq!(filled, bytes.len(), "the kernel returns up to 256 bytes at once");
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
-}
-
-/// Whether the output of a child ends with the nonce, which is the last thing that a child
-/// writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Reached,
-    Missing,
-}
-
-/// Parses the output of a child. Returns `None` if it does not begin with the nonce and an
-/// answer.
-fn parse(output: &[u8], nonce: &str) -> Option<(Answer, End)> {
-    let answer = output.strip_prefix(nonce.as_bytes())?;
-    let (answer, end) = match answer.strip_suffix(nonce.as_bytes()) {
-        Some(answer) => (answer, End::Reached),
-        None => (answer, End::Missing),
-    };
-    Some((serde_json::from_slice(answer).ok()?, end))
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ impl Journal {
         let (answer, answered) = mpsc::channel();
         self.send(Line::Flush(answer));
         if answered.recv().is_err() {
-            tracing::debug!("there is no file of records to be written to its end");
+            tracing::trace!("no thread writes records, so there is nothing to wait for");
         }
     }
 

@@ -33,10 +33,19 @@ use check::{CheckRequest, CheckedPlugin};
 /// The time that a component gets to shut down.
 const HOOK: Duration = Duration::from_secs(2);
 
-/// The result of reading the configuration, or the files that it names as trusted.
+/// The result of reading the configuration, or the files that it names as trusted, with the number
+/// of the reading. Of two readings under way, the second one saw the newer content, whichever ends
+/// first.
 pub(crate) enum Read {
-    Configuration(Result<Arc<Config>, Diagnostics>),
-    Trust(Result<Arc<Trust>, Diagnostics>),
+    Configuration(u64, Result<Arc<Config>, Diagnostics>),
+    Trust(u64, Result<Arc<Trust>, Diagnostics>),
+}
+
+/// The numbers of the newest readings.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    configuration: u64,
+    trust: u64,
 }
 
 impl Actor {
@@ -54,13 +63,15 @@ impl Actor {
     pub(super) fn read_configuration(&mut self) {
         let Some(source) = self.source.clone() else { return };
         self.desired.reading = true;
+        self.readings.configuration += 1;
+        let number = self.readings.configuration;
         self.spawn(async move {
             let read = tokio::task::spawn_blocking(move || (source.read)()).await;
             match read {
-                Ok(read) => ActorEvent::Read(Read::Configuration(read.map(Arc::new))),
+                Ok(read) => ActorEvent::Read(Read::Configuration(number, read.map(Arc::new))),
                 Err(error) => {
                     tracing::error!(%error, "reading the configuration panicked");
-                    ActorEvent::Read(Read::Configuration(Err(Diagnostics::new())))
+                    ActorEvent::Read(Read::Configuration(number, Err(Diagnostics::new())))
                 }
             }
         });
@@ -69,12 +80,16 @@ impl Actor {
     /// Reads the trusted keys and pins again that the configuration names.
     pub(super) fn read_trust(&mut self) {
         let config = Arc::clone(&self.config);
-        self.spawn(async move { ActorEvent::Read(Read::Trust(trust::read(&config))) });
+        self.readings.trust += 1;
+        let number = self.readings.trust;
+        self.spawn(async move { ActorEvent::Read(Read::Trust(number, trust::read(&config))) });
     }
 
     pub(super) fn on_read(&mut self, read: Read) {
         match read {
-            Read::Configuration(read) => {
+            Read::Configuration(number, _) if number != self.readings.configuration => {}
+            Read::Trust(number, _) if number != self.readings.trust => {}
+            Read::Configuration(_, read) => {
                 self.desired.reading = false;
                 match read {
                     Ok(config) => {
@@ -84,8 +99,8 @@ impl Actor {
                     Err(found) => self.refuse_configuration(found),
                 }
             }
-            Read::Trust(Ok(trust)) => self.set_trust(trust),
-            Read::Trust(Err(found)) => {
+            Read::Trust(_, Ok(trust)) => self.set_trust(trust),
+            Read::Trust(_, Err(found)) => {
                 tracing::error!("the trusted keys and pins stay as they were:\n{found}");
             }
         }
@@ -99,6 +114,7 @@ impl Actor {
         tracing::info!(mode = %trust.mode, "the trusted keys and pins have changed");
         self.plugins.values_mut().for_each(|plugin| plugin.check_trust(&trust));
         self.trust = trust;
+        self.desired.trust += 1;
         self.desired.circumstances += 1;
     }
 
@@ -191,6 +207,11 @@ impl Actor {
                 tokio::spawn(async move { build.drain(drain).await });
             }
         }
+        // Reading the same text again is no reason to try a refused file again. Settings that
+        // changed have been one of the circumstances since they were seen.
+        if format!("{config:?}") != format!("{:?}", self.config) {
+            self.desired.circumstances += 1;
+        }
         if let (Subject::Settings { plugin }, Some(sidecar)) = (&subject, sidecar)
             && let Some(loaded) = self.plugins.get_mut(plugin)
         {
@@ -199,6 +220,8 @@ impl Actor {
         self.take_warnings(warnings);
         self.config = config;
         self.set_trust(trust);
+        // Its files may have changed since the configuration was checked.
+        self.read_trust();
         if let Some(watch) = &self.watch {
             // The new configuration may name other files.
             watch.set_files(self.files_beside());
@@ -223,19 +246,8 @@ impl Actor {
             self.configuration_refused = result.as_ref().err().map(ToString::to_string);
             self.send_event(HostEvent::Configuration { accepted });
         }
-        if accepted {
-            self.desired.circumstances += 1;
-        }
-        let settings = match &subject {
-            Subject::Configuration => String::new(),
-            Subject::Settings { plugin } => self
-                .plugins
-                .get(plugin)
-                .map(|it| self.desired.settings_of(&it.file, plugin))
-                .unwrap_or_default(),
-        };
+        self.observed.reconfigured(&subject);
         log_outcome(&subject, result);
-        self.observed.reconfigured(&subject, self.desired.configuration, settings);
     }
 }
 

@@ -166,6 +166,7 @@ impl Actor {
 
     /// Notes that the file of a plugin in service was renamed.
     pub(super) fn move_plugin(&mut self, plugin: &str, file: &Path) {
+        self.check_is_stale = true;
         self.examined.remove(file);
         self.refused.remove(file);
         if let Some(loaded) = self.plugins.get_mut(plugin) {
@@ -184,7 +185,12 @@ impl Actor {
     /// Refuses the file of a build that was on its way into service.
     pub(super) fn turn_away(&mut self, plugin: &str, file: &Path, failure: &StepFailure) {
         self.refused.insert(file.to_owned(), RefusedFile::at_step(failure));
-        self.observed.turned_away(plugin, failure.retry());
+        self.observed.turned_away(plugin, failure.retry(), &self.desired);
+        let service = self.observed.plugins.get(plugin).and_then(|it| it.service.as_ref());
+        if let (Some(service), Some(loaded)) = (service, self.plugins.get_mut(plugin)) {
+            // It goes on under the name of the file that was refused, if its own is gone.
+            service.file.clone_into(&mut loaded.file);
+        }
     }
 
     /// Returns the files that hold trusted keys and pins.

@@ -48,7 +48,7 @@ impl Actor {
     pub(super) fn load(&mut self, file: &Path, plugin: String) {
         let Some(library) = self.examined.remove(file) else {
             // Forgotten, so that the file is examined once more.
-            self.observed.turned_away(&plugin, Retry::File);
+            self.observed.turned_away(&plugin, Retry::File, &self.desired);
             self.observed.files.remove(file);
             return;
         };
@@ -129,6 +129,7 @@ impl Actor {
             return;
         };
         self.refused.remove(&loaded.file);
+        tracing::info!(plugin, number = loaded.number, "loaded");
         self.send_event(HostEvent::Entered {
             plugin: plugin.to_owned(),
             generation: loaded.number,

@@ -74,6 +74,7 @@ impl Actor {
         }
         let tasks = self.install_tasks(&plugin, tasks);
         self.refused.remove(&loaded.file);
+        tracing::info!(plugin, number = loaded.number, "loaded");
         let to = loaded.build();
         let Some(before) = self.plugins.insert(plugin.clone(), loaded) else { return };
         let mut record = new_record(&plugin, before.build(), to);

@@ -6,11 +6,16 @@ use super::{Actor, ActorEvent, StopReason, reported};
 use crate::{
     HostError,
     plugins::ClosingPlugin,
+    reconcile::PluginActivity,
     report::{Report, ReportInput, collect},
 };
 
 /// The time that operations under way get to end.
 const FINISH: Duration = Duration::from_millis(100);
+
+/// The time that a roll-back under way gets. Until it ends, the build that goes on belongs to it
+/// and would be closed with it.
+const ROLL_BACK: Duration = Duration::from_secs(5);
 
 /// The time that all plugins together get to be closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
@@ -28,8 +33,11 @@ impl Actor {
         match &end {
             StopReason::Requested => tracing::info!(reason = "asked to", "stopping"),
             StopReason::SourcesEnded => tracing::info!(reason = "the sources ended", "stopping"),
-            StopReason::StartFailed(_) => {}
+            StopReason::Failed(_) => {}
         }
+        // Whoever asks for the status from now on gets the last one.
+        self.endpoint.commands.close();
+        while self.endpoint.commands.try_recv().is_ok() {}
         self.end_operations().await;
         let names: Vec<_> = self.probations.keys().cloned().collect();
         for plugin in names {
@@ -48,7 +56,7 @@ impl Actor {
         });
         self.close_all().await;
         self.journal.flush();
-        if let StopReason::StartFailed(error) = end {
+        if let StopReason::Failed(error) = end {
             report.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
             return Err(error);
         }
@@ -63,8 +71,10 @@ impl Actor {
     ///
     /// An operation that is aborted undoes what it has begun: held components are released.
     async fn end_operations(&mut self) {
-        let until = tokio::time::Instant::now() + FINISH;
-        while self.has_changes_under_way()
+        let began = tokio::time::Instant::now();
+        while self.has_under_way(|_| true)
+            && let rolls_back = self.has_under_way(|it| it == PluginActivity::RollingBack)
+            && let until = began + if rolls_back { ROLL_BACK } else { FINISH }
             && let Ok(Some(joined)) =
                 tokio::time::timeout_at(until, self.operations.join_next()).await
         {
@@ -83,14 +93,14 @@ impl Actor {
         }
     }
 
-    fn has_changes_under_way(&self) -> bool {
-        self.observed.plugins.values().any(|it| it.activity.is_some())
+    fn has_under_way(&self, which: impl Fn(PluginActivity) -> bool) -> bool {
+        self.observed.plugins.values().any(|it| it.activity.is_some_and(&which))
     }
 
     /// Handles an event while the host shuts down.
     fn on_last_event(&mut self, event: ActorEvent) {
-        if let Some(StopReason::StartFailed(error)) = self.turn(event) {
-            tracing::error!(%error, "the pipeline did not start");
+        if let Some(StopReason::Failed(error)) = self.turn(event) {
+            tracing::error!(%error, "an operation failed while the host stops");
         }
     }
 

@@ -87,7 +87,10 @@ impl Host {
         };
         let with = (sidecar, self.plugins.len() as u64 + 1);
         match LoadedPlugin::load(&self.loader, &self.config, library, with, warnings).await {
-            Ok(loaded) => drop(self.plugins.insert(name, loaded)),
+            Ok(loaded) => {
+                tracing::info!(plugin = name, number = loaded.number, "loaded");
+                self.plugins.insert(name, loaded);
+            }
             Err(refused) => warnings.push(warning(&refused)),
         }
     }

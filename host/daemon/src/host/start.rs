@@ -58,6 +58,7 @@ impl Host {
             unseen: BTreeMap::new(),
             strictness: Strictness::All,
             check_is_stale: false,
+            readings: Default::default(),
             all_ended: false,
             next_number: plugins.len() as u64 + 1,
             plugins,

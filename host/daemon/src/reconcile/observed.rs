@@ -19,10 +19,20 @@ pub(crate) struct Observed {
     pub(crate) configuration: u64,
     /// A configuration is being applied.
     pub(crate) reconfiguring: bool,
+    /// The configuration and the settings that are being applied. Changes in the meantime are
+    /// applied next.
+    pub(crate) asked: Asked,
     /// The state of the pipeline's engine.
     pub(crate) engine: EngineState,
     /// The number of builds that are being closed.
     pub(crate) closing: usize,
+}
+
+/// The configuration and the settings that are being applied.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    configuration: u64,
+    settings: String,
 }
 
 /// The state of the pipeline's engine.
@@ -54,6 +64,7 @@ pub(crate) struct FileObservation {
     pub(crate) version: FileVersion,
     pub(crate) circumstances: u64,
     pub(crate) quarantine: u64,
+    pub(crate) trust: u64,
 }
 
 /// The state of a file.
@@ -184,8 +195,20 @@ impl Observed {
                 self.engine = EngineState::Starting;
                 self.plugins.values_mut().for_each(|plugin| plugin.unstarted = false);
             }
-            Action::Reconfigure { .. } => self.reconfiguring = true,
+            Action::Reconfigure { subject } => self.begin_reconfigure(subject, desired),
         }
+    }
+
+    fn begin_reconfigure(&mut self, subject: &Subject, desired: &Desired) {
+        let settings = match subject {
+            Subject::Configuration => String::new(),
+            Subject::Settings { plugin } => self
+                .service_mut(plugin)
+                .map(|service| desired.settings_of(&service.file, plugin))
+                .unwrap_or_default(),
+        };
+        self.reconfiguring = true;
+        self.asked = Asked { configuration: desired.configuration, settings };
     }
 
     fn begin_load(&mut self, file: &Path, plugin: &str, desired: &Desired) {
@@ -204,7 +227,7 @@ impl Observed {
     fn move_service(&mut self, file: &Path, plugin: &str) {
         if let Some(service) = self.service_mut(plugin) {
             let before = std::mem::replace(&mut service.file, file.to_owned());
-            self.files.remove(&before);
+            self.release(&before, plugin);
         }
         if let Some(known) = self.files.get_mut(file) {
             known.state = FileState::Taken { plugin: plugin.to_owned() };
@@ -229,7 +252,11 @@ impl Observed {
     }
 
     /// Notes that a build on its way into service was refused.
-    pub(crate) fn turned_away(&mut self, plugin: &str, retry: Retry) {
+    ///
+    /// If the build came from a file of another name, and the file of the build in service is gone,
+    /// the build in service continues under the new name: it is not retired because its successor
+    /// was refused.
+    pub(crate) fn turned_away(&mut self, plugin: &str, retry: Retry, desired: &Desired) {
         let Some(known) = self.plugins.get_mut(plugin) else { return };
         // Loading may end while the old build is retired or rolled back. That activity is not
         // affected.
@@ -237,6 +264,10 @@ impl Observed {
             known.activity = None;
         }
         if let Some(incoming) = known.incoming.take() {
+            let service = known.service.as_ref();
+            if service.is_some_and(|it| desired.gone.contains(&it.file)) {
+                self.move_service(&incoming.file, plugin);
+            }
             self.refuse(&incoming.file, Some(plugin.to_owned()), retry);
         }
         self.drop_if_empty(plugin);
@@ -254,7 +285,7 @@ impl Observed {
         let now = known.service.as_ref().map(|service| service.file.clone());
         // The new build came from another file: the file was renamed and changed at the same time.
         if let Some(before) = before.filter(|before| Some(&before.file) != now.as_ref()) {
-            self.files.remove(&before.file);
+            self.release(&before.file, plugin);
         }
     }
 
@@ -274,7 +305,11 @@ impl Observed {
         service.hash = hash;
         service.probation = None;
         let file = service.file.clone();
-        self.refuse(&file, Some(plugin.to_owned()), Retry::Circumstances);
+        // Another build may be in the file by now, whose turn comes.
+        let is_new = known.incoming.as_ref().is_some_and(|it| it.file == file);
+        if !is_new && self.is_taken(&file, plugin) {
+            self.refuse(&file, Some(plugin.to_owned()), Retry::Circumstances);
+        }
     }
 
     /// Notes that a plugin is out of service.
@@ -285,7 +320,7 @@ impl Observed {
         // The next build may be on its way into service from the same file.
         if let Some(service) = known.service.take().filter(|it| Some(&it.file) != incoming.as_ref())
         {
-            self.files.remove(&service.file);
+            self.release(&service.file, plugin);
         }
         self.drop_if_empty(plugin);
     }
@@ -303,9 +338,10 @@ impl Observed {
     }
 
     /// Notes that a configuration or settings were applied or refused.
-    pub(crate) fn reconfigured(&mut self, subject: &Subject, number: u64, settings: String) {
+    pub(crate) fn reconfigured(&mut self, subject: &Subject) {
+        let Asked { configuration, settings } = std::mem::take(&mut self.asked);
         match subject {
-            Subject::Configuration => self.configuration = number,
+            Subject::Configuration => self.configuration = configuration,
             Subject::Settings { plugin } => {
                 if let Some(service) = self.service_mut(plugin) {
                     service.settings = settings;
@@ -326,9 +362,16 @@ impl Observed {
         }
     }
 
-    /// Returns the time at which the next probation ends.
+    /// Returns the time at which the next probation ends that can be ended.
+    ///
+    /// A plugin with an activity is left out: the end of the activity wakes the loop, and the time may
+    /// have passed already.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let services = self.plugins.values().filter_map(|it| it.service.as_ref());
+        if self.engine == EngineState::Starting {
+            return None;
+        }
+        let idle = self.plugins.values().filter(|it| it.activity.is_none());
+        let services = idle.filter_map(|it| it.service.as_ref());
         services.filter_map(|it| it.probation.map(|it| it.until)).min()
     }
 
@@ -341,6 +384,18 @@ impl Observed {
         if let Some(known) = self.files.get_mut(file) {
             known.state = FileState::Refused { plugin, retry };
         }
+    }
+
+    /// Forgets a file that a plugin has left, unless it holds something else by now.
+    fn release(&mut self, file: &Path, plugin: &str) {
+        if self.is_taken(file, plugin) {
+            self.files.remove(file);
+        }
+    }
+
+    fn is_taken(&self, file: &Path, by: &str) -> bool {
+        let state = self.files.get(file).map(|it| &it.state);
+        matches!(state, Some(FileState::Taken { plugin }) if plugin == by)
     }
 
     fn service_mut(&mut self, plugin: &str) -> Option<&mut Service> {

@@ -171,6 +171,10 @@ impl Files<'_> {
     }
 
     fn is_to_be_tried_again(&self, state: &FileState, observation: &FileObservation) -> bool {
+        if matches!(state, FileState::Ready { .. }) {
+            // It waited while that changed who vouches for it.
+            return observation.trust != self.desired.trust;
+        }
         let FileState::Refused { plugin, retry } = state else { return false };
         match retry {
             Retry::File => false,

@@ -82,6 +82,9 @@ struct World {
     before: BTreeMap<String, Content>,
     incoming: BTreeMap<String, Content>,
     number: u64,
+    /// The configuration that is being taken over, and the one that was.
+    taking_over: u64,
+    in_force: u64,
 }
 
 impl World {
@@ -101,6 +104,8 @@ impl World {
             before: BTreeMap::new(),
             incoming: BTreeMap::new(),
             number: 0,
+            taking_over: 0,
+            in_force: 0,
         }
     }
 
@@ -190,8 +195,11 @@ impl World {
             Action::Change { .. }
             | Action::RollBack { .. }
             | Action::Retire { .. }
-            | Action::Start { .. }
-            | Action::Reconfigure { .. } => self.under_way.push(action),
+            | Action::Start { .. } => self.under_way.push(action),
+            Action::Reconfigure { .. } => {
+                self.taking_over = self.desired.configuration;
+                self.under_way.push(action);
+            }
             Action::Enter { plugin } => {
                 let content = self.incoming.remove(plugin).expect("a loaded build");
                 let none = self.service.insert(plugin.clone(), content);
@@ -219,7 +227,7 @@ impl World {
             Action::Load { plugin, .. } => {
                 let content = self.loading.remove(&plugin).expect("a build that is loaded");
                 if content.fate == Fate::DoesNotLoad {
-                    self.observed.turned_away(&plugin, Retry::File);
+                    self.observed.turned_away(&plugin, Retry::File, &self.desired);
                 } else {
                     let none = self.incoming.insert(plugin.clone(), content);
                     assert!(none.is_none(), "a build of {plugin} is lost");
@@ -229,7 +237,7 @@ impl World {
             Action::Change { plugin } => {
                 let content = self.incoming.remove(&plugin).expect("a loaded build");
                 if content.fate == Fate::DoesNotChange {
-                    self.observed.turned_away(&plugin, Retry::Circumstances);
+                    self.observed.turned_away(&plugin, Retry::Circumstances, &self.desired);
                 } else {
                     let before = self.service.insert(plugin.clone(), content);
                     let before = before.expect("a build in service");
@@ -248,15 +256,10 @@ impl World {
             }
             Action::Start { plugin } => self.observed.idle(&plugin),
             Action::Reconfigure { subject } => {
-                let settings = match &subject {
-                    Subject::Configuration => String::new(),
-                    Subject::Settings { plugin } => {
-                        let service = self.observed.plugins.get(plugin);
-                        let file = service.and_then(|it| it.service.as_ref()).map(|it| &it.file);
-                        file.map(|it| self.desired.settings_of(it, plugin)).unwrap_or_default()
-                    }
-                };
-                self.observed.reconfigured(&subject, self.desired.configuration, settings);
+                if subject == Subject::Configuration {
+                    self.in_force = self.taking_over;
+                }
+                self.observed.reconfigured(&subject);
                 self.desired.circumstances += 1;
             }
             done @ (Action::Adopt { .. }
@@ -341,6 +344,7 @@ impl World {
         assert!(reconcile(&self.desired, &self.observed, self.now).is_empty());
         assert!(self.observed.is_idle() && !self.observed.reconfiguring);
         assert_eq!(self.observed.configuration, self.desired.configuration);
+        assert_eq!(self.in_force, self.desired.configuration, "a configuration is lost");
         assert!(self.before.is_empty() && self.incoming.is_empty(), "a build is left over");
         let in_service: BTreeSet<_> = self.observed.plugins.keys().collect();
         assert_eq!(in_service, self.service.keys().collect(), "observed and loaded differ");

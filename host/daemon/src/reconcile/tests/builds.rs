@@ -84,10 +84,53 @@ fn a_probation_goes_on_while_the_next_build_is_refused() {
     scene.put("a", "3");
     scene.examine("a", "a", "3");
     assert_eq!(scene.next(), [load("a", "a")]);
-    scene.observed.turned_away("a", Retry::File);
+    scene.observed.turned_away("a", Retry::File, &scene.desired);
     assert_eq!(scene.next(), []);
     assert_eq!(scene.service("a").hash, "2");
     assert!(scene.service("a").probation.is_some());
+}
+
+#[test]
+fn a_probation_whose_plugin_is_busy_at_its_end_wakes_nobody_until_that_is_over() {
+    let mut scene = Scene::with("a", "1");
+    scene.replace("a", "2");
+    scene.observed.reconfigures([&"a".to_owned()]);
+    scene.now += PROBATION;
+    assert_eq!((scene.next(), scene.observed.next_deadline()), (Vec::new(), None));
+    scene.observed.reconfigure_ended();
+    assert_eq!(scene.next(), of("a", |plugin| Action::Confirm { plugin }));
+}
+
+#[test]
+fn the_next_build_is_loaded_although_the_one_before_was_rolled_back_while_it_waited() {
+    let mut scene = Scene::with("a", "1");
+    scene.replace("a", "2");
+    scene.desired.reading = true;
+    scene.put("a", "3");
+    scene.examine("a", "a", "3");
+    scene.observed.failed("a");
+    assert_eq!(scene.next(), of("a", |plugin| Action::RollBack { plugin }));
+    scene.observed.rolled_back("a", "1".to_owned());
+    assert_eq!(scene.next(), of("a", |plugin| Action::Start { plugin }));
+    scene.observed.idle("a");
+    scene.desired.reading = false;
+    assert_eq!(scene.next(), [load("a", "a")]);
+}
+
+#[test]
+fn a_bad_build_under_another_name_leaves_the_old_one_in_service() {
+    let mut scene = Scene::with("a", "1");
+    scene.remove("a");
+    scene.put("z", "2");
+    scene.examine("z", "a", "2");
+    assert_eq!(scene.next(), [load("z", "a")]);
+    scene.observed.turned_away("a", Retry::Circumstances, &scene.desired);
+    scene.desired.gone.clear();
+    assert_eq!(scene.next(), []);
+    assert_eq!(
+        (scene.service("a").file.clone(), scene.service("a").hash.as_str()),
+        (path("z"), "1")
+    );
 }
 
 #[test]

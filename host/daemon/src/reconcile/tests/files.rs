@@ -147,3 +147,26 @@ fn a_refused_file_that_is_gone_is_forgotten() {
     assert_eq!(scene.next(), [Action::Forget { file: path("a") }]);
     assert!(scene.observed.files.is_empty());
 }
+
+#[test]
+fn a_file_is_not_examined_twice_at_once_when_the_plugin_before_leaves_it() {
+    let mut scene = Scene::with("a", "1");
+    scene.remove("a");
+    assert_eq!(scene.next(), of("a", |plugin| Action::Retire { plugin }));
+    scene.put("a", "2");
+    assert_eq!(scene.next(), [Action::Examine { file: path("a") }]);
+    scene.observed.retired("a");
+    assert_eq!(scene.next(), []);
+}
+
+#[test]
+fn a_file_that_waited_while_trust_changed_is_examined_again_before_it_is_loaded() {
+    let mut scene = Scene::new();
+    scene.desired.reading = true;
+    scene.put("a", "1");
+    scene.examine("a", "a", "1");
+    assert_eq!(scene.next(), []);
+    scene.desired.trust += 1;
+    scene.desired.reading = false;
+    assert_eq!(scene.next(), [Action::Examine { file: path("a") }]);
+}

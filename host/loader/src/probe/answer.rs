@@ -1,0 +1,72 @@
+//! The answer of a child, and what it means for the library.
+
+use std::process::ExitStatus;
+
+use hotbay_plugin_api::Manifest;
+use serde::{Deserialize, Serialize};
+
+use super::{ProbeError, process_group::describe};
+use crate::{Descriptor, Refusal, RefusalCode, manifest};
+
+/// What the child writes to its standard output, between two copies of the nonce.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Answer {
+    /// The program serves the probe. This answers a handshake.
+    Ready { api_version: u32 },
+    /// The library can be loaded.
+    Good { manifest: String, unconfined: Option<String> },
+    /// The library, or the child itself, failed.
+    Refused { code: RefusalCode, text: String },
+}
+
+/// Decides from the output and the exit status of a child whether the library may be loaded.
+pub(super) fn judge(
+    output: &[u8],
+    status: ExitStatus,
+    nonce: &str,
+    descriptor: &Descriptor,
+) -> Result<Manifest, Refusal> {
+    let Some((answer, end)) = parse(output, nonce) else {
+        return Err(Refusal::ProbeCrashed(describe(status)));
+    };
+    if end == End::Missing || !status.success() {
+        let how = format!("{}, when it was unloaded", describe(status));
+        return Err(Refusal::ProbeCrashed(how));
+    }
+    Err(match answer {
+        Answer::Good { manifest, unconfined } => {
+            if let Some(reason) = unconfined {
+                tracing::warn!(reason, "the probe is less confined here than it should be");
+            }
+            return manifest::parse(&manifest, descriptor);
+        }
+        Answer::Refused { code: RefusalCode::Linking, text } => Refusal::Linking(text),
+        Answer::Refused { code: RefusalCode::Layout, text } => Refusal::Layout(text),
+        Answer::Refused { code: RefusalCode::Manifest, text } => Refusal::Manifest(text),
+        Answer::Refused { code: RefusalCode::Meddling, text } => Refusal::Meddling(text),
+        Answer::Refused { text, .. } => Refusal::NoProbe(ProbeError::Child(text)),
+        Answer::Ready { .. } => {
+            Refusal::NoProbe(ProbeError::Child("it answered another question".to_owned()))
+        }
+    })
+}
+
+/// Whether the output of a child ends with the nonce, which is the last thing that a child
+/// writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Reached,
+    Missing,
+}
+
+/// Parses the output of a child. Returns `None` if it does not begin with the nonce and an
+/// answer.
+pub(super) fn parse(output: &[u8], nonce: &str) -> Option<(Answer, End)> {
+    let answer = output.strip_prefix(nonce.as_bytes())?;
+    let (answer, end) = match answer.strip_suffix(nonce.as_bytes()) {
+        Some(answer) => (answer, End::Reached),
+        None => (answer, End::Missing),
+    };
+    Some((serde_json::from_slice(answer).ok()?, end))
+}
