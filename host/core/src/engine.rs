@@ -6,6 +6,7 @@
 //! to its end; then it calls the `shutdown` hooks against the direction of the data.
 
 mod builder;
+mod component_options;
 
 use std::time::Duration;
 
@@ -16,12 +17,13 @@ use tokio::time::timeout;
 use crate::{
     bus::{EventBus, Payload},
     scheduler::{
-        Entries, ExecutionStatus, RegisteredTask, Scheduler, ShutdownLimits, ShutdownReport,
-        TaskKind, shut_down,
+        DriverKind, Entries, ExecutionStatus, RegisteredTask, Scheduler, ShutdownLimits,
+        ShutdownReport, shut_down,
     },
 };
 
-pub use builder::{ComponentOptions, TradingEngineBuilder};
+pub use builder::TradingEngineBuilder;
+pub use component_options::ComponentOptions;
 
 /// One pipeline, from its connectors to its executors.
 ///
@@ -200,8 +202,8 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
         let known = |id: &TaskId| roles.iter().flatten().any(|one| one == id);
         for entry in core.entries().into_iter().filter(|entry| !known(entry.id())) {
             let place = match entry.kind() {
-                TaskKind::Background => 0,
-                TaskKind::Event => stages.len() - 1,
+                DriverKind::Background => 0,
+                DriverKind::Event => stages.len() - 1,
             };
             stages[place].push(entry);
         }

@@ -35,9 +35,9 @@ use crate::bus::{EventBus, Payload};
 pub use options::TaskOptions;
 pub use registry::{RegisteredTask, SharedBackgroundTask, SharedEventTask, TaskRegistry};
 pub use shutdown::{Drain, ShutdownLimits, ShutdownReport};
-pub use status::{ExecutionStatus, TaskInfo, TaskKind};
+pub use status::{DriverKind, ExecutionStatus, TaskInfo};
 
-pub(crate) use self::{core::Entries, options::Ports, shutdown::shut_down};
+pub(crate) use self::{core::Entries, options::ComponentPorts, shutdown::shut_down};
 
 use self::core::Core;
 

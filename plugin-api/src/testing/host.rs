@@ -97,7 +97,8 @@ impl Host for Lent {
     fn subscribe(&self, channel: RStr<'_>) -> RResult<Inbox_TO<'static, RBox<()>>, FfiError> {
         let name = channel.as_str();
         if !self.setup.inputs.values().flatten().any(|input| *input == name) {
-            let error = SchedulerError::InvalidChannel(format!("{name} is none of the inputs"));
+            let error =
+                SchedulerError::InvalidChannel(format!("{name} is not an input of this component"));
             return RErr(error.into());
         }
         let index = self.shared.change(|state| {

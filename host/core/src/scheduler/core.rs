@@ -14,7 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
-    RegisteredTask, TaskKind, TaskRegistry,
+    DriverKind, RegisteredTask, TaskRegistry,
     command::Command,
     drive::Work,
     entry::Entry,
@@ -192,7 +192,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
     /// The background tasks and the event tasks, which is the direction of the data.
     pub(super) fn by_kind(&self) -> [Entries<E, P>; 2] {
         let (background, event) =
-            self.entries().into_iter().partition(|entry| entry.kind() == TaskKind::Background);
+            self.entries().into_iter().partition(|entry| entry.kind() == DriverKind::Background);
         [background, event]
     }
 

@@ -95,16 +95,16 @@ impl fmt::Display for ExecutionStatus {
     }
 }
 
-/// How a task is driven.
+/// The kind of driver that a task needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TaskKind {
-    /// Turn after turn.
+pub enum DriverKind {
+    /// The driver of a background task calls it turn after turn.
     Background,
-    /// By the events of a channel.
+    /// The driver of an event task calls it for each event of a channel.
     Event,
 }
 
-impl fmt::Display for TaskKind {
+impl fmt::Display for DriverKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Background => "background",
@@ -119,7 +119,7 @@ pub struct TaskInfo {
     /// Its name.
     pub id: TaskId,
     /// How it is driven.
-    pub kind: TaskKind,
+    pub kind: DriverKind,
     /// What it does now.
     pub status: ExecutionStatus,
     /// Turns, or payloads, that ended well.
