@@ -196,7 +196,7 @@ impl TestHost {
 
     /// The context that a component or task gets.
     pub fn context(&self) -> Context {
-        let host = host::Lent { setup: self.setup.clone(), shared: self.shared.clone() };
+        let host = host::TestHostPort { setup: self.setup.clone(), shared: self.shared.clone() };
         let context = Context::new(Host_TO::from_value(host, abi_stable::sabi_trait::TD_Opaque));
         match &self.setup.run {
             Some(run) => context.of_run(run.clone()),

@@ -117,7 +117,7 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
     /// Like [`shutdown`](Self::shutdown), within other limits.
     ///
     /// # Errors
-    /// As [`shutdown`](Self::shutdown).
+    /// The same as those of [`shutdown`](Self::shutdown).
     pub async fn shutdown_within(&self, limits: ShutdownLimits) -> Result<(), TradingEngineError> {
         let report = shut_down(self.scheduler.core(), &self.stages()?, limits).await;
         let did_not_stop: Vec<_> = report.did_not_stop.iter().map(ToString::to_string).collect();
@@ -211,7 +211,7 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
     }
 }
 
-/// Why the engine could not start, with the component's name.
+/// Returns the error of an engine that could not start, with the component's name.
 fn start_error(id: &TaskId, error: SchedulerError) -> SchedulerError {
     let named = |text: &str| format!("{id}: {text}");
     if let SchedulerError::TaskPanicked(text) = &error {

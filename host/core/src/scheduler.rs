@@ -100,7 +100,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
     /// It is locked for the length of a turn; who locks it meanwhile delays the next one.
     ///
     /// # Errors
-    /// As [`register_background_task_with`](Self::register_background_task_with).
+    /// The same as those of [`register_background_task_with`](Self::register_background_task_with).
     pub fn register_shared_background_task(
         &self,
         id: impl Into<TaskId>,

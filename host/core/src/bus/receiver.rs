@@ -21,7 +21,7 @@ pub struct EventReceiver<E: EventType, P: Payload = String> {
     id: SubscriptionId,
 }
 
-/// Why [`EventReceiver::try_recv`] has nothing to give.
+/// Why [`EventReceiver::try_recv`] returned no payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {
     /// Nothing is queued now.

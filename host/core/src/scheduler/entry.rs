@@ -37,7 +37,7 @@ pub struct Entry<E: EventType, P: Payload> {
 
 struct Inner<E: EventType, P: Payload> {
     state: State<Work<E, P>>,
-    /// How many drivers there were.
+    /// The number of drivers that were started.
     drivers: u64,
     options: TaskOptions<E>,
     /// The subscription of an event task.
@@ -137,7 +137,7 @@ impl<E: EventType, P: Payload> Entry<E, P> {
         self.status.borrow().has_ended()
     }
 
-    /// Whether its driver has ended, which for a task that was given up is another matter.
+    /// Returns `true` if the driver has ended. The driver of a task that was given up may still run.
     pub(super) fn is_over(&self) -> bool {
         self.status.borrow().is_over()
     }

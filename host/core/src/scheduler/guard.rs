@@ -10,7 +10,7 @@ use std::{
 
 use hotbay_plugin_api::SchedulerError;
 
-/// What the methods of the task traits return.
+/// The futures that the methods of the task traits return.
 pub(super) type TaskFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, SchedulerError>> + Send + 'a>>;
 

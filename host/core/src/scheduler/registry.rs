@@ -24,7 +24,7 @@ pub enum RegisteredTask<E: EventType, P: Payload = String> {
 
 /// Finds tasks by id and lists them in the order of their registration.
 ///
-/// Whether a task comes from a plugin or is linked in makes no difference here.
+/// A task of a plugin and a task that is linked in are the same here.
 pub struct TaskRegistry<E: EventType, P: Payload = String> {
     tasks: HashMap<TaskId, RegisteredTask<E, P>>,
     order: Vec<TaskId>,

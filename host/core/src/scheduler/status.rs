@@ -4,7 +4,7 @@ use std::{fmt, time::SystemTime};
 
 use hotbay_plugin_api::{SchedulerError, TaskId};
 
-/// What a task does now, or how it ended.
+/// The status of a task: what it does at the moment, or how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExecutionStatus {
@@ -23,7 +23,7 @@ pub enum ExecutionStatus {
     Finished,
     /// It ended with an error or a panic.
     Failed {
-        /// What happened, and in which phase.
+        /// The error, with the phase in which it happened.
         error: SchedulerError,
     },
     /// It was told to stop and has not ended yet.
@@ -118,9 +118,9 @@ impl fmt::Display for DriverKind {
 pub struct TaskInfo {
     /// Its name.
     pub id: TaskId,
-    /// How it is driven.
+    /// The kind of the task's driver.
     pub kind: DriverKind,
-    /// What it does now.
+    /// The present status.
     pub status: ExecutionStatus,
     /// Turns, or payloads, that ended well.
     pub turns: u64,

@@ -15,7 +15,7 @@ pub(in crate::scheduler) enum Work<E: EventType, P: Payload> {
     Event { task: SharedEventTask<E, P>, input: Input<E, P>, stage: Stage },
 }
 
-/// Whether the task has been initialized.
+/// Tells if the task has been initialized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::scheduler) enum Stage {
     Fresh,
