@@ -6,13 +6,13 @@
 //!                  shut down the new ─ release the old
 //! ```
 //!
-//! Everything that can fail comes before the commit, which puts all builds into their places
-//! at once and can't fail. Whatever fails before it undoes everything: a new build that was
-//! initialized gets its `shutdown`, and the old ones go on where they were held.
+//! Everything that can fail comes before the commit, which puts all new builds into service at
+//! once and can't fail. A failure before the commit undoes everything: a new build that was
+//! initialized gets its `shutdown`, and the old builds continue where they were held.
 //!
-//! HeldComponents components keep their places: what comes is queued. Nothing is published twice and
-//! nothing is skipped, because a component steps aside between two events or turns, and its
-//! successor begins with the state and the queue of that moment.
+//! Events for a held component are queued. None is handled twice and none is skipped, because a
+//! component is held between two events or turns, and its new build begins with the state and the
+//! queue of that moment.
 
 mod calls;
 mod held_components;

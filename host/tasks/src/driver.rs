@@ -53,7 +53,7 @@ pub(super) struct RunPlan {
     pub(super) interval: Option<Duration>,
 }
 
-/// RunCounts one task of a plugin on its schedule.
+/// Runs one task of a plugin on its schedule.
 ///
 /// A failed run of a periodic task does not end the task: the next run is started as usual.
 pub(super) struct TaskDriver {

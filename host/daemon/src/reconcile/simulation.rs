@@ -1,5 +1,5 @@
 //! A simulated host around [`reconcile`]: files appear, change and go, operations end in any
-//! order, well or not, time passes. OnFailure the last event, observed has to reach desired.
+//! order, well or not, time passes. After the last event, observed has to reach desired.
 //!
 //! What a file does is told by its content, so that the end is known: `plugin.number.fate`.
 
