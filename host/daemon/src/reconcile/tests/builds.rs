@@ -33,7 +33,7 @@ fn a_failure_on_probation_rolls_back_while_another_plugin_hangs() {
     // `b` does not come to the end of its start.
     scene.observed.failed("a");
     assert_eq!(scene.next(), of("a", |plugin| Action::RollBack { plugin }));
-    scene.observed.rolled_back("a", "1".to_owned());
+    scene.observed.rolled_back("a", "1".to_owned(), &scene.desired);
     assert_eq!(scene.service("a").hash, "1");
     assert_eq!(scene.next(), of("a", |plugin| Action::Start { plugin }));
 }
@@ -44,7 +44,7 @@ fn a_build_that_failed_is_not_tried_again_until_the_configuration_changes() {
     scene.replace("a", "2");
     scene.observed.failed("a");
     assert_eq!(scene.next(), of("a", |plugin| Action::RollBack { plugin }));
-    scene.observed.rolled_back("a", "1".to_owned());
+    scene.observed.rolled_back("a", "1".to_owned(), &scene.desired);
     assert_eq!(scene.next(), of("a", |plugin| Action::Start { plugin }));
     scene.observed.idle("a");
     assert_eq!(scene.next(), []);
@@ -73,7 +73,7 @@ fn a_build_that_fails_while_the_next_one_is_loaded_is_rolled_back_first() {
     assert_eq!(scene.next(), of("a", |plugin| Action::RollBack { plugin }));
     scene.observed.loaded("a");
     assert_eq!(scene.next(), [], "the roll-back comes to its end first");
-    scene.observed.rolled_back("a", "1".to_owned());
+    scene.observed.rolled_back("a", "1".to_owned(), &scene.desired);
     assert_eq!(scene.next(), of("a", |plugin| Action::Change { plugin }));
 }
 
@@ -133,7 +133,7 @@ fn the_next_build_is_loaded_although_the_one_before_was_rolled_back_while_it_wai
     scene.examine("a", "a", "3");
     scene.observed.failed("a");
     assert_eq!(scene.next(), of("a", |plugin| Action::RollBack { plugin }));
-    scene.observed.rolled_back("a", "1".to_owned());
+    scene.observed.rolled_back("a", "1".to_owned(), &scene.desired);
     assert_eq!(scene.next(), of("a", |plugin| Action::Start { plugin }));
     scene.observed.idle("a");
     scene.desired.reading = false;
@@ -154,4 +154,17 @@ fn a_bad_build_under_another_name_leaves_the_old_one_in_service() {
         (scene.service("a").file.clone(), scene.service("a").hash.as_str()),
         (path("z"), "1")
     );
+}
+
+#[test]
+fn a_build_that_failed_is_not_tried_again_for_a_change_before_its_failure() {
+    let mut scene = Scene::with("a", "1");
+    scene.replace("a", "2");
+    scene.desired.circumstances += 1;
+    scene.observed.failed("a");
+    assert_eq!(scene.next(), of("a", |plugin| Action::RollBack { plugin }));
+    scene.observed.rolled_back("a", "1".to_owned(), &scene.desired);
+    assert_eq!(scene.next(), of("a", |plugin| Action::Start { plugin }));
+    scene.observed.idle("a");
+    assert_eq!(scene.next(), []);
 }
