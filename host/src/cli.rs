@@ -9,6 +9,7 @@ mod quarantine;
 mod report;
 mod run;
 mod status;
+mod task_spec;
 mod trust;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};

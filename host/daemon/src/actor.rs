@@ -24,6 +24,7 @@ mod probation;
 mod replace;
 mod retire;
 mod shutdown;
+mod status;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

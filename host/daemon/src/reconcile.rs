@@ -24,7 +24,9 @@
 //!   configuration waits to be applied: so a build is never resolved against another configuration
 //!   than the one in force when the build comes into service.
 
+mod file;
 mod observed;
+mod plugin;
 mod rules;
 #[cfg(test)]
 mod simulation;
@@ -36,9 +38,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use observed::{
-    EngineState, FileObservation, FileState, Observed, ObservedFile, ObservedPlugin,
-    PluginActivity, Retry, Service, Stage,
+pub(crate) use file::{FileObservation, FileState, ObservedFile, Retry};
+pub(crate) use observed::{EngineState, Observed};
+pub(crate) use plugin::{
+    Incoming, ObservedPlugin, ObservedProbation, PluginActivity, Service, Stage,
 };
 pub(crate) use rules::reconcile;
 

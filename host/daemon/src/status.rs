@@ -1,7 +1,5 @@
 //! The status of a running host, for programs outside of it.
 
-mod collect;
-
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,5 @@
 //! The components of plugins, as tasks that the scheduler drives like any other.
 
-mod call;
-
 use abi_stable::std_types::RBox;
 use async_trait::async_trait;
 use hotbay_plugin_api::{
@@ -12,7 +10,7 @@ use hotbay_plugin_api::{
 
 use super::{object_handle::ObjectHandle, report_gate::ReportGate};
 
-use call::{call, start};
+use super::call::{call, start};
 
 type BackgroundObject = BackgroundObject_TO<'static, RBox<()>>;
 type EventObject = EventObject_TO<'static, RBox<()>>;

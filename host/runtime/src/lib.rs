@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod bay;
+mod call;
 mod caller;
 mod component;
 mod generation;

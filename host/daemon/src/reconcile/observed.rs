@@ -6,7 +6,10 @@ use std::{
     time::Instant,
 };
 
-use super::{Action, Desired, FileVersion, Subject};
+use super::{
+    Action, Desired, FileState, Incoming, ObservedFile, ObservedPlugin, ObservedProbation,
+    PluginActivity, Retry, Service, Stage, Subject,
+};
 
 /// The state of files and plugins, and of the operations under way.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +22,8 @@ pub(crate) struct Observed {
     pub(crate) configuration: u64,
     /// A configuration is being applied.
     pub(crate) reconfiguring: bool,
-    /// What was asked for when that was begun. A change meanwhile is applied next.
+    /// The configuration and the settings that are being applied. Changes in the meantime are
+    /// applied next.
     pub(crate) asked: Asked,
     /// The state of the pipeline's engine.
     pub(crate) engine: EngineState,
@@ -46,108 +50,6 @@ pub(crate) enum EngineState {
     Starting,
     /// The components run. Others can be added.
     Running,
-}
-
-/// One file of the plugins folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ObservedFile {
-    /// The file and the circumstances when it was examined.
-    pub(crate) observation: FileObservation,
-    /// The state of the file.
-    pub(crate) state: FileState,
-}
-
-/// The version of a file when it was examined, and the circumstances at that time.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct FileObservation {
-    pub(crate) version: FileVersion,
-    pub(crate) circumstances: u64,
-    pub(crate) quarantine: u64,
-    pub(crate) trust: u64,
-}
-
-/// The state of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum FileState {
-    /// The file is being checked and probed.
-    Examining,
-    /// The file is valid and waits to be loaded.
-    Ready { plugin: String, hash: String },
-    /// The build is in service, or on its way into service.
-    Taken { plugin: String },
-    /// The file is not loaded.
-    Refused { plugin: Option<String>, retry: Retry },
-}
-
-/// What has to change before a refused file is tried again, apart from the file itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Retry {
-    /// Nothing else: the file itself is at fault.
-    File,
-    /// The configuration, the settings, or the trusted keys and pins.
-    Circumstances,
-    /// The quarantine.
-    Quarantine,
-    /// The other file that holds the same plugin.
-    Duplicate,
-}
-
-/// One plugin, in service or on its way into service.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ObservedPlugin {
-    /// The build in service.
-    pub(crate) service: Option<Service>,
-    /// The build on its way into service.
-    pub(crate) incoming: Option<Incoming>,
-    /// The operation under way that changes the build in service or its components.
-    pub(crate) activity: Option<PluginActivity>,
-    /// Components may have to be started.
-    pub(crate) unstarted: bool,
-}
-
-/// A build in service.
-#[derive(Debug, Clone)]
-pub(crate) struct Service {
-    pub(crate) file: PathBuf,
-    pub(crate) hash: String,
-    /// The content of the settings files that were applied or refused.
-    pub(crate) settings: String,
-    pub(crate) probation: Option<ObservedProbation>,
-}
-
-/// The probation of a new build.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ObservedProbation {
-    pub(crate) until: Instant,
-    pub(crate) failed: bool,
-}
-
-/// A build on its way into service.
-#[derive(Debug, Clone)]
-pub(crate) struct Incoming {
-    pub(crate) file: PathBuf,
-    pub(crate) hash: String,
-    pub(crate) settings: String,
-    pub(crate) stage: Stage,
-}
-
-/// The stages of a build on its way into service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// The library is being loaded.
-    Loading,
-    /// The library is loaded. The build can be put into service.
-    Loaded,
-}
-
-/// The operations that change a plugin's build or components. A plugin has one at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PluginActivity {
-    Changing,
-    RollingBack,
-    Retiring,
-    Starting,
-    Reconfiguring,
 }
 
 impl Observed {
@@ -252,9 +154,9 @@ impl Observed {
 
     /// Notes that a build on its way into service was refused.
     ///
-    /// If the build came under another name, and the file of the build in service is gone, the
-    /// build in service goes on under the new name: it is not retired because its successor is
-    /// refused.
+    /// If the build came from a file of another name, and the file of the build in service is gone,
+    /// the build in service continues under the new name: it is not retired because its successor
+    /// was refused.
     pub(crate) fn turned_away(&mut self, plugin: &str, retry: Retry, desired: &Desired) {
         let Some(known) = self.plugins.get_mut(plugin) else { return };
         // Loading may end while the old build is retired or rolled back. That activity is not
@@ -367,8 +269,10 @@ impl Observed {
         }
     }
 
-    /// Returns the time at which the next probation ends. While something is under way with a
-    /// plugin, its probation cannot be ended, and its time may have passed.
+    /// Returns the time at which the next probation ends that can be ended.
+    ///
+    /// A plugin with an activity is left out: the end of the activity wakes the loop, and the time may
+    /// have passed already.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         if self.engine == EngineState::Starting {
             return None;

@@ -2,11 +2,9 @@
 
 use hotbay_plugin_api::SchedulerError;
 
-use super::{
-    BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus, TrustStatus,
-};
+use super::Actor;
 use crate::{
-    actor::Actor,
+    BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus, TrustStatus,
     pipeline::{Member, PluginPipeline},
     plugins::LoadedPlugin,
     report::word,

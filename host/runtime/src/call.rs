@@ -19,7 +19,7 @@ use crate::{caller, object_handle::ObjectHandle};
 ///
 /// # Errors
 /// If the plugin was unloaded, or the method failed.
-pub(super) async fn call<T: Send, R>(
+pub(crate) async fn call<T: Send, R>(
     handle: &ObjectHandle<T>,
     method: impl for<'a> FnOnce(&'a mut T) -> BorrowingFfiFuture<'a, RResult<R, FfiError>>,
 ) -> Result<R, SchedulerError> {
@@ -31,7 +31,7 @@ pub(super) async fn call<T: Send, R>(
 }
 
 /// Like [`call`], for a method that is polled within the call, and that often returns at once.
-pub(super) async fn start<T: Send>(
+pub(crate) async fn start<T: Send>(
     handle: &ObjectHandle<T>,
     method: impl for<'a> FnOnce(&'a mut T, &mut FfiContext<'_>) -> Started<'a> + Send,
 ) -> Result<(), SchedulerError> {
