@@ -228,6 +228,30 @@ fn a_channel_may_go_and_come_back() {
 }
 
 #[test]
+fn a_configuration_that_comes_while_the_one_before_is_taken_over_is_taken_over_too() {
+    let folder = PluginsFolder::with(&NUMBERS);
+    // An event takes the sink two seconds: as long as it takes to put another one in its place.
+    let of = |pause: &str, sinks: &[&str]| {
+        let yaml = pipeline("rate: 100", sinks);
+        yaml.replace(
+            "inputs: passed }",
+            &format!("inputs: passed, config: {{ pause_us: {pause} }} }}"),
+        )
+    };
+    let config = ConfigFile::new(&folder, &of("2000000", &["sink"]));
+    let running = Run::config(config.path()).log("info,hotbay_daemon=debug").start();
+    until("events flow", || (component(&config, "pass")?["events"].as_u64()? > 0).then_some(()));
+    running.wait_for_log("the configuration: read again, nothing to do");
+    config.rewrite(&folder, &of("0", &["sink"]));
+    let begun = "Reconfigure { subject: Configuration }";
+    until("the change begins", || (running.stderr().matches(begun).count() == 2).then_some(()));
+    config.rewrite(&folder, &of("0", &["sink", "second"]));
+    until("what was added runs", || component(&config, "second"));
+    running.signal(Signal::Terminate);
+    drop(running.wait().expect_code(0));
+}
+
+#[test]
 fn a_hangup_signal_has_the_configuration_read_again() {
     let folder = PluginsFolder::with(&["hello"]);
     let config = ConfigFile::new(&folder, RELOAD);

@@ -1,5 +1,7 @@
 //! New builds that are no good: the old one goes on, and no event is lost by it.
 
+use std::fs;
+
 use hotbay_tests::{
     ConfigFile, PluginsFolder, Report, Run, Running, Signal, build_that, library, put, until,
 };
@@ -108,6 +110,16 @@ fn refused(behaviour: &str, step: &str, reason: &str) -> Report {
     let alert = record["alert"].as_str().unwrap_or_default();
     assert!(alert.contains("plugin faulty") && alert.contains(reason), "{alert}");
     replaced.expect_undisturbed()
+}
+
+#[test]
+fn a_bad_build_that_comes_under_another_name_does_not_retire_the_old_one() {
+    let replaced = Replaced::start("initialize: 500ms", "");
+    fs::remove_file(replaced.folder.file_of("faulty")).unwrap();
+    let build = build_that(library("faulty"), "fails-initialize");
+    put(&replaced.folder.path().join("another-name.so"), &build);
+    assert_eq!(replaced.record()["outcome"], "refused");
+    replaced.expect_undisturbed();
 }
 
 #[test]

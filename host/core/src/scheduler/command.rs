@@ -8,7 +8,9 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::state::DriverId;
+/// Numbers the drivers of one task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct DriverId(pub(super) u64);
 
 /// The command for a driver. For one driver, it only ever rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -53,7 +53,7 @@ impl Actor {
         if let Some(why) = absent {
             tracing::warn!(
                 folder = %self.config.plugins.folder.display(), why,
-                "the plugins folder can't be read; loaded plugins go on"
+                "the plugins folder can't be looked at; what is loaded goes on"
             );
             self.desired.files = None;
             self.desired.gone.clear();

@@ -185,7 +185,7 @@ impl Actor {
             let drain = self.config.shutdown.drain;
             self.closing.begin(ClosingPlugin { tasks, drain, ..ClosingPlugin::of(failed) });
         }
-        self.observed.rolled_back(&plugin, hash);
+        self.observed.rolled_back(&plugin, hash, &self.desired);
         record.alert = Some(format!(
             "plugin {plugin} {} failed on probation and {} is back in service: {reason}; bring \
              another build, for a restart would load this one",

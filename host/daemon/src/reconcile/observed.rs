@@ -198,7 +198,10 @@ impl Observed {
     }
 
     /// Notes that the previous build is in service again.
-    pub(crate) fn rolled_back(&mut self, plugin: &str, hash: String) {
+    ///
+    /// The build that failed is not tried again under the circumstances of this moment: those
+    /// under which it was examined may have changed during its probation, and it still failed.
+    pub(crate) fn rolled_back(&mut self, plugin: &str, hash: String, desired: &Desired) {
         let Some(known) = self.plugins.get_mut(plugin) else { return };
         known.activity = None;
         known.unstarted = true;
@@ -210,6 +213,9 @@ impl Observed {
         let is_new = known.incoming.as_ref().is_some_and(|it| it.file == file);
         if !is_new && self.is_taken(&file, plugin) {
             self.refuse(&file, Some(plugin.to_owned()), Retry::Circumstances);
+            if let Some(known) = self.files.get_mut(&file) {
+                known.observation.circumstances = desired.circumstances;
+            }
         }
     }
 

@@ -247,7 +247,7 @@ impl World {
             }
             Action::RollBack { plugin } => {
                 let before = self.before.remove(&plugin).expect("a build before");
-                self.observed.rolled_back(&plugin, before.hash.clone());
+                self.observed.rolled_back(&plugin, before.hash.clone(), &self.desired);
                 self.service.insert(plugin, before).expect("a build in service");
             }
             Action::Retire { plugin } => {
