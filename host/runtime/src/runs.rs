@@ -26,7 +26,7 @@ type Object = RunObject_TO<'static, RBox<()>>;
 
 /// Makes the runs of one task or task kind for as long as its plugin is loaded.
 ///
-/// Each run has its own object in the plugin and its own [`HostPort`](host_port), so that
+/// Each run has its own object in the plugin and its own side of the host, so that
 /// several runs may be under way at once, each with its arguments and its cancellation.
 pub struct RunFactory {
     /// Emptied when the bay closes: after that nothing of the plugin can be called.
