@@ -42,6 +42,8 @@ pub(crate) enum Read {
 pub(crate) struct Readings {
     configuration: u64,
     trust: u64,
+    /// Whether the newest configuration could not be read.
+    refused: bool,
 }
 
 /// A configuration that was held against the plugins in service, and is sound.
@@ -107,6 +109,7 @@ impl Actor {
             Read::Trust(number, _) if number != self.readings.trust => {}
             Read::Configuration(_, read) => {
                 self.desired.reading = false;
+                self.readings.refused = read.is_err();
                 match read {
                     Ok(config) => {
                         self.newest = config;
@@ -331,7 +334,9 @@ impl Actor {
     fn end_reconfiguration(&mut self, subject: Subject, result: Result<usize, Diagnostics>) {
         let accepted = result.is_ok();
         if subject == Subject::Configuration {
-            self.configuration_refused = result.as_ref().err().map(ToString::to_string);
+            if !self.readings.refused {
+                self.configuration_refused = result.as_ref().err().map(ToString::to_string);
+            }
             self.tell(HostEvent::Configuration { accepted });
             // Settings that changed have been one of the circumstances since they were seen.
             self.desired.circumstances += u64::from(accepted);

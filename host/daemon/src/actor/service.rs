@@ -17,7 +17,7 @@ use super::{Actor, Event};
 use crate::{
     HostEvent, check,
     pipeline::{Departed, take_out},
-    plugins::{Closing, KnownPlugins, Leak, LoadedPlugin, read_sidecar},
+    plugins::{Closing, Leak, LoadedPlugin, read_sidecar},
     reconcile::Retry,
     refused::{RefusedFile, Step, StepFailure},
     resolve::{ResolvedComponent, ResolvedPlugin, resolve},
@@ -103,7 +103,6 @@ impl Actor {
             services: self.services.clone(),
             factory: self.factory.clone(),
             leaks: self.closings.leaks.clone(),
-            known: self.known(),
         };
         self.next_number += 1;
         self.spawn(async move { Event::Loaded(Box::new(request.run(plugin).await)) });
@@ -111,6 +110,13 @@ impl Actor {
 
     pub(super) fn note_loaded(&mut self, report: LoadReport) {
         let LoadReport { plugin, file, version, hash, result } = report;
+        let result = match result {
+            Ok(brought) => match self.connects(&brought) {
+                Ok(()) => Ok(brought),
+                Err(failure) => Err((failure, Some(brought.into_plugin()))),
+            },
+            Err(refused) => Err(refused),
+        };
         match result {
             Ok(brought) => {
                 self.brought.insert(plugin.clone(), brought);
@@ -123,6 +129,22 @@ impl Actor {
                 }
                 self.refuse_build(&plugin, &file, to, &failure);
             }
+        }
+    }
+
+    /// Refuses a build whose ports do not go with those of the plugins in service. Only now is
+    /// it known which these are: others may have come while it was loaded.
+    fn connects(&self, brought: &Brought) -> Result<(), StepFailure> {
+        let own = &brought.plugin.generation.info().manifest;
+        let (known, mut findings) = (self.known(), Diagnostics::new());
+        let manifest = |plugin: &str| match plugin == own.name {
+            true => Some(own),
+            false => known.manifest(plugin),
+        };
+        check::event_types(&self.config, manifest, &mut findings);
+        match findings.has_errors() {
+            true => Err(StepFailure::new(Step::Configuration, &findings)),
+            false => Ok(()),
         }
     }
 
@@ -427,7 +449,6 @@ struct LoadRequest {
     services: Services,
     factory: TaskFactory,
     leaks: Vec<Leak>,
-    known: KnownPlugins,
 }
 
 impl LoadRequest {
@@ -439,7 +460,7 @@ impl LoadRequest {
     }
 
     async fn load(self, plugin: &str) -> Result<Brought, (StepFailure, Option<LoadedPlugin>)> {
-        let Self { library, number, config, loader, services, factory, leaks, known } = self;
+        let Self { library, number, config, loader, services, factory, leaks } = self;
         bound_leaks(leaks, config.reload.leaks).await.map_err(|failure| (failure, None))?;
         let sidecar = read_sidecar(&library.path, plugin)
             .map_err(|found| (StepFailure::new(Step::Configuration, &found), None))?;
@@ -451,11 +472,6 @@ impl LoadRequest {
         let with = (&*loaded.generation, &loaded.sidecar);
         let ResolvedPlugin { components, tasks } =
             resolve(&config, &loaded.file, with, &mut findings).await;
-        let manifest = |other: &str| match other == plugin {
-            true => Some(&loaded.generation.info().manifest),
-            false => known.manifest(other),
-        };
-        check::event_types(&config, manifest, &mut findings);
         if findings.has_errors() {
             return Err((StepFailure::new(Step::Configuration, &findings), Some(loaded)));
         }
