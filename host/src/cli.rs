@@ -9,6 +9,7 @@ mod quarantine;
 mod report;
 mod run;
 mod status;
+mod task_spec;
 mod trust;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -26,20 +27,20 @@ const FAILED_RUN: u8 = 1;
 
 /// Runs tasks and pipelines from compiled plugins.
 ///
-/// Put plugins (.so files) into a folder, describe in a YAML file which of their
-/// components work together, and run it:
+/// Put plugins (.so files) into a folder, write a YAML file that connects their
+/// components, and run it:
 ///
-///     hotbay plugin list plugins/        what the plugins bring
-///     hotbay validate pipeline.yaml      find mistakes without running
+///     hotbay plugin list plugins/        list the plugins and what they contain
+///     hotbay validate pipeline.yaml      find mistakes without running anything
 ///     hotbay run pipeline.yaml           run it, and print a report at the end
-///     hotbay status pipeline.yaml        see what it does, from another terminal
+///     hotbay status pipeline.yaml        show what runs, from another terminal
 ///
-/// While it runs, put a newer build of a plugin in the place of the old one: it takes
-/// over, with the state of the old one, and without losing an event.
+/// To replace a plugin while the host runs, copy a new build over the old file. The new
+/// build takes over the state of the old one, and no event is lost.
 #[derive(Debug, Parser)]
 #[command(name = "hotbay", version, verbatim_doc_comment, arg_required_else_help = true)]
 struct Arguments {
-    /// What to log on standard error: off, error, warn, info, debug, trace, or a
+    /// What is logged on standard error: off, error, warn, info, debug, trace, or a
     /// filter such as `warn,hotbay=debug`
     #[arg(long, global = true, env = "HOTBAY_LOG", default_value = "warn", value_name = "FILTER")]
     log: String,
@@ -52,71 +53,76 @@ struct Arguments {
 enum Command {
     /// Run a configuration until its sources end, or until Ctrl-C or SIGTERM
     ///
-    /// Relative paths in the configuration start at the folder that it lies in.
+    /// Loads every plugin in the configured folder, runs the tasks of the plugins and
+    /// the pipeline, and prints a report at the end. Without a pipeline, the host runs
+    /// until it is told to stop. A second Ctrl-C ends it at once. Relative paths in the
+    /// configuration are resolved against the folder of the configuration.
     ///
-    /// Loads every plugin of the configured folder, runs the plugins' tasks and the
-    /// pipeline, and prints a report. A host without a pipeline runs until it is
-    /// told to stop; a second Ctrl-C ends it at once.
-    ///
-    /// Unless it replays a recording, it follows changes: plugins that are added,
+    /// Unless it replays a recording, the host follows changes: plugins that are added,
     /// replaced or removed, their settings (NAME.yaml beside the library), and its own
-    /// configuration; SIGHUP makes it look again. What is wrong is refused, and what
-    /// was there before goes on. If a plugin brings it down, the next run says which one,
-    /// and after three times in five minutes leaves that build out (`hotbay plugin release`).
+    /// configuration. On SIGHUP it checks all of them at once. A change with mistakes is
+    /// refused, and the previous plugin or configuration stays in service.
     ///
-    /// Exit code: 0 if all went well, 1 if something failed while it ran, 2 if the
+    /// If a plugin crashes the host, the next run names the plugin. A build that crashes
+    /// the host three times in five minutes is put into quarantine and is not loaded
+    /// again until `hotbay plugin release` releases it.
+    ///
+    /// Exit code: 0 if everything succeeded, 1 if something failed while it ran, 2 if the
     /// configuration is wrong.
     Run {
         /// The configuration
         #[arg(value_name = "CONFIG.yaml")]
         config: PathBuf,
-        /// Whose plugins to load, whatever the configuration says: for development.
+        /// Override the trust mode of the configuration, for development
         ///
-        /// off: anybody's; warn: with a warning if nobody vouches for one; enforce: only
-        /// those that are pinned (`hotbay plugin trust`) or signed with a listed key.
+        /// off: load every plugin. warn: load every plugin, with a warning for those that
+        /// are not trusted. enforce: load only plugins that are trusted. A plugin is
+        /// trusted if it is pinned (`hotbay plugin trust`) or signed with a listed key.
         #[arg(long, value_name = "MODE", value_parser = trust_mode)]
         trust: Option<TrustMode>,
-        /// How to print the report
+        /// The format of the report
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
     },
     /// Check a configuration and the plugins that it names, without running anything
     ///
-    /// Prints each problem as FILE:LINE:COLUMN with what was expected there.
+    /// Prints each mistake with its position, FILE:LINE:COLUMN, and what is expected there.
     ///
-    /// Exit code: 0 if it can be run, 2 if not.
+    /// Exit code: 0 if the configuration can be run, 2 if not.
     Validate {
         /// The configuration
         #[arg(value_name = "CONFIG.yaml")]
         config: PathBuf,
     },
-    /// Show what a running host does: components, tasks, plugins, and what waits for what
+    /// Show the components, tasks and plugins of a running host, and what they wait for
     ///
-    /// Reads what the host wrote to its state folder within the last second; a host
-    /// that does not follow changes, such as one that replays a recording, writes nothing.
+    /// Asks the host itself, through a socket in its state folder that only the user of
+    /// the host can open. A host that does not follow changes, such as one that replays
+    /// a recording, has no socket and cannot be asked.
     ///
-    /// Exit code: 0, or 3 if no host runs with this configuration.
+    /// Exit code: 0 if the host answered, 2 if it could not be asked, 3 if no host runs
+    /// with this configuration.
     Status {
         /// The configuration that the host runs with
         #[arg(value_name = "CONFIG.yaml")]
         config: PathBuf,
-        /// How to print it
+        /// The format of the status
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
     },
-    /// Look at plugins
+    /// List, inspect and trust plugins, and manage the quarantine
     #[command(subcommand)]
     Plugin(PluginCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum PluginCommand {
-    /// List the plugins of a folder, with their tasks and components; or, with --config,
+    /// List the plugins in a folder, with their tasks and components; or, with --config,
     /// the builds that a running host has loaded
     ///
-    /// Of a running host it shows every build that is mapped: the one in service, the one
-    /// that stands by while its successor is on probation, and those that could not be
-    /// unloaded, with the reason.
+    /// Of a running host, the list has every build that is mapped into memory: the builds
+    /// in service, the old builds that stand by while a new build is on probation, and the
+    /// builds that could not be unloaded, with the reason.
     List {
         /// The plugins folder
         #[arg(value_name = "FOLDER", required_unless_present = "config")]
@@ -124,60 +130,64 @@ enum PluginCommand {
         /// The configuration that a host runs with
         #[arg(long, value_name = "CONFIG.yaml", conflicts_with = "path")]
         config: Option<PathBuf>,
-        /// How to print the list
+        /// The format of the list
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
     },
-    /// Show all about one plugin: ports, configuration, build
+    /// Show one plugin in detail: its tasks, components, ports and settings
     Inspect {
         /// The plugin's library
         #[arg(value_name = "FILE.so")]
         path: PathBuf,
-        /// How to print it
+        /// The format of the description
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
     },
-    /// Pin a plugin's build: a host that enforces trust loads it from then on
+    /// Pin a build of a plugin, so that a host that enforces trust loads it
     ///
-    /// Writes the SHA-256 of the file into the file of pins, `hotbay.pins` beside the
-    /// configuration unless that names another one. A pin of an older build of the same
-    /// file is replaced; all other lines stay as they are. Nothing of the plugin is run.
+    /// Writes the SHA-256 of the file into the file of pins. That is `hotbay.pins` beside
+    /// the configuration, unless the configuration names another file. A pin of an older
+    /// build of the same file is replaced; all other lines stay as they are. No code of
+    /// the plugin runs.
     ///
-    /// A host that runs notices the pin and loads a build that it refused before.
+    /// A running host notices the pin, and loads the build if it had refused it.
     ///
-    /// Exit code: 0 if the build is pinned now, 2 if not.
+    /// Exit code: 0 if the build is pinned, 2 if not.
     Trust {
         /// The plugin's library
         #[arg(value_name = "FILE.so")]
         file: PathBuf,
-        /// Whose pins; by default those of `hotbay.yaml` in the current folder, or without
-        /// such a file those of every configuration there
+        /// The configuration whose file of pins is changed; by default `hotbay.yaml` in the
+        /// current folder, or without such a file `hotbay.pins` there, which is the file of
+        /// every configuration in that folder
         #[arg(long, value_name = "CONFIG.yaml")]
         config: Option<PathBuf>,
     },
-    /// List the builds that did harm and are not tried again
+    /// List the builds in quarantine, which are not loaded
     ///
-    /// A build that crashes or hangs while it is looked at, or that brings the host down
-    /// three times in five minutes, is kept in quarantine, also across restarts. Another
-    /// build of the same plugin is free to come.
+    /// A build that crashes or hangs in the check before it is loaded, or that crashes the
+    /// host three times in five minutes, is put into quarantine and stays there across
+    /// restarts. Another build of the same plugin is not affected.
     Quarantine {
-        /// Whose quarantine; by default that of every configuration in the current folder
+        /// The configuration whose quarantine is meant; by default every configuration in
+        /// the current folder
         #[arg(long, value_name = "CONFIG.yaml")]
         config: Option<PathBuf>,
-        /// How to print the list
+        /// The format of the list
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
     },
-    /// Let builds out of quarantine, to be tried again
+    /// Release builds from quarantine, so that they are loaded again
     ///
-    /// A host that runs tries them again at once.
+    /// A running host tries to load them at once.
     ///
     /// Exit code: 0 if each name released something, 2 if not.
     Release {
-        /// A hash or its beginning, a file, or the name of a plugin
+        /// The hash of a build or the beginning of it, a file, or the name of a plugin
         #[arg(value_name = "HASH|FILE|NAME", required = true)]
         what: Vec<String>,
-        /// Whose quarantine; by default that of every configuration in the current folder
+        /// The configuration whose quarantine is meant; by default every configuration in
+        /// the current folder
         #[arg(long, value_name = "CONFIG.yaml")]
         config: Option<PathBuf>,
     },

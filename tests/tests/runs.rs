@@ -6,7 +6,8 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use hotbay::runtime::{
-    BayConfig, Closed, ComponentSetup, Connections, Generation, PluginRuns, Seat, Services,
+    BayConfig, ComponentSetup, ComponentSlot, Connections, Generation, RunFactory, Services,
+    UnloadOutcome,
 };
 use hotbay_plugin_api::{RunInfo, prelude::*, spec::RunTarget};
 use serde::{Deserialize, Serialize};
@@ -89,10 +90,10 @@ fn task(name: &str) -> RunTarget {
     RunTarget::Task(name.to_owned())
 }
 
-fn runs(plugin: &Generation, target: RunTarget) -> PluginRuns {
+fn runs(plugin: &Generation, target: RunTarget) -> RunFactory {
     let bus = hotbay::EventBus::<ChannelName, Batch>::try_with_payload(Vec::new()).unwrap();
     let setup = ComponentSetup {
-        seat: Seat::new("runs/task", 0),
+        slot: ComponentSlot::new("runs/task", 0),
         config: json!({}),
         connections: Connections::default(),
         cancel: CancellationToken::new(),
@@ -107,7 +108,7 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    async fn begin(plugin: &Generation, runs: &PluginRuns, id: &str, arguments: Value) -> Self {
+    async fn begin(plugin: &Generation, runs: &RunFactory, id: &str, arguments: Value) -> Self {
         let (info, cancel) = (RunInfo { id: id.to_owned(), attempt: 2 }, CancellationToken::new());
         let run = runs.create(info, arguments, cancel.clone()).await.unwrap();
         let ended = plugin.handle().spawn(async move { run.run().await });
@@ -124,7 +125,7 @@ async fn once(target: RunTarget, arguments: Value) -> Result<Value, SchedulerErr
     let runs = runs(&plugin, target);
     let result = UnderWay::begin(&plugin, &runs, "first", arguments).await.end().await;
     drop(runs);
-    assert_eq!(plugin.close(LIMIT).await, Closed::Linked);
+    assert_eq!(plugin.close(LIMIT).await, UnloadOutcome::Linked);
     result
 }
 
@@ -138,7 +139,7 @@ async fn two_runs_are_cancelled_alone(name: &str) {
     assert!(!first.ended.is_finished(), "the first run was told to stop too");
     first.cancel.cancel();
     assert_eq!(first.end().await.unwrap(), json!("first"));
-    assert_eq!(plugin.close(LIMIT).await, Closed::Linked);
+    assert_eq!(plugin.close(LIMIT).await, UnloadOutcome::Linked);
 }
 
 #[tokio::test]
@@ -197,7 +198,7 @@ async fn no_run_can_be_made_or_begun_once_the_plugin_is_closed() {
     let waits = runs(&plugin, task("waits"));
     let info = || RunInfo { id: "late".to_owned(), attempt: 1 };
     let made = waits.create(info(), json!({}), CancellationToken::new()).await.unwrap();
-    assert_eq!(plugin.close(LIMIT).await, Closed::Linked);
+    assert_eq!(plugin.close(LIMIT).await, UnloadOutcome::Linked);
     let unloaded = SchedulerError::InvalidState("its plugin was unloaded".to_owned());
     let late = waits.create(info(), json!({}), CancellationToken::new()).await;
     assert_eq!(late.unwrap_err(), unloaded);

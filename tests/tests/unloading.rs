@@ -10,7 +10,7 @@ use std::{
 
 use hotbay::{
     loader::{Loader, LoaderConfig},
-    runtime::{Closed, ComponentSetup, Connections, Generation, Seat, Services},
+    runtime::{ComponentSetup, ComponentSlot, Connections, Generation, Services, UnloadOutcome},
 };
 use hotbay_plugin_api::{Batch, ChannelName, RunInfo, spec::RunTarget};
 use hotbay_tests::{
@@ -48,7 +48,7 @@ fn services() -> Services {
 
 async fn run(plugin: &Generation, task: &str, services: &Services) {
     let setup = ComponentSetup {
-        seat: Seat::new(task, 0),
+        slot: ComponentSlot::new(task, 0),
         config: serde_json::json!({}),
         connections: Connections::default(),
         cancel: CancellationToken::new(),
@@ -72,7 +72,7 @@ fn a_plugin_is_mapped_while_it_is_loaded_and_not_after() {
         let hash = plugin.info().file.as_ref().unwrap().hash[..16].to_owned();
         let mapped = || mappings("self").iter().any(|path| path.contains(&hash));
         assert!(mapped());
-        assert_eq!(plugin.close(LIMIT).await, Closed::Unmapped);
+        assert_eq!(plugin.close(LIMIT).await, UnloadOutcome::Unmapped);
         assert!(!mapped());
     });
 }
@@ -101,7 +101,7 @@ fn a_plugin_that_a_thread_pinned_goes_with_the_next_one_and_gives_its_key_back()
         let hash = pinned.info().file.as_ref().unwrap().hash[..16].to_owned();
         let mapped = || mappings("self").iter().any(|path| path.contains(&hash));
         run(&pinned, "start-and-end", &services()).await;
-        let Closed::Kept(remains) = pinned.close(LIMIT).await else { panic!("it went") };
+        let UnloadOutcome::Retained(remains) = pinned.close(LIMIT).await else { panic!("it went") };
         assert!(remains.reason().contains("`ends-later` ("), "{}", remains.reason());
         // The thread's end calls into the library.
         until("the thread to end", || {
@@ -109,7 +109,7 @@ fn a_plugin_that_a_thread_pinned_goes_with_the_next_one_and_gives_its_key_back()
         });
         assert!(mapped());
         assert_eq!(free_keys(), free - 1);
-        assert_eq!(load(&loader, "hello").await.close(LIMIT).await, Closed::Unmapped);
+        assert_eq!(load(&loader, "hello").await.close(LIMIT).await, UnloadOutcome::Unmapped);
         assert!(!mapped());
         assert_eq!(free_keys(), free);
     });
@@ -126,7 +126,7 @@ fn load_and_close(package: &str, tasks: &[&str], times: usize) {
             for task in tasks {
                 run(&plugin, task, &services).await;
             }
-            assert_eq!(plugin.close(LIMIT).await, Closed::Unmapped);
+            assert_eq!(plugin.close(LIMIT).await, UnloadOutcome::Unmapped);
         };
         // The allocator, the runtime's pools and the dynamic linker find their size first.
         for _ in 0..WARM_UP {

@@ -3,24 +3,82 @@
 use serde_json::Number;
 
 use super::Environment;
-use super::document::{Entry, Node, Value};
-use super::marks::Mark;
-use super::mask::unmask;
+use super::diagnostic::Position;
+use super::document::{Document, Entry, Node, Value};
+use super::marks::{self, Mark};
+use super::mask::{self, unmask};
 use super::source::{self, Report};
 use super::substitute::substitute;
-use super::yaml::{Raw, Scalar, resolve_plain};
+use super::yaml::{self, Raw, Scalar, resolve_plain};
+
+/// Parses a text. Returns `None` and reports an error if it is not a document.
+pub(super) fn parse(
+    text: &str,
+    environment: Environment<'_>,
+    report: &mut Report,
+) -> Option<Document> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(at) = source::find(text, mask::is_reserved) {
+        report.error(at, "a private-use character that Hotbay reserves", "leave it out");
+        return None;
+    }
+    let masked = mask::mask(text);
+    let raw = match yaml::parse(&masked) {
+        Ok(raw) => raw,
+        Err(error) => {
+            report_syntax(text, error, report);
+            return None;
+        }
+    };
+    if raw == Raw::Scalar(Scalar::Null) {
+        let help = "a configuration has at least `plugins: { folder: ./plugins }`";
+        report.error(Position::START, "the file is empty", help);
+        return None;
+    }
+    let marks = marks::marks(&masked);
+    let root = Build { text, environment, report }.node(raw, &marks);
+    Some(Document { file: report.file.clone(), root })
+}
+
+fn report_syntax(text: &str, error: yaml::SyntaxError, report: &mut Report) {
+    let message = unmask(&error.message).into_owned();
+    let mut at = error.position.unwrap_or(Position::START);
+    let mut message = format!("this isn't YAML: {message}");
+    let is_control = |it: char| it.is_control() && !"\t\r\n\u{85}".contains(it);
+    let help = if message.contains("control characters") {
+        at = source::find(text, is_control).unwrap_or(at);
+        message = "this isn't YAML: a control character".into();
+        "leave it out, or write it as `\"\\x00\"`"
+    } else if message.contains("more than one document") {
+        message = "the file has more than one document".into();
+        "leave one, without the lines `---` that part them"
+    } else if character_at(text, at) == Some('\t') {
+        "indent with spaces; YAML doesn't take tabs"
+    } else if message.contains("cannot start any token") || message.contains("mapping values") {
+        "put a value with special characters in quotes, and check the indentation"
+    } else if message.contains("expected ',' or") {
+        "close the bracket, or put a value with `{`, `[` or `,` in quotes"
+    } else {
+        ""
+    };
+    report.error(at, message, help);
+}
+
+fn character_at(text: &str, at: Position) -> Option<char> {
+    text.lines().nth(at.line - 1)?.chars().nth(at.column - 1)
+}
 
 /// Builds the tree of one text.
-pub(super) struct Build<'b> {
+struct Build<'b> {
     /// The text of the file, for the positions of variables.
-    pub(super) text: &'b str,
-    pub(super) environment: Environment<'b>,
-    pub(super) report: &'b mut Report,
+    text: &'b str,
+    environment: Environment<'b>,
+    report: &'b mut Report,
 }
 
 impl Build<'_> {
     /// Builds the tree of a value.
-    pub(super) fn node(&mut self, raw: Raw, mark: &Mark) -> Node {
+    fn node(&mut self, raw: Raw, mark: &Mark) -> Node {
         let value = match raw {
             Raw::Sequence(items) => Value::Sequence(self.sequence(items, mark)),
             Raw::Mapping(entries) => Value::Mapping(self.mapping(entries, mark)),

@@ -53,6 +53,7 @@ mod de;
 mod diagnostic;
 mod document;
 mod entries;
+mod folders;
 mod marks;
 mod mask;
 mod overlay;
@@ -134,7 +135,7 @@ impl Config {
         environment: Environment<'_>,
     ) -> Result<Self, Diagnostics> {
         let mut report = source::Report::new(file);
-        let Some(document) = Document::parse(text, environment, &mut report) else {
+        let Some(document) = build::parse(text, environment, &mut report) else {
             return Err(report.found);
         };
         let draft = read::draft(&document, &mut report);
@@ -153,7 +154,7 @@ impl Config {
 
     /// Returns the state folder of a configuration file that does not name one.
     pub fn usual_state_folder(file: &Path) -> PathBuf {
-        read::state_folder(file)
+        folders::state_folder(file)
     }
 
     /// Returns the path of the file, as it was given to [`Config::load`].

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::document::{Document, Entry, Node, Value};
 use super::entries::{ComponentEntry, StatePolicy};
+use super::folders::base_dir;
 use super::path::ConfigPath;
 use super::ports::Ports;
 use super::source::Report;
@@ -18,9 +19,7 @@ use values::Name;
 
 pub(super) use values::{LongerThanZero, Settings};
 
-pub(super) use draft::{Draft, PipelineDraft, state_folder};
-
-pub(super) use draft::base_dir;
+pub(super) use draft::{Draft, PipelineDraft};
 
 /// Reads every entry that has no error.
 pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {

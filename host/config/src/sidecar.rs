@@ -16,7 +16,6 @@ use serde::Deserialize;
 
 use super::{
     Diagnostics, Environment, de,
-    document::Document,
     read::{LongerThanZero, Settings},
     source,
 };
@@ -52,7 +51,7 @@ impl Sidecar {
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
         let text = source::read(file)?;
         let mut report = source::Report::new(file);
-        let Some(document) = Document::parse(&text, environment, &mut report) else {
+        let Some(document) = crate::build::parse(&text, environment, &mut report) else {
             return Err(report.found);
         };
         let written = de::read::<Written>(&document.root, &mut report);

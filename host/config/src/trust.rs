@@ -10,8 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 
 use super::diagnostic::Diagnostics;
-use super::document::Document;
-use super::read::base_dir;
+use super::folders::base_dir;
 use super::source::{self, Report};
 use super::{Environment, de};
 use values::{Pins, WrittenKey};
@@ -65,7 +64,7 @@ impl Trust {
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
         let text = source::read(file)?;
         let mut elsewhere = Report::new(file);
-        let Some(document) = Document::parse(&text, environment, &mut elsewhere) else {
+        let Some(document) = crate::build::parse(&text, environment, &mut elsewhere) else {
             return Err(elsewhere.found);
         };
         let plugins = document.root.get("plugins");

@@ -17,6 +17,7 @@
 
 mod channel;
 mod effects;
+mod error;
 mod input;
 mod motion;
 mod receiver;
@@ -30,8 +31,9 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use hotbay_plugin_api::{ChannelConfig, EventType, Overflow, SchedulerError};
 use parking_lot::RwLock;
 
+pub use error::TryRecvError;
 pub use hotbay_plugin_api::Payload;
-pub use receiver::{EventReceiver, TryRecvError};
+pub use receiver::EventReceiver;
 pub use sender::{EventSender, TrySendError};
 pub use stats::{ChannelStats, SubscriptionId, SubscriptionStats};
 

@@ -24,6 +24,7 @@ mod shutdown;
 mod starting;
 mod state;
 mod status;
+mod work;
 
 use std::{fmt, sync::Arc, time::Duration};
 

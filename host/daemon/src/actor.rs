@@ -1,9 +1,14 @@
 //! The loop of a running host.
 //!
-//! One task owns everything that the host knows. It takes one [`Event`] at a time, changes
-//! what it knows, asks [`reconcile`] what is to be done next, and begins it. It never awaits
-//! work: whatever takes time runs as an operation (a task of its own) that reports back as an
-//! event. So a stop, a verdict or a command is dealt with at once, whatever a plugin does.
+//! One task, the actor, owns everything that the host knows. It takes one [`ActorEvent`] at a
+//! time, changes what it knows, asks [`reconcile`] what is to be done next, and begins that. It
+//! never awaits work: whatever takes time runs as an operation, a task of its own, that reports
+//! back with an event. So a stop, a failed probation or a command is handled at once, whatever a
+//! plugin does meanwhile.
+//!
+//! Nothing here is locked: an operation gets clones of what it needs, and only the actor changes
+//! the originals. What an operation reports may be out of date, so each handler compares it with
+//! what the actor knows by then.
 //!
 //! ```text
 //! folder, commands, stop, timers ──┐
@@ -14,8 +19,12 @@
 mod components;
 mod configuration;
 mod files;
-mod service;
+mod load;
+mod probation;
+mod replace;
+mod retire;
 mod shutdown;
+mod status;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,63 +44,67 @@ use tokio::{task::JoinSet, time::sleep_until};
 
 use crate::{
     HostError, HostEvent, Status,
-    configuration::Source,
-    handle::{Command, HandleEnds},
-    pipeline::{Pipeline, Strictness},
-    plugins::{Closings, KnownPlugins, LoadedPlugin},
+    configuration::ConfigSource,
+    handle::{HostCommand, HostEndpoint},
+    pipeline::{PluginPipeline, Strictness},
+    plugins::{ClosingPlugins, KnownPlugins, LoadedPlugin},
     reconcile::{Action, Desired, EngineState, Observed, Subject, reconcile},
     refused::RefusedFile,
     watch::{Backend, Snapshot, Watch},
 };
 
-pub(crate) use service::{Brought, Probation};
+pub(crate) use load::LoadedBuild;
+pub(crate) use probation::PluginProbation;
 
 use components::EngineReport;
 pub(crate) use configuration::Readings;
-use configuration::{Applied, Checked, Read};
+use configuration::{AppliedConfiguration, CheckedConfiguration, Read};
 use files::Examined;
-use service::{ChangeReport, LoadReport, RetireReport, RollBackReport};
+use load::LoadReport;
+use probation::RollBackReport;
+use replace::ReplaceReport;
+use retire::RetireReport;
 
-/// How often the host looks at what gives no event: leaks, files that went before they were
-/// watched.
+/// The time between two checks of things that give no event: libraries that are still mapped, and
+/// files that were removed before they were watched.
 const TICK: Duration = Duration::from_secs(1);
 
-/// A turn that takes longer is logged: meanwhile nothing else was dealt with.
+/// A turn of the loop that takes longer is logged, because no other event was handled meanwhile.
 const LONG_TURN: Duration = Duration::from_millis(50);
 
-/// Everything that the loop waits for.
-pub(crate) enum Event {
-    /// Somebody asks for something.
-    Command(Command),
+/// The events of the actor's loop.
+pub(crate) enum ActorEvent {
+    /// A command came through a handle.
+    Command(HostCommand),
     /// The host is asked to stop.
     Stop,
     /// The plugins folder, or a file beside it, changed.
     Folder(Box<Snapshot>),
-    /// Files were read that the host depends on.
+    /// The configuration, or the files that it names as trusted, were read.
     Read(Read),
     /// A file was checked and probed.
     Examined(Box<Examined>),
-    /// A library was loaded, or not.
+    /// Loading a library ended.
     Loaded(Box<LoadReport>),
-    /// A build took the place of another, or did not.
-    Changed(Box<ChangeReport>),
-    /// The build before is in service again.
+    /// Replacing a build ended.
+    Replaced(Box<ReplaceReport>),
+    /// Rolling back to a previous build ended.
     RolledBack(Box<RollBackReport>),
     /// A plugin's components were taken out.
     Retired(RetireReport),
-    /// A new build failed on probation. It is looked up who failed, and why.
+    /// A component or a task failed on probation. [`Actor::failure`] tells which one, and why.
     ProbationFailed,
-    /// Components were made or started.
+    /// Making or starting components ended.
     Engine(EngineReport),
-    /// All components have ended by themselves, unless one was started meanwhile.
+    /// All components have ended by themselves. One may have been started meanwhile.
     Ended,
-    /// A configuration was held against the plugins.
-    Checked(Box<Result<Checked, (Subject, Diagnostics)>>),
-    /// A configuration was taken over, or not.
-    Applied(Box<Result<Applied, (Subject, Diagnostics)>>),
+    /// Checking a configuration against the plugins ended.
+    Checked(Box<Result<CheckedConfiguration, (Subject, Diagnostics)>>),
+    /// Applying a configuration ended.
+    Applied(Box<Result<AppliedConfiguration, (Subject, Diagnostics)>>),
     /// A build was closed.
     Closed,
-    /// Time has passed.
+    /// A tick of the clock, or the end of a probation.
     Tick,
     /// An operation panicked, and will not report.
     Panicked(String),
@@ -99,41 +112,41 @@ pub(crate) enum Event {
 
 /// Why the loop ended.
 #[derive(Debug)]
-pub(crate) enum End {
+pub(crate) enum StopReason {
     /// The host was asked to stop.
-    Stopped,
-    /// The sources ended and everything flowed through.
-    Ended,
-    /// The pipeline did not start, or the host is at fault.
+    Requested,
+    /// The sources ended, and all their events were handled.
+    SourcesEnded,
+    /// The pipeline did not start, or an operation of the host panicked.
     Failed(HostError),
 }
 
-/// Everything that runs, and what is known about it.
+/// The state of a running host.
 pub(crate) struct Actor {
     pub(crate) config: Arc<Config>,
     /// The plugins in service, by name.
     pub(crate) plugins: BTreeMap<String, LoadedPlugin>,
     /// Builds that are loaded and not yet in service, by plugin.
-    pub(crate) brought: BTreeMap<String, Brought>,
-    /// Replacements that can still be taken back, by plugin.
-    pub(crate) probations: BTreeMap<String, Probation>,
-    /// Files that were examined and wait for their turn.
+    pub(crate) loaded_builds: BTreeMap<String, LoadedBuild>,
+    /// Replacements that can still be rolled back, by plugin.
+    pub(crate) probations: BTreeMap<String, PluginProbation>,
+    /// Files that were examined and wait to be loaded.
     pub(crate) examined: BTreeMap<PathBuf, Inspected>,
-    pub(crate) pipeline: Option<Pipeline>,
+    pub(crate) pipeline: Option<PluginPipeline>,
     pub(crate) tasks: Tasks,
     pub(crate) factory: TaskFactory,
     pub(crate) services: Services,
     pub(crate) loader: Arc<Loader>,
     pub(crate) trust: Arc<Trust>,
-    pub(crate) closings: Closings,
+    pub(crate) closing: ClosingPlugins,
     pub(crate) journal: Journal,
     /// Files that are not loaded, and why.
     pub(crate) refused: BTreeMap<PathBuf, RefusedFile>,
-    /// Warnings about the configuration that were given already.
-    pub(crate) warned: Diagnostics,
-    /// Why the configuration on disk is not the one that runs.
+    /// Warnings about the configuration that were logged already.
+    pub(crate) known_warnings: Diagnostics,
+    /// Why the configuration on disk is not in force.
     pub(crate) configuration_refused: Option<String>,
-    pub(crate) source: Option<Source>,
+    pub(crate) source: Option<ConfigSource>,
     /// The newest configuration that was read.
     pub(crate) newest: Arc<Config>,
     pub(crate) desired: Desired,
@@ -142,22 +155,22 @@ pub(crate) struct Actor {
     pub(crate) snapshot: Option<Snapshot>,
     /// Libraries that a snapshot has shown.
     pub(crate) shown: BTreeSet<PathBuf>,
-    /// Since when files are missing that no snapshot has shown.
+    /// The missing files that no snapshot has shown, each with the time at which it was missed.
     pub(crate) unseen: BTreeMap<PathBuf, Instant>,
     pub(crate) strictness: Strictness,
-    /// Whether a plugin changed while a configuration was held against it.
+    /// A plugin was rolled back while a configuration was being checked against it.
     pub(crate) check_is_stale: bool,
     pub(crate) readings: Readings,
-    /// Whether all components had ended when that was last looked at.
+    /// All components had ended when this was last checked.
     pub(crate) all_ended: bool,
     pub(crate) next_number: u64,
-    pub(crate) operations: JoinSet<Event>,
-    pub(crate) ends: HandleEnds,
+    pub(crate) operations: JoinSet<ActorEvent>,
+    pub(crate) endpoint: HostEndpoint,
 }
 
 impl Actor {
     /// Runs until the host is to stop, its sources end, or its pipeline does not start.
-    pub(crate) async fn run(&mut self, stop: impl Future<Output = ()>) -> End {
+    pub(crate) async fn run(&mut self, stop: impl Future<Output = ()>) -> StopReason {
         let mut stop = std::pin::pin!(stop);
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -166,7 +179,7 @@ impl Actor {
             self.publish_status();
             note_long(began, "reconcile");
             if self.has_ended() {
-                return End::Ended;
+                return StopReason::SourcesEnded;
             }
             let event = self.next(stop.as_mut(), &mut tick).await;
             let began = Instant::now();
@@ -179,21 +192,21 @@ impl Actor {
         }
     }
 
-    /// Waits for whatever comes next; a stop and commands come first.
+    /// Waits for the next event. A stop and commands have priority.
     async fn next(
         &mut self,
         stop: Pin<&mut impl Future<Output = ()>>,
         tick: &mut tokio::time::Interval,
-    ) -> Event {
+    ) -> ActorEvent {
         let deadline = self.observed.next_deadline();
-        let Self { ends, operations, watch, closings, .. } = self;
+        let Self { endpoint, operations, watch, closing, .. } = self;
         let folder = async {
             match watch {
                 Some(watch) => watch.changed().await,
                 None => std::future::pending().await,
             }
         };
-        let verdict = async {
+        let probation_end = async {
             match deadline {
                 Some(until) => sleep_until(until.into()).await,
                 None => std::future::pending().await,
@@ -201,48 +214,52 @@ impl Actor {
         };
         tokio::select! {
             biased;
-            () = stop => Event::Stop,
-            Some(command) = ends.commands.recv() => Event::Command(command),
+            () = stop => ActorEvent::Stop,
+            Some(command) = endpoint.commands.recv() => ActorEvent::Command(command),
             Some(joined) = operations.join_next() => reported(joined),
-            () = verdict => Event::Tick,
-            snapshot = folder => Event::Folder(Box::new(snapshot)),
-            () = closings.next() => Event::Closed,
-            _ = tick.tick() => Event::Tick,
+            () = probation_end => ActorEvent::Tick,
+            snapshot = folder => ActorEvent::Folder(Box::new(snapshot)),
+            () = closing.next() => ActorEvent::Closed,
+            _ = tick.tick() => ActorEvent::Tick,
         }
     }
 
-    /// Deals with one event; returns why the loop is to end, if it is.
-    fn turn(&mut self, event: Event) -> Option<End> {
+    /// Handles one event. Returns the reason if the loop is to end.
+    fn turn(&mut self, event: ActorEvent) -> Option<StopReason> {
         match event {
-            Event::Stop | Event::Command(Command::Stop) => return Some(End::Stopped),
-            Event::Command(Command::Reload) => self.reload(),
-            Event::Command(Command::Status(answer)) => {
-                // Who asked may have gone meanwhile.
+            ActorEvent::Stop | ActorEvent::Command(HostCommand::Stop) => {
+                return Some(StopReason::Requested);
+            }
+            ActorEvent::Command(HostCommand::Reload) => self.reload(),
+            ActorEvent::Command(HostCommand::Status(answer)) => {
+                // The caller may not wait for the answer any more.
                 drop(answer.send(Arc::new(Status::of(self))));
             }
-            Event::Folder(snapshot) => self.take_snapshot(*snapshot),
-            Event::Read(read) => self.note_read(read),
-            Event::Examined(examined) => self.note_examined(*examined),
-            Event::Loaded(report) => self.note_loaded(*report),
-            Event::Changed(report) => self.note_changed(*report),
-            Event::RolledBack(report) => self.note_rolled_back(*report),
-            Event::Retired(report) => self.note_retired(report),
-            Event::Engine(report) => return self.note_engine(report).err().map(End::Failed),
-            Event::Ended => self.all_ended = true,
-            Event::Checked(checked) => self.note_checked(*checked),
-            Event::Applied(applied) => self.note_applied(*applied),
-            Event::Tick => {
-                self.closings.look_again();
+            ActorEvent::Folder(snapshot) => self.take_snapshot(*snapshot),
+            ActorEvent::Read(read) => self.on_read(read),
+            ActorEvent::Examined(examined) => self.on_examined(*examined),
+            ActorEvent::Loaded(report) => self.on_loaded(*report),
+            ActorEvent::Replaced(report) => self.on_replaced(*report),
+            ActorEvent::RolledBack(report) => self.on_rolled_back(*report),
+            ActorEvent::Retired(report) => self.on_retired(report),
+            ActorEvent::Engine(report) => {
+                return self.on_engine(report).err().map(StopReason::Failed);
+            }
+            ActorEvent::Ended => self.all_ended = true,
+            ActorEvent::Checked(checked) => self.on_checked(*checked),
+            ActorEvent::Applied(applied) => self.on_applied(*applied),
+            ActorEvent::Tick => {
+                self.closing.retry_in_background();
                 self.look_for_gone();
             }
-            Event::Panicked(error) => {
+            ActorEvent::Panicked(error) => {
                 // What it was to report is waited for by others for ever.
-                return Some(End::Failed(HostError::System(format!(
+                return Some(StopReason::Failed(HostError::System(format!(
                     "an operation of the host panicked: {error}"
                 ))));
             }
-            // `act` looks who failed; a closed build made room for the next one.
-            Event::ProbationFailed | Event::Closed => {}
+            // `act` finds out who failed, and may load another build after one was closed.
+            ActorEvent::ProbationFailed | ActorEvent::Closed => {}
         }
         None
     }
@@ -251,9 +268,9 @@ impl Actor {
     fn act(&mut self) {
         loop {
             self.note_failures();
-            self.observed.closing = self.closings.len();
+            self.observed.closing = self.closing.len();
             if self.observed.engine == EngineState::Waiting
-                && self.pipeline.as_ref().is_some_and(Pipeline::can_be_started)
+                && self.pipeline.as_ref().is_some_and(PluginPipeline::can_be_started)
             {
                 self.observed.engine = EngineState::Possible;
             }
@@ -278,7 +295,7 @@ impl Actor {
             Action::Move { file, plugin } => self.move_plugin(&plugin, &file),
             Action::Forget { file } => self.forget(&file),
             Action::Enter { plugin } => self.enter(&plugin),
-            Action::Change { plugin } => self.change(plugin),
+            Action::Change { plugin } => self.replace(plugin),
             Action::Confirm { plugin } => self.confirm(&plugin),
             Action::RollBack { plugin } => self.roll_back(plugin),
             Action::Retire { plugin } => self.retire(plugin),
@@ -288,15 +305,15 @@ impl Actor {
         }
     }
 
-    /// Runs an operation beside the loop.
+    /// Starts an operation, which runs beside the loop.
     fn spawn(
         &mut self,
-        operation: impl Future<Output = Event> + Send + 'static,
+        operation: impl Future<Output = ActorEvent> + Send + 'static,
     ) -> tokio::task::AbortHandle {
         self.operations.spawn(operation)
     }
 
-    /// The names of the plugins in service.
+    /// Returns the plugins in service, for diagnostics.
     fn known(&self) -> KnownPlugins {
         KnownPlugins::new(&self.config.plugins.folder, &self.plugins)
     }
@@ -305,7 +322,7 @@ impl Actor {
         self.plugins.get(plugin).map(|it| Arc::clone(&it.generation))
     }
 
-    /// How changes are followed, in a word.
+    /// Returns how changes of files are noticed, in a word.
     pub(crate) fn watching(&self) -> &'static str {
         self.watch.as_ref().map_or("off", |watch| match watch.backend() {
             Backend::Inotify => "inotify",
@@ -315,7 +332,7 @@ impl Actor {
 
     fn publish_status(&self) {
         let status = Status::of(self);
-        self.ends.status.send_if_modified(|last| {
+        self.endpoint.status.send_if_modified(|last| {
             let differs = last.as_deref() != Some(&status);
             if differs {
                 *last = Some(Arc::new(status));
@@ -324,18 +341,18 @@ impl Actor {
         });
     }
 
-    fn tell(&self, event: HostEvent) {
-        // Nobody need listen.
-        drop(self.ends.events.send(event));
+    fn send_event(&self, event: HostEvent) {
+        // There may be no receiver.
+        drop(self.endpoint.events.send(event));
     }
 
     fn record(&mut self, record: Replacement) {
-        self.tell(HostEvent::Replacement(Arc::new(record.clone())));
+        self.send_event(HostEvent::Replacement(Arc::new(record.clone())));
         self.journal.add(record);
     }
 }
 
-impl Event {
+impl ActorEvent {
     fn name(&self) -> &'static str {
         match self {
             Self::Command(_) => "command",
@@ -344,7 +361,7 @@ impl Event {
             Self::Read(_) => "read",
             Self::Examined(_) => "examined",
             Self::Loaded(_) => "loaded",
-            Self::Changed(_) => "changed",
+            Self::Replaced(_) => "replaced",
             Self::RolledBack(_) => "rolled back",
             Self::Retired(_) => "retired",
             Self::ProbationFailed => "probation failed",
@@ -359,14 +376,15 @@ impl Event {
     }
 }
 
-/// What an operation reported. Only a watcher is aborted while the host runs.
-fn reported(joined: Result<Event, tokio::task::JoinError>) -> Event {
+/// Returns the event of an operation that ended. Only a watcher is aborted while the host runs.
+fn reported(joined: Result<ActorEvent, tokio::task::JoinError>) -> ActorEvent {
     joined.unwrap_or_else(|error| match error.is_panic() {
-        true => Event::Panicked(error.to_string()),
-        false => Event::Tick,
+        true => ActorEvent::Panicked(error.to_string()),
+        false => ActorEvent::Tick,
     })
 }
 
+/// Logs a turn of the loop that took long.
 fn note_long(began: Instant, what: &'static str) {
     let took = began.elapsed();
     if took > LONG_TURN {

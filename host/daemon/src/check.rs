@@ -1,4 +1,4 @@
-//! Holding the configuration against what the plugins bring.
+//! Checking the configuration against the loaded plugins.
 
 mod event_types;
 mod ports;
@@ -15,16 +15,16 @@ use crate::{plugins::KnownPlugins, reconcile::settings_files, resolve::ResolvedC
 pub(crate) use event_types::event_types;
 use ports::{Direction, connect};
 
-/// What a component's plugin not being there means.
+/// What it means if a plugin that the configuration names is not loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// The configuration can't be run.
+    /// The configuration is refused.
     Refused,
-    /// What needs it waits for it.
+    /// Components and tasks of the plugin wait for it.
     Waits,
 }
 
-/// Notes that an entry's plugin is not there.
+/// Reports that the plugin of an entry is not loaded.
 pub(super) fn missing(
     config: &Config,
     plugins: &KnownPlugins,
@@ -40,7 +40,7 @@ pub(super) fn missing(
     findings.push(finding.with_help(plugins.help()));
 }
 
-/// Finds components whose plugins are not there, and those that do not fit together.
+/// Reports components whose plugins are not loaded, and connected ports that do not fit together.
 pub(super) fn components(
     config: &Config,
     plugins: &KnownPlugins,
@@ -56,7 +56,7 @@ pub(super) fn components(
     event_types(config, |plugin| plugins.manifest(plugin), findings);
 }
 
-/// Finds entries whose plugins are not there.
+/// Reports entries of tasks whose plugins are not loaded.
 pub(super) fn tasks(
     config: &Config,
     plugins: &KnownPlugins,
@@ -69,7 +69,7 @@ pub(super) fn tasks(
     }
 }
 
-/// Holds the file beside a plugin's library against the plugin.
+/// Checks the settings file beside a library against the plugin.
 pub(super) fn sidecar(
     library: &Path,
     generation: &Generation,
@@ -95,8 +95,9 @@ pub(super) fn sidecar(
     }
 }
 
-/// What an entry of the pipeline comes to with this build of its plugin; every problem
-/// goes into the findings.
+/// Resolves an entry of the pipeline with this build of its plugin.
+///
+/// Problems are added to the findings. Returns `None` if the plugin has no such component.
 pub(super) async fn component(
     config: &Config,
     (plugin, sidecar): (&Generation, &Sidecar),
@@ -132,7 +133,7 @@ pub(super) async fn component(
     })
 }
 
-/// The component that an entry means.
+/// Finds the component of the plugin that an entry names, or the only one of its role.
 fn find<'p>(
     config: &Config,
     manifest: &'p Manifest,

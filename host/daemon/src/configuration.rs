@@ -1,25 +1,26 @@
-//! Where the configuration comes from, and what of it cannot change while the host runs.
+//! The source of the configuration, and the parts that cannot change while the host runs.
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use hotbay_config::{Config, ConfigPath, Diagnostics};
 use hotbay_runtime::Services;
 
-/// Where the configuration comes from.
+/// Where the configuration is read from.
 #[derive(Clone)]
-pub(crate) struct Source {
+pub(crate) struct ConfigSource {
     /// The file, which is watched.
     pub(crate) file: PathBuf,
+    /// Reads the configuration again.
     pub(crate) read: Arc<dyn Fn() -> Result<Config, Diagnostics> + Send + Sync>,
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("ConfigSource").field("file", &self.file).finish_non_exhaustive()
     }
 }
 
-/// Finds what needs a restart of the host.
+/// Reports changes that need a restart of the host.
 pub(crate) fn needs_restart(old: &Config, new: &Config, findings: &mut Diagnostics) {
     let mut fixed = |path: ConfigPath, what: &str| fixed(new, &path, what, findings);
     let root = ConfigPath::root;
@@ -40,8 +41,8 @@ pub(crate) fn needs_restart(old: &Config, new: &Config, findings: &mut Diagnosti
     }
 }
 
-/// Finds channels that this host knows as something else, even if the configuration
-/// did not name them lately: a channel stays once it is declared.
+/// Reports channels that this host has declared with other settings, even if the last configuration
+/// did not name them: a channel stays once it is declared.
 pub(crate) fn check_channels(config: &Config, services: &Services, findings: &mut Diagnostics) {
     for (name, channel) in &config.channels {
         let known = services.bus.clone_sender(&name.as_str().into());
@@ -54,6 +55,7 @@ pub(crate) fn check_channels(config: &Config, services: &Services, findings: &mu
     }
 }
 
+/// Reports a change of something that cannot change.
 fn fixed(config: &Config, path: &ConfigPath, what: &str, findings: &mut Diagnostics) {
     let finding = config.error_at(path, format!("{what} can't be changed while the host runs"));
     findings.push(finding.with_help("change it back, or restart the host"));

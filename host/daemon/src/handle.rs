@@ -1,4 +1,4 @@
-//! How a running host is steered and watched from outside of its loop.
+//! Handles, with which a running host is controlled and observed from outside of its loop.
 
 use std::sync::Arc;
 
@@ -7,106 +7,106 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{HostError, Status};
 
-/// How many events a slow receiver may be behind before it misses some.
-const EVENTS: usize = 256;
+/// The number of events that a slow receiver may be behind before it misses some.
+const EVENT_CAPACITY: usize = 256;
 
-/// What a host can be asked to do.
+/// The commands that a handle sends to its host.
 #[derive(Debug)]
-pub(crate) enum Command {
-    /// Read the configuration again and look at the plugins folder.
+pub(crate) enum HostCommand {
+    /// Read the configuration again and check the plugins folder.
     Reload,
-    /// Stop in good order.
+    /// Stop everything in order.
     Stop,
-    /// Give the status of this moment.
+    /// Send the present status.
     Status(oneshot::Sender<Arc<Status>>),
 }
 
-/// Something that happened in a host.
+/// An event in the life of a host's plugins.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum HostEvent {
-    /// A build came into service that has no predecessor.
+    /// A build without a predecessor came into service.
     Entered {
-        /// The plugin.
+        /// The plugin's name.
         plugin: String,
         /// The number of the build in this host, from 1.
         generation: u64,
     },
-    /// A replacement is over, however it ended.
+    /// A replacement ended, successfully or not.
     Replacement(Arc<Replacement>),
     /// A plugin went out of service.
     Retired {
-        /// The plugin.
+        /// The plugin's name.
         plugin: String,
     },
-    /// A configuration was taken over, or refused.
+    /// A configuration was applied, or refused.
     Configuration {
-        /// Whether it was taken over.
+        /// The configuration was applied.
         accepted: bool,
     },
 }
 
-/// Steers and watches one host. Clones are handles to the same host.
+/// Controls and observes one host. Clones are handles to the same host.
 ///
-/// A handle outlives its host: then commands have no effect, and the last status stays.
+/// After the host has ended, commands have no effect and the last status stays.
 #[derive(Debug, Clone)]
 pub struct HostHandle {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<HostCommand>,
     status: watch::Receiver<Option<Arc<Status>>>,
     events: broadcast::Sender<HostEvent>,
 }
 
-/// The host's ends of its handles.
+/// The host's side of its handles.
 #[derive(Debug)]
-pub(crate) struct HandleEnds {
-    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+pub(crate) struct HostEndpoint {
+    pub(crate) commands: mpsc::UnboundedReceiver<HostCommand>,
     pub(crate) status: watch::Sender<Option<Arc<Status>>>,
     pub(crate) events: broadcast::Sender<HostEvent>,
 }
 
 impl HostHandle {
-    pub(crate) fn new() -> (Self, HandleEnds) {
+    pub(crate) fn new() -> (Self, HostEndpoint) {
         let (commands, received) = mpsc::unbounded_channel();
         let (publish, status) = watch::channel(None);
-        let events = broadcast::Sender::new(EVENTS);
+        let events = broadcast::Sender::new(EVENT_CAPACITY);
         let handle = Self { commands, status, events: events.clone() };
-        (handle, HandleEnds { commands: received, status: publish, events })
+        (handle, HostEndpoint { commands: received, status: publish, events })
     }
 
-    /// Asks the host to read its configuration again and to look at its plugins folder: what
-    /// SIGHUP does for the `hotbay` program. What changed takes effect soon after; what is
-    /// wrong is logged, and the host goes on as before.
+    /// Asks the host to read its configuration again and to check its plugins folder, as SIGHUP does
+    /// for the `hotbay` program. Changes take effect soon after; problems are logged, and the host
+    /// continues as before.
     pub fn reload(&self) {
-        self.send(Command::Reload);
+        self.send(HostCommand::Reload);
     }
 
-    /// Asks the host to stop in good order.
+    /// Asks the host to stop everything in order.
     pub fn stop(&self) {
-        self.send(Command::Stop);
+        self.send(HostCommand::Stop);
     }
 
-    /// Gives the status of this moment.
+    /// Returns the present status of the host.
     ///
     /// # Errors
     /// If the host has not started to run, or has ended.
     pub async fn status(&self) -> Result<Arc<Status>, HostError> {
         let (answer, answered) = oneshot::channel();
-        self.send(Command::Status(answer));
-        answered.await.map_err(|_| HostError::System("the host does not run".to_owned()))
+        self.send(HostCommand::Status(answer));
+        answered.await.map_err(|_| HostError::System("the host is not running".to_owned()))
     }
 
-    /// The status as it was after the host's last turn, to await its changes. `None` until
-    /// the host runs.
+    /// Returns a receiver of the status after each turn of the host's loop. The status is `None`
+    /// until the host runs.
     pub fn watch_status(&self) -> watch::Receiver<Option<Arc<Status>>> {
         self.status.clone()
     }
 
-    /// What happens in the host from now on.
+    /// Returns a receiver of the host's events from now on.
     pub fn events(&self) -> broadcast::Receiver<HostEvent> {
         self.events.subscribe()
     }
 
-    fn send(&self, command: Command) {
+    fn send(&self, command: HostCommand) {
         if self.commands.send(command).is_err() {
             tracing::debug!("a command came after the host's end");
         }

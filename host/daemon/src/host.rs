@@ -1,4 +1,7 @@
-//! From a configuration to a running host: load, check, run, report.
+//! Hosts: from a configuration to the report of a run.
+
+mod load;
+mod start;
 
 use std::{
     collections::BTreeMap,
@@ -8,33 +11,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay_config::{Config, ConfigPath, Diagnostics, TimeMode};
-use hotbay_core::bus::EventBus;
-use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, Refusal, Trust, scan};
-use hotbay_plugin_api::{ChannelName, Mode};
-use hotbay_runtime::{Board, Services};
-use hotbay_store::quarantine::Quarantine;
-use hotbay_store::record::Journal;
-use hotbay_tasks::{Tasks, schedules};
-use tokio::task::JoinSet;
+use hotbay_config::{Config, Diagnostics};
+use hotbay_loader::{Loader, LoaderConfig, Trust};
+use hotbay_runtime::Board;
+use hotbay_store::{quarantine::Quarantine, record::Journal};
+use hotbay_tasks::schedules;
 
 use crate::{
     HostError, HostHandle,
-    actor::{Actor, End},
-    check::{self, Missing},
-    configuration::Source,
-    handle::HandleEnds,
-    pipeline::{Pipeline, Strictness},
-    plugins::{Closing, Closings, KnownPlugins, LoadedPlugin, doubt, read_sidecar, warning},
-    reconcile::{Observed, ObservedPlugin, Service},
+    actor::StopReason,
+    configuration::ConfigSource,
+    handle::HostEndpoint,
+    plugins::{ClosingPlugin, ClosingPlugins, LoadedPlugin},
     report::Report,
-    resolve::{ResolvedPlugin, resolve},
     state_folder::StateFolder,
     trust,
-    watch::{Backend, Watch, WatchConfig},
 };
+use start::services;
 
-/// How long all plugins together get to end when a host ends that did not run.
+/// The time that all plugins together get to be closed if the host never ran.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A host with its plugins loaded and its configuration checked against them.
@@ -45,26 +40,26 @@ pub struct Host {
     loader: Arc<Loader>,
     trust: Arc<Trust>,
     warnings: Diagnostics,
-    source: Option<Source>,
+    source: Option<ConfigSource>,
     handle: HostHandle,
-    ends: HandleEnds,
+    endpoint: HostEndpoint,
 }
 
 impl Host {
-    /// Loads the plugins and checks the configuration against them. Runs nothing.
+    /// Loads the plugins and checks the configuration against them, without running anything.
     ///
     /// # Errors
-    /// All problems that were found, not only the first.
+    /// If the configuration is not valid. The error lists all problems, not only the first.
     pub async fn prepare(config: Config) -> Result<Self, HostError> {
         Self::prepare_with(config, None).await
     }
 
-    /// Like [`prepare`](Self::prepare), with another program than this one to probe
-    /// libraries: a `hotbay` binary. For programs that don't call
-    /// [`serve_probe`](hotbay_loader::serve_probe) themselves.
+    /// Like [`prepare`](Self::prepare), with another program to probe libraries: a `hotbay`
+    /// binary. This is for programs that don't call [`serve_probe`](hotbay_loader::serve_probe)
+    /// themselves.
     ///
     /// # Errors
-    /// All problems that were found, not only the first.
+    /// If the configuration is not valid. The error lists all problems, not only the first.
     pub async fn prepare_with(
         config: Config,
         probe_program: Option<PathBuf>,
@@ -78,7 +73,7 @@ impl Host {
         };
         let loader = Loader::new(loader).map_err(|error| HostError::System(error.to_string()))?;
         let loader = Arc::new(loader);
-        let (handle, ends) = HostHandle::new();
+        let (handle, endpoint) = HostHandle::new();
         let mut host = Self {
             config,
             plugins: BTreeMap::new(),
@@ -87,7 +82,7 @@ impl Host {
             warnings: Diagnostics::new(),
             source: None,
             handle,
-            ends,
+            endpoint,
         };
         let found = host.load_and_check().await?;
         if found.has_errors() {
@@ -99,87 +94,12 @@ impl Host {
         Ok(host)
     }
 
-    async fn load_and_check(&mut self) -> Result<Diagnostics, HostError> {
-        let follows = self.config.follows_changes();
-        let mut found = match self.load_all().await {
-            Ok(found) => found,
-            // It may come later.
-            Err(HostError::Configuration(found)) if follows => found.into_warnings(),
-            Err(error) => return Err(error),
-        };
-        let missing = if follows { Missing::Waits } else { Missing::Refused };
-        for plugin in self.plugins.values() {
-            let with = (&*plugin.generation, &plugin.sidecar);
-            resolve(&self.config, &plugin.file, with, &mut found).await;
-        }
-        let known = KnownPlugins::new(&self.config.plugins.folder, &self.plugins);
-        check::tasks(&self.config, &known, missing, &mut found);
-        check::components(&self.config, &known, missing, &mut found);
-        Ok(found)
-    }
-
-    /// Loads every library of the plugins folder.
-    ///
-    /// A file that is refused is a warning here: whether anybody needs it is
-    /// found out when the configuration is held against what did load.
-    async fn load_all(&mut self) -> Result<Diagnostics, HostError> {
-        let mut warnings = Diagnostics::new();
-        let folder = &self.config.plugins.folder;
-        let files = scan(folder).map_err(|error| {
-            let path = ConfigPath::root().key("plugins").key("folder");
-            let message = format!("the plugins folder {} can't be read: {error}", folder.display());
-            let help = "make the folder, or name another one under `plugins.folder`";
-            let mut found = Diagnostics::new();
-            found.push(self.config.error_at(&path, message).with_help(help));
-            HostError::Configuration(found)
-        })?;
-        let mut inspections = JoinSet::new();
-        for file in files {
-            let (loader, trust) = (Arc::clone(&self.loader), Arc::clone(&self.trust));
-            inspections.spawn(async move { loader.inspect(&file, &trust).await });
-        }
-        let mut inspected = Vec::new();
-        while let Some(joined) = inspections.join_next().await {
-            match joined.map_err(|error| HostError::System(error.to_string()))? {
-                Ok(library) => inspected.push(library),
-                Err(refused) => warnings.push(warning(&refused)),
-            }
-        }
-        inspected.sort_by(|a, b| a.path.cmp(&b.path));
-        for library in inspected {
-            warnings.extend(doubt(&library));
-            self.load(library, &mut warnings).await;
-        }
-        Ok(warnings)
-    }
-
-    async fn load(&mut self, library: Inspected, warnings: &mut Diagnostics) {
-        let name = library.manifest.name.clone();
-        if let Some(first) = self.plugins.get(&name) {
-            let refusal = Refusal::Duplicate { name, from: first.file.clone() };
-            warnings.push(warning(&LoadError { path: library.path, refusal }));
-            return;
-        }
-        let sidecar = match read_sidecar(&library.path, &name) {
-            Ok(sidecar) => sidecar,
-            Err(found) => return warnings.extend(found),
-        };
-        let with = (sidecar, self.plugins.len() as u64 + 1);
-        match LoadedPlugin::load(&self.loader, &self.config, library, with, warnings).await {
-            Ok(loaded) => {
-                tracing::info!(plugin = name, number = loaded.number, "loaded");
-                self.plugins.insert(name, loaded);
-            }
-            Err(refused) => warnings.push(warning(&refused)),
-        }
-    }
-
-    /// Warnings found while the configuration and the plugins folder were checked.
+    /// Returns the warnings found while the configuration and the plugins folder were checked.
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
     }
 
-    /// Returns `true` if it follows changes of its plugins folder and its configuration.
+    /// Returns `true` if the host follows changes of its plugins folder and its configuration.
     pub fn follows_changes(&self) -> bool {
         self.config.follows_changes()
     }
@@ -189,12 +109,12 @@ impl Host {
         self.config.pipeline.is_some() || self.task_count() > 0
     }
 
-    /// How many components the pipeline has.
+    /// Returns the number of components of the pipeline.
     pub fn component_count(&self) -> usize {
         self.config.pipeline.as_ref().map_or(0, |pipeline| pipeline.components().count())
     }
 
-    /// How many tasks are to run.
+    /// Returns the number of tasks that are to run.
     pub fn task_count(&self) -> usize {
         let of = |it: &LoadedPlugin| {
             schedules(&self.config, &it.generation, &it.sidecar, &mut Diagnostics::new()).len()
@@ -204,37 +124,37 @@ impl Host {
 
     /// Closes the plugins without running anything.
     pub async fn close(self) {
-        let mut closings = Closings::default();
-        self.plugins.into_values().for_each(|plugin| closings.begin(Closing::of(plugin)));
-        closings.finish(CLOSE_LIMIT).await;
+        let mut closing = ClosingPlugins::default();
+        self.plugins.into_values().for_each(|plugin| closing.begin(ClosingPlugin::of(plugin)));
+        closing.finish(CLOSE_LIMIT).await;
     }
 
-    /// How the configuration is read again, when `file` changes or when
-    /// [`HostHandle::reload`] asks for it. Without it, it stays as it is.
+    /// Sets how the configuration is read again, when `file` changes or when
+    /// [`HostHandle::reload`] is called. Without this, the configuration never changes.
     #[must_use]
     pub fn with_source(
         mut self,
         file: PathBuf,
         read: impl Fn() -> Result<Config, Diagnostics> + Send + Sync + 'static,
     ) -> Self {
-        self.source = Some(Source { file, read: Arc::new(read) });
+        self.source = Some(ConfigSource { file, read: Arc::new(read) });
         self
     }
 
-    /// Steers and watches this host while it runs.
+    /// Returns a handle that controls and observes this host while it runs.
     pub fn handle(&self) -> HostHandle {
         self.handle.clone()
     }
 
-    /// Runs until the pipeline's sources end or `stop` comes; a host without a
-    /// pipeline runs until `stop`. Then drains, stops, unloads, and reports.
+    /// Runs until the sources of the pipeline end or `stop` completes; a host without a pipeline
+    /// runs until `stop`. Then drains, stops and unloads everything, and returns the report.
     ///
-    /// `watch` gets the board as soon as it runs, for whoever shows progress. Needs a tokio
-    /// runtime with I/O and time enabled.
+    /// `watch` gets the board as soon as the host runs, to show progress. Needs a tokio runtime
+    /// with I/O and time enabled.
     ///
     /// # Errors
-    /// If a component can't be made or does not initialize. What runs and fails
-    /// later is no error here: the report tells it.
+    /// If a component can't be made or does not initialize. A failure later on is not an error
+    /// here: it is part of the report.
     pub async fn run(
         self,
         stop: impl Future<Output = ()>,
@@ -254,11 +174,11 @@ impl Host {
         let journal = state.as_ref().map(|it| Journal::in_folder(it.path())).unwrap_or_default();
         let mut actor = self.into_actor(services, journal).await?;
         let mut stop = std::pin::pin!(stop);
-        // Making tasks runs code of plugins, which may take as long as it likes.
+        // Making tasks runs code of plugins, which may take any time, so a stop is awaited too.
         let end = tokio::select! {
             biased;
-            () = stop.as_mut() => Some(End::Stopped),
-            started = actor.start_tasks() => started.err().map(End::Failed),
+            () = stop.as_mut() => Some(StopReason::Requested),
+            started = actor.start_tasks() => started.err().map(StopReason::Failed),
         };
         let end = match end {
             Some(end) => end,
@@ -271,134 +191,16 @@ impl Host {
             }
         };
         let report = actor.shut_down(end, began).await;
-        // Until here another host would have been in the way of this one.
+        // Unlocked last: another host in this folder would have disturbed this one until now.
         drop(state);
         report
     }
 
+    /// Locks the state folder, if this host follows changes.
     fn open_state_folder(&self) -> Result<Option<StateFolder>, HostError> {
         match self.config.follows_changes() {
             true => StateFolder::open(&self.config.state_folder),
             false => Ok(None),
         }
     }
-
-    async fn into_actor(self, services: Services, journal: Journal) -> Result<Actor, HostError> {
-        let Self { config, plugins, loader, trust, warnings, source, ends, .. } = self;
-        let tasks =
-            Tasks::start(&services).await.map_err(|error| HostError::Engine(error.into()))?;
-        let config = Arc::new(config);
-        Ok(Actor {
-            pipeline: Pipeline::new(&config, config.follows_changes()),
-            factory: tasks.factory(),
-            newest: Arc::clone(&config),
-            config,
-            brought: BTreeMap::new(),
-            probations: BTreeMap::new(),
-            examined: BTreeMap::new(),
-            tasks,
-            services,
-            loader,
-            trust,
-            closings: Closings::default(),
-            journal,
-            refused: BTreeMap::new(),
-            warned: warnings,
-            configuration_refused: None,
-            source,
-            desired: Default::default(),
-            observed: observed(&plugins),
-            watch: None,
-            snapshot: None,
-            shown: Default::default(),
-            unseen: BTreeMap::new(),
-            strictness: Strictness::All,
-            check_is_stale: false,
-            readings: Default::default(),
-            all_ended: false,
-            next_number: plugins.len() as u64 + 1,
-            plugins,
-            operations: JoinSet::new(),
-            ends,
-        })
-    }
-}
-
-impl Actor {
-    /// Starts the tasks, and notes how the components are resolved.
-    async fn start_tasks(&mut self) -> Result<(), HostError> {
-        let mut prepared = Vec::new();
-        for plugin in self.plugins.values() {
-            let with = (&*plugin.generation, &plugin.sidecar);
-            // What was wrong was found when the host was prepared.
-            let resolved = resolve(&self.config, &plugin.file, with, &mut Diagnostics::new()).await;
-            let ResolvedPlugin { components, tasks } = resolved;
-            let tasks = self.factory.prepare(&plugin.generation, tasks, &self.services);
-            let tasks = tasks.map_err(|error| HostError::Engine(error.into()))?;
-            prepared.push((plugin.name().to_owned(), components, tasks));
-        }
-        for (name, components, tasks) in prepared {
-            if let Some(pipeline) = &mut self.pipeline {
-                pipeline.resolve(components);
-            }
-            drop(self.tasks.seat(&name, tasks).map_err(|error| HostError::Engine(error.into()))?);
-        }
-        let can_start = self.pipeline.as_ref().is_some_and(Pipeline::can_be_started);
-        if !can_start {
-            // What is missing comes later, and one component then takes no other one down.
-            self.strictness = Strictness::Each;
-        }
-        Ok(())
-    }
-
-    fn start_watch(&self) -> Option<Watch> {
-        if !self.config.follows_changes() {
-            return None;
-        }
-        let config = WatchConfig {
-            files: self.files_beside(),
-            settle: self.config.reload.settle,
-            ..WatchConfig::new(self.config.plugins.folder.clone())
-        };
-        match Watch::start(config) {
-            Ok(watch) => {
-                if let Backend::Polling { reason } = watch.backend() {
-                    tracing::warn!(reason, "no events from the system; the folder is polled");
-                }
-                Some(watch)
-            }
-            Err(error) => {
-                tracing::error!(%error, "changes are not followed");
-                None
-            }
-        }
-    }
-}
-
-/// What was loaded when the host started is no news.
-fn observed(plugins: &BTreeMap<String, LoadedPlugin>) -> Observed {
-    let plugin = |(name, it): (&String, &LoadedPlugin)| {
-        let service = Service {
-            file: it.file.clone(),
-            hash: it.hash().to_owned(),
-            // They are read once more when the watch has seen them.
-            settings: "\0".to_owned(),
-            probation: None,
-        };
-        (name.clone(), ObservedPlugin { service: Some(service), ..ObservedPlugin::default() })
-    };
-    Observed { plugins: plugins.iter().map(plugin).collect(), ..Observed::default() }
-}
-
-fn services(config: &Config) -> Result<Services, HostError> {
-    let bus = EventBus::with_payload(Vec::new());
-    for (name, channel) in &config.channels {
-        bus.declare_with(ChannelName::from(name.as_str()), channel.config(), channel.overflow)
-            .map_err(|error| HostError::Engine(error.into()))?;
-    }
-    let mode = match config.pipeline.as_ref().map(|pipeline| pipeline.time) {
-        Some(TimeMode::Replay) => Mode::Replay,
-        Some(TimeMode::Live) | None => Mode::Live,
-    };
-    Ok(Services::new(bus).with_mode(mode))
 }

@@ -28,7 +28,7 @@ use hotbay_plugin_api::TradingEngineError;
 pub use handle::{HostEvent, HostHandle};
 pub use host::Host;
 pub use hotbay_tasks::TaskReport;
-pub use report::{ChannelReport, ComponentReport, Outcome, Report};
+pub use report::{ChannelReport, ComponentReport, HostOutcome, Report};
 pub use state_folder::read_status;
 pub use status::{
     BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus, TrustStatus,

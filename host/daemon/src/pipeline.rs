@@ -1,8 +1,8 @@
-//! The components of the configuration, and the engine that runs those whose plugins are
-//! there.
+//! The pipeline: the components of the configuration, and the engine that runs those whose plugins
+//! are loaded.
 //!
-//! The members are changed by the actor alone, between operations. An operation takes with it
-//! what it needs of them, and reports what it made.
+//! Only the actor changes the members, between operations. An operation gets a copy of what it
+//! needs, and reports what it made.
 
 mod member;
 mod starting;
@@ -15,35 +15,37 @@ use hotbay_core::{
     scheduler::{ExecutionStatus, ShutdownLimits},
 };
 use hotbay_plugin_api::{Batch, ChannelName, Role};
-use hotbay_runtime::change::{Changed, Plan, PluginCore, Seated};
+use hotbay_runtime::replacement::{ComponentBuild, ComponentPlan, PluginCore, ReplacedComponent};
 use tokio_util::sync::CancellationToken;
 
 use crate::resolve::ResolvedComponent;
 
 pub(crate) use member::{Member, MemberState};
 pub(crate) use starting::{
-    Departed, Departure, Started, Strictness, make_all, start_more, take_out,
+    ComponentRemoval, RemovedComponent, StartResult, Strictness, make_all, start_more, take_out,
 };
 
 /// The engine that runs components of plugins.
 pub(crate) type PluginEngine = TradingEngine<ChannelName, Batch>;
 
-/// The pipeline of the configuration.
-pub(crate) struct Pipeline {
+/// The components of the configuration, and their engine.
+pub(crate) struct PluginPipeline {
     /// `None` until at least one component of each role can be made.
     engine: Option<Arc<PluginEngine>>,
-    /// In the direction of the data.
+    /// The components, in the direction of the data.
     members: Vec<Member>,
     /// Asks the components to stop.
     cancel: CancellationToken,
-    /// The number of the next component's events.
+    /// The source number for the events of the next new component.
     next_source: u32,
-    /// Whether components may be missing, now or later.
+    /// Components may be missing, now or later, because the host follows changes.
     may_wait: bool,
 }
 
-impl Pipeline {
-    /// Places for all components of the configuration.
+impl PluginPipeline {
+    /// Makes the members for all components of the configuration, without an engine.
+    ///
+    /// Returns `None` if the configuration has no pipeline.
     pub(crate) fn new(config: &Config, may_wait: bool) -> Option<Self> {
         let entries = config.pipeline.as_ref()?.components();
         let mut pipeline = Self {
@@ -60,7 +62,7 @@ impl Pipeline {
         Some(pipeline)
     }
 
-    /// A new member; it is not yet among the others.
+    /// Makes a member, which is not yet among the others.
     fn member(&mut self, entry: &ComponentEntry) -> Member {
         let source = self.next_source;
         self.next_source += 1;
@@ -87,38 +89,40 @@ impl Pipeline {
     /// something changed since that was last tried.
     pub(crate) fn can_be_started(&self) -> bool {
         let has = |role| self.members.iter().any(|it| it.role == role && it.resolved.is_some());
-        let is_new = self.members.iter().any(|it| it.fresh && it.resolved.is_some());
+        let is_new = self.members.iter().any(|it| it.may_start && it.resolved.is_some());
         self.engine.is_none() && is_new && Role::ALL.into_iter().all(has)
     }
 
-    /// Notes how components of one plugin are resolved.
+    /// Sets how the components of one plugin are resolved.
     pub(crate) fn resolve(&mut self, components: Vec<ResolvedComponent>) {
         for resolved in components {
             if let Some(member) = self.get_mut(&resolved.id.clone()) {
-                member.fresh |= member.resolved.as_ref().is_none_or(|was| resolved.differs(was));
+                member.may_start |=
+                    member.resolved.as_ref().is_none_or(|was| resolved.differs(was));
                 member.resolved = Some(resolved);
             }
         }
     }
 
-    /// Notes that another build of a plugin is there: what failed may be tried again.
+    /// Notes that another build of a plugin is in service: components that failed may be started
+    /// again.
     pub(crate) fn refresh(&mut self, plugin: &str) {
         let members = self.members.iter_mut().filter(|member| member.plugin == plugin);
-        members.for_each(|member| member.fresh = true);
+        members.for_each(|member| member.may_start = true);
     }
 
-    /// Notes that new builds of components are in their places.
-    pub(crate) fn seat(&mut self, changed: &[Changed]) {
+    /// Notes that components were replaced by new builds.
+    pub(crate) fn note_replaced(&mut self, changed: &[ReplacedComponent]) {
         for one in changed {
             if let Some(member) = self.get_mut(one.id.as_str()) {
-                member.seated = Some(one.new.clone());
+                member.build = Some(one.new.clone());
             }
         }
     }
 
-    /// What a member does.
+    /// Returns the state of a member.
     pub(crate) fn state(&self, member: &Member) -> MemberState {
-        if member.seated.is_none() {
+        if member.build.is_none() {
             return MemberState::Waits;
         }
         let entry = self.core().and_then(|core| core.entry(&member.id.as_str().into()).ok());
@@ -135,33 +139,33 @@ impl Pipeline {
         }
     }
 
-    /// The members that run and are to be changed, with what they are to be, in the
-    /// direction of the data.
-    pub(crate) fn plans(&self, to: &[ResolvedComponent]) -> Vec<(Plan, Seated)> {
+    /// Returns the plans for the running members among these components, with their present
+    /// builds, in the direction of the data.
+    pub(crate) fn plans(&self, to: &[ResolvedComponent]) -> Vec<(ComponentPlan, ComponentBuild)> {
         let mut plans = Vec::new();
         for member in &self.members {
             let Some(resolved) = to.iter().find(|it| it.id == member.id) else { continue };
-            if let (MemberState::Runs, Some(seated)) = (self.state(member), &member.seated) {
-                plans.push((member.plan(resolved), seated.clone()));
+            if let (MemberState::Runs, Some(build)) = (self.state(member), &member.build) {
+                plans.push((member.plan(resolved), build.clone()));
             }
         }
         plans
     }
 
-    /// The components that have ended or failed by themselves, of one plugin.
-    pub(crate) fn ended(&self, plugin: &str) -> Vec<(String, Seated)> {
+    /// Returns the components of one plugin that have ended or failed by themselves.
+    pub(crate) fn ended(&self, plugin: &str) -> Vec<(String, ComponentBuild)> {
         let mut ended = Vec::new();
         for member in self.members.iter().filter(|member| member.plugin == plugin) {
-            if let (MemberState::Ended | MemberState::Failed, Some(seated)) =
-                (self.state(member), &member.seated)
+            if let (MemberState::Ended | MemberState::Failed, Some(build)) =
+                (self.state(member), &member.build)
             {
-                ended.push((member.id.clone(), seated.clone()));
+                ended.push((member.id.clone(), build.clone()));
             }
         }
         ended
     }
 
-    /// What keeps the engine from being started.
+    /// Returns the components that keep the engine from being started, as text.
     pub(crate) fn missing(&self, is_there: impl Fn(&str) -> bool) -> String {
         let absent = self.members.iter().filter(|member| !is_there(&member.plugin));
         let absent: Vec<_> = absent.map(|it| format!("{} (plugin {})", it.id, it.plugin)).collect();
@@ -172,16 +176,17 @@ impl Pipeline {
         }
     }
 
-    /// Takes the members into the order of a configuration: forgets those that it does not
-    /// name, which were taken out, and adds those that it names anew. Returns how many these
-    /// are.
+    /// Adapts the members to a configuration: forgets those that it does not name, which were taken
+    /// out, adds those that are new, and puts all of them in order.
+    ///
+    /// Returns the number of members that were forgotten or added.
     pub(crate) fn rearrange(&mut self, config: &Config) -> usize {
         let Some(written) = &config.pipeline else { return 0 };
         let entries: Vec<_> = written.components().collect();
         let before = std::mem::take(&mut self.members);
         let (mut stay, gone): (Vec<_>, Vec<_>) =
             before.into_iter().partition(|it| entries.iter().any(|entry| is_place_of(entry, it)));
-        for member in gone.iter().filter(|member| member.known) {
+        for member in gone.iter().filter(|member| member.is_registered) {
             if let Some(engine) = &self.engine {
                 engine.remove(&member.id.as_str().into());
             }
@@ -200,7 +205,7 @@ impl Pipeline {
         count
     }
 
-    /// Stops all components; gives what went wrong.
+    /// Stops all components. Returns the problem if there was one.
     pub(crate) async fn stop(&self, config: &Config) -> Option<String> {
         self.cancel.cancel();
         let engine = self.engine.as_ref()?;
@@ -208,7 +213,7 @@ impl Pipeline {
     }
 }
 
-/// Returns `true` if a member is what this entry describes, and not another of its name.
+/// Returns `true` if an entry describes this member, and not another one of the same name.
 pub(crate) fn is_place_of(entry: &ComponentEntry, member: &Member) -> bool {
     entry.id == member.id && entry.role == member.role && entry.plugin == member.plugin
 }

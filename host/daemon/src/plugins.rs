@@ -1,4 +1,4 @@
-//! The plugins that are loaded.
+//! Loaded plugins.
 
 mod closing;
 mod sidecar;
@@ -17,36 +17,40 @@ use hotbay_runtime::Generation;
 use hotbay_store::record::{Build, now};
 use serde::Deserialize;
 
-pub(crate) use closing::{Closing, Closings, Leak};
+pub(crate) use closing::{ClosingPlugin, ClosingPlugins, UnloadFailure};
 pub(crate) use sidecar::read_sidecar;
 
-/// The settings of one plugin, under `plugins.settings`.
+/// The settings of one plugin under `plugins.settings`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
-    /// How many threads poll its tasks; by default one for each of its components,
-    /// up to the machine's cores.
+    /// The number of threads that poll the plugin's futures; by default one for each of its
+    /// components, up to the number of cores.
     threads: Option<NonZeroUsize>,
 }
 
-/// One loaded build of a plugin, and what is known about it.
+/// One loaded build of a plugin, with everything that the host keeps about it.
 #[derive(Debug)]
 pub(crate) struct LoadedPlugin {
-    /// Shared with operations that are under way; the last holder closes it.
+    /// Shared with operations under way. It is closed by its last owner.
     pub(crate) generation: Arc<Generation>,
     /// The number of the build in this host, from 1.
     pub(crate) number: u64,
-    /// The file that it came from, under its present name.
+    /// The file that the build was loaded from, under its present name.
     pub(crate) file: PathBuf,
+    /// The settings beside the file.
     pub(crate) sidecar: Sidecar,
-    /// When it was loaded, RFC 3339, UTC.
+    /// The time at which the build was loaded, RFC 3339, UTC.
     pub(crate) loaded: String,
-    /// Who vouches for its file.
+    /// The reason why the file is trusted.
     pub(crate) trusted_by: TrustedBy,
 }
 
 impl LoadedPlugin {
-    /// Loads a library; nothing of it is in service yet.
+    /// Loads a library, without putting anything of it into service.
+    ///
+    /// # Errors
+    /// If the loader refuses the library.
     pub(crate) async fn load(
         loader: &Loader,
         config: &Config,
@@ -63,12 +67,12 @@ impl LoadedPlugin {
         Ok(Self { generation, number, file, sidecar, loaded: now(), trusted_by })
     }
 
-    /// The plugin's name.
+    /// Returns the plugin's name.
     pub(crate) fn name(&self) -> &str {
         self.generation.name()
     }
 
-    /// The build, as a record has it.
+    /// Returns the description of the build for records.
     pub(crate) fn build(&self) -> Build {
         Build {
             version: self.generation.info().manifest.version.clone(),
@@ -77,14 +81,13 @@ impl LoadedPlugin {
         }
     }
 
-    /// The SHA-256 of the library, in hexadecimal.
+    /// Returns the SHA-256 of the library, in hexadecimal.
     pub(crate) fn hash(&self) -> &str {
         self.generation.info().file.as_ref().map_or("", |file| &file.hash)
     }
 
-    /// Holds the build against other pins than those under which it was loaded. It stays
-    /// loaded, whatever they say.
-    pub(crate) fn judge_again(&mut self, trust: &Trust) {
+    /// Checks the build against changed pins. The build stays loaded in any case.
+    pub(crate) fn check_trust(&mut self, trust: &Trust) {
         let is_pinned = trust.pins.contains(self.hash());
         match self.trusted_by {
             TrustedBy::Nobody if is_pinned => self.trusted_by = TrustedBy::Pin,
@@ -98,7 +101,7 @@ impl LoadedPlugin {
     }
 }
 
-/// The plugins that are loaded, with what they say about themselves, for diagnostics.
+/// The manifests of the loaded plugins, for diagnostics.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownPlugins {
     folder: PathBuf,
@@ -120,7 +123,7 @@ impl KnownPlugins {
         self.manifests.get(plugin)
     }
 
-    /// A sentence that lists the names.
+    /// Returns a sentence that lists the names of the plugins.
     pub(crate) fn help(&self) -> String {
         if self.manifests.is_empty() {
             return format!("no plugin was loaded from {}", self.folder.display());
@@ -131,22 +134,22 @@ impl KnownPlugins {
 }
 
 /// A warning that a library is loaded for which nobody vouches, if trust is to warn about that.
-pub(crate) fn doubt(library: &Inspected) -> Option<Diagnostic> {
+pub(crate) fn trust_warning(library: &Inspected) -> Option<Diagnostic> {
     let doubt = library.doubt.as_ref()?;
     let message = format!("{doubt} [{}]; it is loaded, as trust is to warn only", doubt.code());
     let finding = Diagnostic::new(&library.path, Severity::Warning, message);
     Some(finding.with_help(doubt.remedy()))
 }
 
-/// A refusal as a warning.
+/// Converts a refusal into a warning.
 pub(crate) fn warning(refused: &LoadError) -> Diagnostic {
     let refusal = &refused.refusal;
     let message = format!("{refusal} [{}]", refusal.code());
     Diagnostic::new(&refused.path, Severity::Warning, message).with_help(refusal.remedy())
 }
 
-/// How many components the configuration takes from each plugin.
-fn uses(config: &Config) -> HashMap<&str, usize> {
+/// Counts the components that the configuration takes from each plugin.
+fn component_counts(config: &Config) -> HashMap<&str, usize> {
     let mut used = HashMap::new();
     for entry in config.pipeline.iter().flat_map(|pipeline| pipeline.components()) {
         *used.entry(entry.plugin.as_str()).or_default() += 1;
@@ -154,9 +157,10 @@ fn uses(config: &Config) -> HashMap<&str, usize> {
     used
 }
 
+/// Returns the number of threads for a plugin's bay, from its settings or by default.
 fn threads(config: &Config, plugin: &str, findings: &mut Diagnostics) -> NonZeroUsize {
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let components = uses(config).get(plugin).copied().unwrap_or(1).max(1);
+    let components = component_counts(config).get(plugin).copied().unwrap_or(1).max(1);
     let usual = NonZeroUsize::new(components).unwrap_or(NonZeroUsize::MIN).min(cores);
     let Some(settings) = config.plugins.settings.get(plugin) else { return usual };
     match serde_json::from_value::<Settings>(settings.clone()) {

@@ -1,10 +1,10 @@
-//! What is to be done next: a pure function of what is asked for and what is there.
+//! Reconciling: a pure function that decides what the host does next.
 //!
-//! [`reconcile`] compares the [`Desired`] state (plugins folder, settings, configuration) with
-//! the [`Observed`] state (files, plugins, what is under way) and gives [`Action`]s. The actor
+//! [`reconcile`] compares the [`Desired`] state (plugins folder, settings, configuration) with the
+//! [`Observed`] state (files, plugins, operations under way) and returns [`Action`]s. The actor
 //! begins each action with [`Observed::begin`] and reports its end with one of the other
-//! transitions of [`Observed`]; then it asks again. There is no I/O, clock or task in here, so
-//! all of it is tested by simulation.
+//! transitions of [`Observed`]; then it calls `reconcile` again. There is no I/O, no clock, no lock
+//! and no task in this module, so all of it is tested by simulation.
 //!
 //! ```text
 //! file:    (new) → Examining → Ready → Taken → (forgotten)
@@ -14,17 +14,19 @@
 //!                                                                  └→ RollBack: the old build again
 //! ```
 //!
-//! Rules that are not obvious, each for a race:
+//! The rules that are not obvious, and the race that each of them prevents:
 //!
-//! * A failed probation comes before everything else of its plugin, and waits for nothing but
-//!   an activity of that same plugin: another plugin that hangs does not delay it.
-//! * A file that is gone retires its plugin only when no file is being examined: one of them
-//!   may be the same plugin under its new name.
-//! * A configuration is taken over while no build is being loaded, and nothing is loaded while
-//!   one waits to be taken over: so a build is never resolved against a configuration that is
-//!   not the one in force when the build comes into service.
+//! * A failed probation precedes everything else of its plugin, and only waits for an activity of
+//!   that same plugin: another plugin that hangs does not delay the roll-back.
+//! * A plugin whose file is gone is retired only when no file is being examined: one of them may be
+//!   the same plugin under a new name.
+//! * A configuration is applied while no build is being loaded, and nothing is loaded while a
+//!   configuration waits to be applied: so a build is never resolved against another configuration
+//!   than the one in force when the build comes into service.
 
+mod file;
 mod observed;
+mod plugin;
 mod rules;
 #[cfg(test)]
 mod simulation;
@@ -36,20 +38,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use observed::{
-    Activity, EngineState, FileState, Look, Observed, ObservedFile, ObservedPlugin, Retry, Service,
-    Stage,
+pub(crate) use file::{FileObservation, FileState, ObservedFile, Retry};
+pub(crate) use observed::{EngineState, Observed};
+pub(crate) use plugin::{
+    Incoming, ObservedPlugin, ObservedProbation, PluginActivity, Service, Stage,
 };
 pub(crate) use rules::reconcile;
 
-/// How many builds may be closing at the same time. One that hangs takes seconds to close.
-pub(crate) const MOST_CLOSING: usize = 4;
+/// The number of builds that may be closing at the same time. A build that hangs takes seconds to
+/// close.
+pub(crate) const MAX_CLOSING: usize = 4;
 
-/// What the plugins folder and the configuration ask for.
+/// The state that the plugins folder and the configuration ask for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Desired {
-    /// The libraries in the plugins folder. `None` while the folder cannot be looked at: then
-    /// everything goes on as it is.
+    /// The libraries in the plugins folder. `None` while the folder can't be read: then everything
+    /// stays as it is.
     pub(crate) files: Option<BTreeMap<PathBuf, FileVersion>>,
     /// Files of plugins in service that do not exist any more. A file that is missing in
     /// `files` may only not have settled yet.
@@ -58,23 +62,23 @@ pub(crate) struct Desired {
     pub(crate) settings: BTreeMap<PathBuf, String>,
     /// The number of the newest configuration that was read.
     pub(crate) configuration: u64,
-    /// Whether the configuration is being read: nothing is loaded until it is known.
+    /// The configuration is being read. Nothing is loaded until its content is known.
     pub(crate) reading: bool,
-    /// Counts changes of what a refusal may depend on outside of its file: configuration,
-    /// trust, settings.
+    /// Counts the changes of everything outside of a file on which its refusal may depend:
+    /// configuration, trust, settings.
     pub(crate) circumstances: u64,
-    /// Counts changes of the quarantine.
+    /// Counts the changes of the quarantine.
     pub(crate) quarantine: u64,
     /// Counts changes of whom the host trusts.
     pub(crate) trust: u64,
 }
 
-/// What tells two states of one file apart.
+/// Distinguishes two states of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct FileVersion {
-    /// The SHA-256 of a library, in hexadecimal; empty for something else.
+    /// The SHA-256 of a library, in hexadecimal; empty for anything but a regular file.
     pub(crate) content: String,
-    /// Everything else that may matter: metadata, and the signature beside it.
+    /// Everything else that may matter: the metadata, and the signature beside the file.
     pub(crate) rest: String,
 }
 
@@ -83,35 +87,35 @@ pub(crate) struct FileVersion {
 pub(crate) enum Action {
     /// Check and probe a file.
     Examine { file: PathBuf },
-    /// Note that a file holds the bytes that are in service.
+    /// Note that a file holds the build that is in service.
     Adopt { file: PathBuf, plugin: String },
-    /// Load an examined file; nothing of it is in service yet.
+    /// Load an examined file, without putting anything of it into service.
     Load { file: PathBuf, plugin: String },
-    /// Refuse a file whose plugin another file brings.
+    /// Refuse a file whose plugin is in service from another file.
     RefuseDuplicate { file: PathBuf, plugin: String, of: PathBuf },
-    /// Note that the file of a plugin in service has another name.
+    /// Note that the file of a plugin in service was renamed.
     Move { file: PathBuf, plugin: String },
-    /// Forget a file that is not there any more and not in service.
+    /// Forget a file that does not exist any more and is not in service.
     Forget { file: PathBuf },
-    /// Put a loaded build into service that has no predecessor.
+    /// Put a loaded build without a predecessor into service.
     Enter { plugin: String },
-    /// Put a loaded build into the place of the one in service.
+    /// Replace the build in service by a loaded one.
     Change { plugin: String },
-    /// End a probation well.
+    /// End a probation successfully.
     Confirm { plugin: String },
-    /// Put the build before the one on probation back into service.
+    /// Put the previous build back into service.
     RollBack { plugin: String },
     /// Take a plugin out of service.
     Retire { plugin: String },
-    /// Start components of a plugin that can be started and do not run.
+    /// Start the components of a plugin that can be started and do not run.
     Start { plugin: String },
     /// Make the components of the pipeline and start them for the first time.
     StartEngine,
-    /// Take over the newest configuration, or the newest settings of a plugin.
+    /// Apply the newest configuration, or the newest settings of a plugin.
     Reconfigure { subject: Subject },
 }
 
-/// What is taken over: one of them at a time, so that a refusal names the one at fault.
+/// What a reconfiguration applies: one at a time, so that a refusal names the one at fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// The configuration of the host.
@@ -121,14 +125,15 @@ pub(crate) enum Subject {
 }
 
 impl Desired {
-    /// What stands in the settings files of a plugin whose library is `file`.
+    /// Returns the content of the settings files of a plugin whose library is `file`.
     pub(crate) fn settings_of(&self, file: &Path, plugin: &str) -> String {
         let texts = settings_files(file, plugin).map(|path| self.settings.get(&path).cloned());
         texts.map(Option::unwrap_or_default).join("\n")
     }
 
-    fn look(&self, version: &FileVersion) -> Look {
-        Look {
+    /// Returns the observation of a file of this version, under the present circumstances.
+    fn observe(&self, version: &FileVersion) -> FileObservation {
+        FileObservation {
             version: version.clone(),
             circumstances: self.circumstances,
             quarantine: self.quarantine,
@@ -137,8 +142,8 @@ impl Desired {
     }
 }
 
-/// The names that the settings file of a plugin may have: that of its library, or that of the
-/// plugin.
+/// Returns the two paths that the settings file of a plugin may have: it is named like the library
+/// or like the plugin.
 pub(crate) fn settings_files(library: &Path, plugin: &str) -> [PathBuf; 2] {
     [library.with_extension("yaml"), library.with_file_name(format!("{plugin}.yaml"))]
 }

@@ -1,4 +1,4 @@
-//! Files that are not loaded, and the steps at which a build can fail.
+//! Refused files, and the steps of a rollout that can fail.
 
 use std::fmt;
 
@@ -6,26 +6,26 @@ use hotbay_loader::{LoadError, Refusal};
 
 use crate::reconcile::Retry;
 
-/// A step on the way of a build into service.
+/// The steps of a rollout: the way of a build from its file into service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum RolloutStep {
     /// The file is checked and probed.
     Inspect,
-    /// Room is made: not too much may be mapped that could not be unloaded.
+    /// The number of builds that could not be unloaded is checked.
     Leaks,
     /// The library is mapped.
     Load,
-    /// The configuration is held against the plugin.
+    /// The plugin is checked against the configuration.
     Configuration,
-    /// Tasks are made.
+    /// The tasks are made.
     Create,
-    /// Components are replaced; the step of the replacement that failed.
-    Replace(hotbay_runtime::change::Step),
-    /// The build proves itself.
+    /// The components are replaced. Holds the step of the replacement.
+    Replace(hotbay_runtime::replacement::ReplaceStep),
+    /// The build is on probation.
     Probation,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for RolloutStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Inspect => "inspect",
@@ -39,47 +39,49 @@ impl fmt::Display for Step {
     }
 }
 
-/// A step that failed, and why.
+/// The failure of one step of a rollout.
 #[derive(Debug)]
 pub(crate) struct StepFailure {
-    pub(crate) step: Step,
+    pub(crate) step: RolloutStep,
     pub(crate) reason: String,
 }
 
 impl StepFailure {
-    pub(crate) fn new(step: Step, reason: &dyn fmt::Display) -> Self {
+    pub(crate) fn new(step: RolloutStep, reason: &dyn fmt::Display) -> Self {
         Self { step, reason: reason.to_string() }
     }
 
-    /// What has to change before the file is tried again.
+    /// Returns what has to change before the file is tried again.
     pub(crate) fn retry(&self) -> Retry {
         match self.step {
-            Step::Configuration | Step::Create | Step::Replace(_) | Step::Probation => {
-                Retry::Circumstances
-            }
-            Step::Inspect | Step::Leaks | Step::Load => Retry::File,
+            RolloutStep::Configuration
+            | RolloutStep::Create
+            | RolloutStep::Replace(_)
+            | RolloutStep::Probation => Retry::Circumstances,
+            RolloutStep::Inspect | RolloutStep::Leaks | RolloutStep::Load => Retry::File,
         }
     }
 }
 
-/// Why a file is not loaded.
+/// The refusal of a file, for the status.
 #[derive(Debug, Clone)]
 pub(crate) struct RefusedFile {
-    /// A word for programs.
+    /// A word that programs can compare.
     pub(crate) code: String,
     pub(crate) reason: String,
     pub(crate) remedy: String,
 }
 
 impl RefusedFile {
-    /// The refusal of a build that was loaded and did not come into service, or not for long.
+    /// Makes the refusal of a build that failed at a step of its rollout.
     pub(crate) fn at_step(failure: &StepFailure) -> Self {
         Self {
             code: failure.step.to_string(),
             reason: failure.reason.clone(),
-            remedy: "mend what is said; the file is tried again when it, its settings or the \
+            remedy:
+                "correct the problem; the file is tried again when the file, its settings or the \
                      configuration change"
-                .to_owned(),
+                    .to_owned(),
         }
     }
 }
@@ -94,7 +96,7 @@ impl From<&LoadError> for RefusedFile {
     }
 }
 
-/// What has to change before a file that was refused is tried again.
+/// Returns what has to change before a refused file is tried again.
 pub(crate) fn retry_of(refusal: &Refusal) -> Retry {
     if matches!(refusal, Refusal::Quarantined { .. }) {
         Retry::Quarantine

@@ -1,4 +1,4 @@
-//! What a run came to, for people as tables and for machines as JSON.
+//! The report of a host's run, which is shown as tables or as JSON.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,26 +8,26 @@ use hotbay_runtime::Services;
 use hotbay_tasks::TaskReport;
 use serde::Serialize;
 
-use crate::pipeline::Pipeline;
+use crate::pipeline::PluginPipeline;
 
-/// How a run ended.
+/// The outcome of a host's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The sources ended and everything flowed through.
+pub enum HostOutcome {
+    /// The sources ended, and all their events were handled.
     Finished,
-    /// It was asked to stop, and did.
+    /// The host was asked to stop, and did.
     Stopped,
     /// Something failed: a component, a run of a task, or the shutdown.
     Failed,
 }
 
-/// The report of one run.
+/// The report of a host's run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// How long it took, from the start to the unloading of the last plugin.
+    /// The outcome of the run.
+    pub outcome: HostOutcome,
+    /// The time from the start to the unloading of the last plugin.
     #[serde(rename = "elapsed_ms", serialize_with = "millis")]
     pub elapsed: Duration,
     /// The components, in the direction of the data.
@@ -36,74 +36,75 @@ pub struct Report {
     pub channels: Vec<ChannelReport>,
     /// The tasks, by name.
     pub tasks: Vec<TaskReport>,
-    /// What the components themselves report: section → rows.
+    /// The rows that the components report, by section.
     pub sections: BTreeMap<String, Vec<serde_json::Value>>,
-    /// The components' counters, as `component.name`.
+    /// The counters of the components, as `component.name`.
     pub counters: BTreeMap<String, u64>,
-    /// What went wrong in stopping, one sentence each.
+    /// The problems in stopping, one sentence each.
     pub problems: Vec<String>,
 }
 
-/// One component's part of the report.
+/// The report of one component.
 #[derive(Debug, Clone, Serialize)]
 pub struct ComponentReport {
-    /// Its id.
+    /// The component's id.
     pub id: String,
-    /// Its place.
+    /// The component's role in the pipeline.
     pub role: &'static str,
-    /// Its plugin.
+    /// The name of its plugin.
     pub plugin: String,
-    /// How it ended.
+    /// The component's status at the end.
     pub status: String,
-    /// Turns, for a connector or aggregator.
+    /// The number of turns of a connector or aggregator.
     pub turns: u64,
-    /// Events handled, for a strategy or executor.
+    /// The number of events that a strategy or executor has handled.
     pub events: u64,
-    /// Its last error.
+    /// The component's last error.
     pub error: Option<String>,
 }
 
-/// One channel's part of the report.
+/// The report of one channel.
 #[derive(Debug, Clone, Serialize)]
 pub struct ChannelReport {
-    /// Its name.
+    /// The channel's name.
     pub name: String,
-    /// Events published on it.
+    /// The number of events that were published.
     pub published: u64,
-    /// Events delivered, summed over its subscribers.
+    /// The number of events that were delivered, summed over the subscribers.
     pub delivered: u64,
-    /// Events dropped, summed over its subscribers, for whatever reason.
+    /// The number of events that were dropped for any reason, summed over the subscribers.
     pub dropped: u64,
-    /// Events that it refused.
+    /// The number of events that the channel rejected.
     pub rejected: u64,
-    /// Events still queued.
+    /// The number of events that are still queued.
     pub queued: u64,
 }
 
 impl Report {
-    /// Whether everything went well.
+    /// Returns `true` if nothing failed.
     pub fn is_success(&self) -> bool {
-        self.outcome != Outcome::Failed
+        self.outcome != HostOutcome::Failed
     }
 }
 
-/// What a report is collected from.
-pub(crate) struct Sources<'a> {
-    pub(crate) pipeline: Option<&'a Pipeline>,
+/// The input of [`collect`].
+pub(crate) struct ReportInput<'a> {
+    pub(crate) pipeline: Option<&'a PluginPipeline>,
     pub(crate) tasks: Vec<TaskReport>,
     pub(crate) services: &'a Services,
     pub(crate) stopped: bool,
     pub(crate) problems: Vec<String>,
 }
 
-pub(crate) fn collect(from: Sources<'_>) -> Report {
-    let Sources { pipeline, tasks, services, stopped, problems } = from;
+/// Collects the report of a run.
+pub(crate) fn collect(from: ReportInput<'_>) -> Report {
+    let ReportInput { pipeline, tasks, services, stopped, problems } = from;
     let mut failed = !problems.is_empty() || tasks.iter().any(|task| task.failed > 0);
     let mut reports = Vec::new();
-    for member in pipeline.into_iter().flat_map(Pipeline::members) {
+    for member in pipeline.into_iter().flat_map(PluginPipeline::members) {
         let (id, plugin) = (member.id.clone(), member.plugin.clone());
         let role = member.role.name();
-        let engine = pipeline.and_then(Pipeline::engine);
+        let engine = pipeline.and_then(PluginPipeline::engine);
         let info = engine.and_then(|it| it.scheduler().info(&id.as_str().into()).ok());
         let Some(info) = info else {
             let status = "waiting".to_owned();
@@ -138,9 +139,9 @@ pub(crate) fn collect(from: Sources<'_>) -> Report {
     let counters = services.board.counters().into_iter();
     Report {
         outcome: match (failed, stopped) {
-            (true, _) => Outcome::Failed,
-            (false, true) => Outcome::Stopped,
-            (false, false) => Outcome::Finished,
+            (true, _) => HostOutcome::Failed,
+            (false, true) => HostOutcome::Stopped,
+            (false, false) => HostOutcome::Finished,
         },
         elapsed: Duration::ZERO,
         components: reports,
@@ -168,7 +169,7 @@ fn channels(services: &Services) -> Vec<ChannelReport> {
     all.filter_map(report).collect()
 }
 
-/// A status in one word; the error stands beside it.
+/// Returns a status in one word, without the error.
 pub(crate) fn word(status: &ExecutionStatus) -> String {
     if matches!(status, ExecutionStatus::Failed { .. }) {
         return "failed".to_owned();

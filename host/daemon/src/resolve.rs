@@ -1,10 +1,10 @@
-//! What the configuration means with a given build of a plugin.
+//! Resolving the configuration with a given build of a plugin.
 
 use std::path::Path;
 
 use hotbay_config::{Config, Diagnostics, Role, Sidecar, StatePolicy};
 use hotbay_runtime::{Connections, Generation};
-use hotbay_tasks::{Scheduled, schedules};
+use hotbay_tasks::{ScheduledTask, schedules};
 use serde_json::Value;
 
 use crate::{check, pipeline::Member};
@@ -13,7 +13,7 @@ use crate::{check, pipeline::Member};
 #[derive(Debug, Clone)]
 pub(crate) struct ResolvedPlugin {
     pub(crate) components: Vec<ResolvedComponent>,
-    pub(crate) tasks: Vec<Scheduled>,
+    pub(crate) tasks: Vec<ScheduledTask>,
 }
 
 /// One component of the pipeline, resolved against its plugin.
@@ -22,7 +22,7 @@ pub(crate) struct ResolvedComponent {
     pub(crate) role: Role,
     pub(crate) id: String,
     pub(crate) plugin: String,
-    /// Its name in the plugin.
+    /// The component's name in the plugin.
     pub(crate) component: String,
     pub(crate) connections: Connections,
     pub(crate) config: Value,
@@ -30,12 +30,13 @@ pub(crate) struct ResolvedComponent {
 }
 
 impl ResolvedComponent {
-    /// Returns `true` if it takes this member's place, and not that of another with its name.
+    /// Returns `true` if this component is that member of the pipeline, and not another one of the
+    /// same name.
     pub(crate) fn is_same_place(&self, member: &Member) -> bool {
         self.id == member.id && self.role == member.role && self.plugin == member.plugin
     }
 
-    /// Returns `true` if a component that is this cannot go on to be the other.
+    /// Returns `true` if the component has to be made again to become `other`.
     pub(crate) fn differs(&self, other: &Self) -> bool {
         self.component != other.component
             || self.connections != other.connections
@@ -43,7 +44,9 @@ impl ResolvedComponent {
     }
 }
 
-/// Resolves a plugin; every problem goes into the findings. Runs code of the plugin.
+/// Resolves the components and tasks of a plugin, which runs code of the plugin.
+///
+/// Problems are added to the findings.
 pub(crate) async fn resolve(
     config: &Config,
     library: &Path,

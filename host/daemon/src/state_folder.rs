@@ -1,4 +1,4 @@
-//! The folder of one running host: its lock, and the socket at which it is asked for its status.
+//! The state folder of a running host: its lock, and the socket that serves its status.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -21,23 +21,25 @@ use crate::{HostError, HostHandle, Status};
 /// The name of the socket.
 const SOCKET: &str = "hotbay.sock";
 
-/// How long either side waits for the other.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time for which either side of the socket waits for the other.
+const SOCKET_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The state folder of a running host; no other host uses it meanwhile.
+/// The locked state folder of a running host. No other host can use it meanwhile.
 #[derive(Debug)]
 pub(crate) struct StateFolder {
     path: PathBuf,
     serving: Option<JoinHandle<()>>,
-    /// Unlocked by the system when the process ends, however it ends.
+    /// The lock, which the system releases when the process ends, whatever the reason.
     _lock: File,
 }
 
 impl StateFolder {
-    /// Makes the folder if need be, and locks it; `None`, with a warning, if it cannot be made.
+    /// Creates the folder if it is missing, and locks it.
+    ///
+    /// Returns `None`, after a warning, if the folder can't be created or locked.
     ///
     /// # Errors
-    /// If another host uses it.
+    /// If another host uses the folder.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, HostError> {
         match Self::lock(path) {
             Ok(folder) => Ok(Some(folder)),
@@ -76,7 +78,7 @@ impl StateFolder {
         &self.path
     }
 
-    /// Answers at the socket with the status of the moment, until this is dropped.
+    /// Serves the present status at the socket until this value is dropped.
     pub(crate) fn serve(&mut self, host: HostHandle) {
         match bind(&self.path) {
             Ok(listener) => self.serving = Some(tokio::spawn(serve(listener, host))),
@@ -142,13 +144,13 @@ async fn serve(listener: UnixListener, host: HostHandle) {
 
 async fn answer(mut stream: UnixStream, host: HostHandle) {
     let last = host.watch_status().borrow().clone();
-    let status = match timeout(PATIENCE, host.status()).await {
+    let status = match timeout(SOCKET_TIMEOUT, host.status()).await {
         Ok(Ok(status)) => Some(status),
         // It is stopping: its loop is over, and what was true at its end is still shown.
         Ok(Err(_)) | Err(_) => last,
     };
     let Some(Ok(text)) = status.map(|status| serde_json::to_vec(&*status)) else { return };
-    match timeout(PATIENCE, stream.write_all(&text)).await {
+    match timeout(SOCKET_TIMEOUT, stream.write_all(&text)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "nobody waits for the status any more"),
         Err(_) => tracing::debug!("nobody reads the status"),
@@ -171,7 +173,7 @@ pub fn read_status(state_folder: &Path) -> io::Result<Option<Status>> {
             return if absent.contains(&error.kind()) { Ok(None) } else { Err(error) };
         }
     };
-    stream.set_read_timeout(Some(PATIENCE * 2))?;
+    stream.set_read_timeout(Some(SOCKET_TIMEOUT * 2))?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text)?;
     if text.is_empty() {

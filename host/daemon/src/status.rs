@@ -1,6 +1,4 @@
-//! What a running host says about itself, for who asks from outside.
-
-mod collect;
+//! The status of a running host, for programs outside of it.
 
 use std::path::PathBuf;
 
@@ -9,54 +7,54 @@ use serde::{Deserialize, Serialize};
 use hotbay_loader::{TrustMode, TrustedBy};
 use hotbay_store::record::Replacement;
 
-/// The state of a host at one moment.
+/// The status of a host at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// The host's process.
+    /// The id of the host's process.
     pub pid: u32,
-    /// Its configuration.
+    /// The file of the host's configuration.
     pub configuration: PathBuf,
-    /// How it follows changes: `inotify`, `polling` or `off`.
+    /// How the host follows changes: `inotify`, `polling` or `off`.
     pub watching: String,
-    /// Whose plugins are loaded.
+    /// The trust mode in force.
     pub trust: TrustStatus,
-    /// The builds of plugins that are mapped.
+    /// The builds of plugins that are mapped, whether they are in service or not.
     pub plugins: Vec<PluginStatus>,
-    /// The files in its plugins folder that are not loaded.
+    /// The files in the plugins folder that are not loaded.
     pub refused: Vec<RefusedStatus>,
     /// The components, in the direction of the data.
     pub components: Vec<ComponentStatus>,
     /// The tasks, by name.
     pub tasks: Vec<TaskStatus>,
-    /// How many replacements there were.
+    /// The number of replacements so far.
     pub replacements: u64,
-    /// The last of them, the latest at the end.
+    /// The last replacements, with the latest at the end.
     pub last_replacements: Vec<Replacement>,
-    /// Why the configuration on disk is not the one that runs.
+    /// Why the configuration on disk is not in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration_refused: Option<String>,
 }
 
-/// Whose plugins a host loads.
+/// The trust mode of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrustStatus {
-    /// What it does about a file that nobody vouches for.
+    /// The mode in force.
     pub mode: TrustMode,
-    /// What the configuration says, where an option of the command line says otherwise.
+    /// The mode in the configuration, if an option of the command line overrides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overrides: Option<TrustMode>,
 }
 
-/// One build of a plugin.
+/// The status of one build of a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PluginStatus {
-    /// The plugin.
+    /// The plugin's name.
     pub name: String,
-    /// Its version.
+    /// The plugin's version.
     pub version: String,
     /// The number of the build in this host, from 1.
     pub generation: u64,
-    /// What it does.
+    /// The state of the build.
     pub state: BuildState,
     /// The SHA-256 of its library, in hexadecimal.
     pub hash: String,
@@ -79,67 +77,67 @@ pub struct PluginStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BuildState {
-    /// It is the one that runs.
+    /// The build is in service.
     InService,
-    /// It is the one that runs, and the one before may come back.
+    /// The build is in service, and may still be rolled back.
     OnProbation,
-    /// It comes back if the one on probation fails.
+    /// The build comes back into service if the one on probation fails.
     StandingBy,
-    /// It could not be unloaded.
+    /// The build is out of service, but its library could not be unmapped.
     Leaked,
 }
 
-/// A file that is not loaded.
+/// The status of a file that is not loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedStatus {
-    /// The file.
+    /// The path of the file.
     pub file: PathBuf,
-    /// A word for programs.
+    /// A word that programs can compare.
     pub code: String,
-    /// Why.
+    /// Why the file is not loaded.
     pub reason: String,
-    /// What to do.
+    /// What can be done about it.
     pub remedy: String,
 }
 
-/// One component.
+/// The status of one component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComponentStatus {
-    /// Its id.
+    /// The component's id.
     pub id: String,
-    /// Its place.
+    /// The component's role in the pipeline.
     pub role: String,
-    /// Its plugin.
+    /// The name of its plugin.
     pub plugin: String,
-    /// `waiting`, `running`, `failed` and so on.
+    /// The state of the component: `waiting`, `running`, `failed` and so on.
     pub status: String,
-    /// What it waits for.
+    /// What the component waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
-    /// Turns, for a connector or aggregator.
+    /// The number of turns of a connector or aggregator.
     pub turns: u64,
-    /// Events handled, for a strategy or executor.
+    /// The number of events that a strategy or executor has handled.
     pub events: u64,
-    /// Its last error.
+    /// The component's last error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// One task.
+/// The status of one task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskStatus {
-    /// `plugin/task`.
+    /// The id of the task, `plugin/task`.
     pub id: String,
-    /// When it runs.
+    /// The schedule of the task, as text.
     pub schedule: String,
-    /// What it waits for, if it is not scheduled now.
+    /// What the task waits for, if it is not scheduled at the moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
-    /// How often it ran.
+    /// The number of runs that have ended.
     pub runs: u64,
-    /// How many of these runs failed.
+    /// The number of these runs that failed.
     pub failed: u64,
-    /// Why the last of them failed.
+    /// The error of the last run that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! From what the configuration says about trust to whom the host trusts.
+//! Reading the trusted keys and pins that the configuration names.
 
 use std::{path::Path, sync::Arc};
 
@@ -7,20 +7,20 @@ use hotbay_loader::{Key, Pin, Pins, PinsError, Refusal, Trust, TrustMode, read_s
 
 const KEY_HELP: &str = "write a minisign public key (`RW…`), or the path of a file with one";
 
-/// More than any key or configuration has.
-const CAP: u64 = 16 << 20;
+/// The size limit of the files that are read, which no key and no configuration exceeds.
+const SIZE_LIMIT: u64 = 16 << 20;
 
-/// Reads the files that the configuration names.
+/// Reads the files with keys and pins that the configuration names.
 ///
 /// # Errors
-/// Everything that is wrong with them, and, where trust is enforced, a configuration that
-/// others could change: it says who is trusted.
+/// If one of the files is wrong, or if trust is enforced and others could change the configuration,
+/// which says whom to trust.
 pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
     let written = &config.plugins.trust;
     let mut found = Diagnostics::new();
     let keys = keys(written, &mut found, &|path, message| config.error_at(&path, message));
     let mut pins: Pins = written.pins.iter().filter_map(Pin::of).collect();
-    // Where nobody asks for pins, a broken file of them is nobody's problem.
+    // Where trust is off, pins are not used, so a broken file of pins does not matter.
     if written.mode != TrustMode::Off {
         match Pins::load(&written.pins_file) {
             Ok(Some(more)) => pins.extend(more),
@@ -35,7 +35,7 @@ pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
         }
     }
     if written.mode == TrustMode::Enforce
-        && let Err(refusal) = read_safe_text(&written.said_in, CAP)
+        && let Err(refusal) = read_safe_text(&written.said_in, SIZE_LIMIT)
     {
         let message = format!("{refusal}, so it can't say whom to trust");
         let finding = Diagnostic::new(config.file(), Severity::Error, message);
@@ -47,10 +47,10 @@ pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
     Ok(Arc::new(Trust { mode: written.mode, pins, keys }))
 }
 
-/// Reads the keys of a configuration whose other parts are not known.
+/// Reads the keys of a configuration whose other parts are not loaded.
 ///
 /// # Errors
-/// Everything that is wrong with them.
+/// If a key is wrong. All problems are listed.
 pub fn read_keys(written: &hotbay_config::Trust) -> Result<Vec<Key>, Diagnostics> {
     let mut found = Diagnostics::new();
     let finding = |_, message| Diagnostic::new(&written.said_in, Severity::Error, message);
@@ -58,7 +58,7 @@ pub fn read_keys(written: &hotbay_config::Trust) -> Result<Vec<Key>, Diagnostics
     if found.has_errors() { Err(found) } else { Ok(keys) }
 }
 
-/// A finding about a file of pins.
+/// Converts the error of a file of pins into a finding.
 pub fn pins_finding(file: &Path, error: &PinsError) -> Diagnostic {
     let finding = Diagnostic::new(file, Severity::Error, error.problem.clone());
     let finding = match error.line {
@@ -101,7 +101,7 @@ fn keys(
 }
 
 fn read_key(file: &Path) -> Result<Key, (String, &'static str)> {
-    let text = read_safe_text(file, CAP).map_err(|refusal| {
+    let text = read_safe_text(file, SIZE_LIMIT).map_err(|refusal| {
         let is_missing = matches!(refusal, Refusal::Missing);
         let help = if is_missing { KEY_HELP } else { refusal.remedy() };
         (refusal.to_string(), help)

@@ -1,39 +1,34 @@
-//! What the plugins folder holds, once it is stable.
+//! Watching the plugins folder, and reporting its content once it is stable.
 //!
-//! Events of the system only wake the watch; what is true is what it then sees when it looks.
-//! So it makes no difference how a file came there: written in place (`cp`), renamed (`mv`,
-//! `rsync`, editors), unlinked and made anew (`install`), hard-linked (`cargo build`), or
-//! together with its whole folder, which may be missing for a while or be a link that is
-//! switched.
+//! Events of the system only wake the watch. The truth is what a scan of the folder shows after
+//! that. So it makes no difference how a file came into the folder: written in place (`cp`), renamed
+//! (`mv`, `rsync`, editors), unlinked and created again (`install`), hard-linked (`cargo build`), or
+//! together with its whole folder, which may be missing for a while or be a link that is switched.
 //!
-//! A file counts when it has not changed for [`WatchConfig::settle`] and, being a library, has
-//! all the parts that its headers speak of. Until then the [`Snapshot`] shows what was there
-//! before. Hidden files, backups and the temporary names of copying programs don't count.
+//! A file is settled when it has not changed for [`WatchConfig::settle`] and, if it is a library, has
+//! all the parts that its headers describe. Until then the [`Snapshot`] shows its previous content.
+//! Hidden files, backups and the temporary names of copying programs are ignored.
 //!
 //! ```text
-//! wake (inotify, a timer, nudge) → look (names, metadata) → settle (pure) → read (hash) → Snapshot
+//! wake (inotify, a timer, nudge) → scan (names, metadata) → settle (pure) → read (hash) → Snapshot
 //! ```
 
 mod fingerprint;
 mod listen;
-mod look;
 mod read;
-mod route;
+mod scan;
 mod settle;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod wake;
+mod watched_folders;
 mod whole;
 mod worker;
 
-use std::{
-    io,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 pub use fingerprint::{Content, Fingerprint};
@@ -43,44 +38,45 @@ pub use snapshot::{FolderState, Snapshot};
 use wake::Waker;
 use worker::Worker;
 
-/// What to watch, and how.
+/// The configuration of a watch.
 #[derive(Debug, Clone)]
 pub struct WatchConfig {
-    /// The plugins folder. It need not be there.
+    /// The plugins folder, which may be missing.
     pub folder: PathBuf,
     /// Other files to watch, such as the host's configuration. Links are followed.
     pub files: Vec<PathBuf>,
-    /// How long a file has to be unchanged before it counts.
+    /// The time for which a file has to be unchanged before it is settled.
     pub settle: Duration,
-    /// How often to look where the system gives no events.
+    /// The time between two scans where the system gives no events.
     pub poll: Duration,
-    /// Whether to use the system's events at all.
-    pub events: Events,
+    /// Decides if the system's events are used.
+    pub events: EventUse,
 }
 
-/// Whether the system's events are used.
+/// Decides if a watch uses the system's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Events {
-    /// Wherever they are to be had and can be relied on.
+pub enum EventUse {
+    /// Events are used wherever they are available and reliable.
     WherePossible,
-    /// Not at all: the folder is looked at every [`WatchConfig::poll`].
+    /// Events are never used: the folder is scanned every [`WatchConfig::poll`].
     Never,
 }
 
 impl WatchConfig {
-    /// 300 ms without a change, and a look each second where there are no events.
+    /// Makes a configuration with a settle time of 300 ms, and a scan each second where there are no
+    /// events.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
             files: Vec::new(),
             settle: Duration::from_millis(300),
             poll: Duration::from_secs(1),
-            events: Events::WherePossible,
+            events: EventUse::WherePossible,
         }
     }
 }
 
-/// Watches a folder and some files. Ends when it is dropped.
+/// Watches a folder and some files until it is dropped.
 #[derive(Debug)]
 pub struct Watch {
     shared: Arc<Shared>,
@@ -88,7 +84,9 @@ pub struct Watch {
     given: Option<Arc<Snapshot>>,
 }
 
-/// What the watch and its thread both know.
+/// The state that the watch and its thread share.
+///
+/// Lock order: the two locks are never held at the same time.
 #[derive(Debug)]
 struct Shared {
     waker: Waker,
@@ -97,12 +95,12 @@ struct Shared {
 }
 
 impl Watch {
-    /// Starts to watch, on a thread of its own: a network's file system may keep it waiting.
+    /// Starts to watch, on a thread of its own, because a network file system may block.
     ///
-    /// A folder that is missing is waited for.
+    /// A missing folder is waited for.
     ///
     /// # Errors
-    /// If there is no thread to be had, or no current folder that a relative path could begin at.
+    /// If the thread can't be started, or there is no current folder for relative paths.
     pub fn start(config: WatchConfig) -> io::Result<Self> {
         let (waker, woken) = Waker::new();
         let shared = Arc::new(Shared {
@@ -116,12 +114,12 @@ impl Watch {
         Ok(Self { shared, latest, given: None })
     }
 
-    /// Waits until what is there differs from what was given last, and gives it. The first
-    /// call gives what is there at the beginning.
+    /// Waits until the snapshot differs from the one that was returned last, and returns it. The
+    /// first call returns the first snapshot.
     ///
-    /// Files that change together are given together, if they settle within
-    /// [`WatchConfig::settle`] of each other. Nothing is lost if the future is dropped before
-    /// it is done.
+    /// Files that change together appear in one snapshot if they settle within
+    /// [`WatchConfig::settle`] of each other. No change is lost if the future is dropped before it
+    /// completes.
     pub async fn changed(&mut self) -> Snapshot {
         loop {
             let latest = self.latest.borrow_and_update().clone();
@@ -132,32 +130,34 @@ impl Watch {
                 return Snapshot::clone(&latest);
             }
             if self.latest.changed().await.is_err() {
-                tracing::error!("the watch over the plugins folder ended; changes go unnoticed");
+                tracing::error!(
+                    "the thread that watches the plugins folder ended; changes are not noticed any more"
+                );
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// How changes are noticed at present.
+    /// Returns how changes are noticed at present.
     pub fn backend(&self) -> Backend {
-        self.shared.backend.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.backend.lock().clone()
     }
 
-    /// Has it look again at once.
+    /// Requests a scan at once.
     pub fn nudge(&self) {
         self.shared.waker.wake();
     }
 
     /// Replaces the list of files beside the folder.
     pub fn set_files(&self, files: Vec<PathBuf>) {
-        *self.shared.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+        *self.shared.files.lock() = files;
         self.shared.waker.wake();
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // Not joined: its thread may just be waiting for a slow file system.
+        // Not joined, because the thread may be blocked in a slow file system.
         self.shared.waker.stop();
     }
 }

@@ -20,7 +20,6 @@ use crate::{
     layout::{self, first_line},
     maps::Maps,
     pthread_keys::PthreadKeys,
-    retained,
 };
 
 /// Held from a `dlclose` until its effect is known, so that no other `dlclose` changes the mappings
@@ -49,11 +48,10 @@ pub(crate) enum CloseOutcome {
 }
 
 impl Library {
-    /// Maps the library and checks that the layout of its module is the one that this host was
-    /// compiled with.
+    /// Maps the library.
     ///
     /// This runs the library's constructors, so call it on a thread of the library's bay.
-    pub(crate) fn open(path: &Path, entry: &str) -> Result<(Self, PluginRef), Refusal> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Refusal> {
         dependencies::record_host_libraries();
         // `RTLD_NOW` binds all symbols now: a missing one is an error here and not a crash later.
         // SAFETY: opening a library runs its constructors. In the host, they have returned in the
@@ -61,24 +59,17 @@ impl Library {
         // process against a library that harms it on purpose.
         let handle = unsafe { Handle::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
             .map_err(|error| Refusal::Linking(without_path(&error.to_string(), path)))?;
-        let library = Self {
+        Ok(Self {
             handle: ManuallyDrop::new(handle),
             path: path.to_owned(),
             mapped_after: StartTime::of_calling_thread(),
             dependencies: Dependencies::of(path),
-        };
-        match library.module(entry) {
-            Ok(module) => Ok((library, module)),
-            Err(refusal) => {
-                if let Some(retained) = retained::close(library, None) {
-                    tracing::error!(reason = retained.reason(), "a refused library stays mapped");
-                }
-                Err(refusal)
-            }
-        }
+        })
     }
 
-    fn module(&self, entry: &str) -> Result<PluginRef, Refusal> {
+    /// Returns the module behind an entry symbol, if its layout is the one that this host was
+    /// compiled with.
+    pub(crate) fn module(&self, entry: &str) -> Result<PluginRef, Refusal> {
         let header = self.header(entry)?;
         let layout = header
             .layout()
@@ -103,7 +94,7 @@ impl Library {
     /// Closes the library and checks whether it is unmapped.
     ///
     /// Every thread that ran its code must have ended, and every value that it made must have been
-    /// dropped. [`retained`] looks for such threads before it calls this.
+    /// dropped. The module `retained` looks for such threads before it calls this.
     pub(crate) fn close(mut self) -> CloseOutcome {
         let keys = PthreadKeys::of(&Maps::current().code(&self.path));
         let _closing = CLOSING.lock();

@@ -59,8 +59,22 @@ impl ReadyLibrary {
     /// then.
     pub fn map(self) -> Result<(MappedLibrary, PluginRef), Refusal> {
         let Self { path, descriptor, staged, slot } = self;
-        let (library, module) = Library::open(&staged.path, &entry_symbol(&descriptor))?;
+        let (library, module) = open(&staged.path, &entry_symbol(&descriptor))?;
         Ok((MappedLibrary { library, path, descriptor, slot, staged }, module))
+    }
+}
+
+/// Maps a library and checks its module. A library whose module is refused is unmapped again.
+pub(crate) fn open(path: &Path, entry: &str) -> Result<(Library, PluginRef), Refusal> {
+    let library = Library::open(path)?;
+    match library.module(entry) {
+        Ok(module) => Ok((library, module)),
+        Err(refusal) => {
+            if let Some(retained) = retained::close(library, None) {
+                tracing::error!(reason = retained.reason(), "a refused library stays mapped");
+            }
+            Err(refusal)
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod exchange;
 mod handshake;
 mod process_group;
 mod process_state;
+mod role;
 
 use std::{
     io,

@@ -1,19 +1,25 @@
-//! The threads of one generation: they run its code, and nothing else does.
+//! The threads of one generation. Only they run its code, and they run nothing else.
 //!
-//! `dlclose` unmaps a library only if no live thread holds a thread-local
-//! destructor of it. So a generation gets threads of its own, and they are
-//! joined before it is closed.
+//! `dlclose` unmaps a library only if no live thread holds a thread-local destructor of it. So
+//! a generation gets threads of its own, which are joined before its library is closed.
+//!
+//! A bay is closed in three steps, by the generation that owns it:
+//!
+//! 1. [`Bay::drop_objects`] drops, on the bay's threads, every object of the plugin that the
+//!    host still holds.
+//! 2. The plugin's own `close` runs, and the wakers of the plugin are dropped, on the bay too.
+//! 3. [`Bay::join`] ends the threads and waits until the kernel does not list them any more.
 
 use std::{
     fmt,
     num::NonZeroUsize,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     task::{JoinError, JoinSet},
@@ -22,70 +28,40 @@ use tokio::{
 
 use hotbay_loader::ThreadMark;
 
-use super::relay::Dispatch;
+use super::{object_handle::ObjectRegistry, relay::WakeDispatcher};
 
-/// How a bay is furnished.
+/// How a bay is made.
 #[derive(Debug, Clone)]
 pub struct BayConfig {
-    /// The plugin's name; its threads are called so.
+    /// The plugin's name, which appears in the names of the threads.
     pub name: String,
-    /// How many threads poll its tasks; more are added for its sync tasks.
+    /// The number of threads that poll the plugin's futures. More threads are added for sync
+    /// functions, which block.
     pub threads: NonZeroUsize,
 }
 
-/// The runtime of one generation.
+/// The threads of one generation, as a runtime of their own.
 pub struct Bay {
-    /// Taken out only by what ends the bay.
+    /// Taken out only by `join` and `drop`, which end the bay.
     runtime: Option<Runtime>,
     handle: Handle,
+    /// The kernel's numbers of all threads that the bay has started.
     threads: Arc<Mutex<Vec<u32>>>,
-    lodgers: Lodgers,
-    dispatch: Arc<Dispatch>,
-}
-
-/// Something made by the plugin that a host object holds.
-#[async_trait]
-pub(crate) trait Lodging: Send + Sync {
-    /// Drops it on the calling thread, as soon as no call into it goes on.
-    async fn evict(&self);
-}
-
-/// What is to be evicted when a bay closes.
-#[derive(Clone, Default)]
-pub(crate) struct Lodgers(Arc<Mutex<Vec<Weak<dyn Lodging>>>>);
-
-impl Lodgers {
-    /// Notes something to evict at close.
-    pub(crate) fn note(&self, lodger: Weak<dyn Lodging>) {
-        let mut lodgers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lodgers.retain(|known| known.strong_count() > 0);
-        lodgers.push(lodger);
-    }
-
-    /// Takes out what is still there.
-    fn take(&self) -> Vec<Arc<dyn Lodging>> {
-        let lodgers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        lodgers.iter().filter_map(Weak::upgrade).collect()
-    }
-}
-
-impl fmt::Debug for Lodgers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lodgers").finish_non_exhaustive()
-    }
+    objects: ObjectRegistry,
+    dispatcher: Arc<WakeDispatcher>,
 }
 
 impl Bay {
-    /// Starts the threads.
+    /// Starts the threads of a bay.
     ///
     /// # Errors
-    /// If the system gives none.
+    /// If the system does not start a thread.
     pub fn open(config: &BayConfig) -> std::io::Result<Self> {
         Self::open_for(config, ThreadMark::LINKED)
     }
 
-    /// Starts the threads of a build: they bear its mark, for the case that one brings the
-    /// process down.
+    /// Starts the threads of a build. They carry its mark, so that a crash on one of them is
+    /// attributed to the build.
     pub(crate) fn open_for(config: &BayConfig, mark: ThreadMark) -> std::io::Result<Self> {
         let threads = Arc::new(Mutex::new(Vec::new()));
         let of_thread = Arc::clone(&threads);
@@ -95,40 +71,45 @@ impl Bay {
             .on_thread_start(move || {
                 mark.enter();
                 if let Some(id) = own_thread_id() {
-                    of_thread.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+                    of_thread.lock().push(id);
                 }
             })
             .on_thread_stop(ThreadMark::leave)
             .enable_time()
             .build()?;
         let handle = runtime.handle().clone();
-        let dispatch = Dispatch::start(&handle);
-        Ok(Self { runtime: Some(runtime), handle, threads, lodgers: Lodgers::default(), dispatch })
+        let dispatcher = WakeDispatcher::start(&handle);
+        Ok(Self {
+            runtime: Some(runtime),
+            handle,
+            threads,
+            objects: ObjectRegistry::default(),
+            dispatcher,
+        })
     }
 
-    /// Where to spawn what runs code of this bay's plugin.
+    /// Returns the runtime on which everything that runs code of the plugin is to be spawned.
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    pub(crate) fn dispatch(&self) -> &Arc<Dispatch> {
-        &self.dispatch
+    pub(crate) fn dispatcher(&self) -> &Arc<WakeDispatcher> {
+        &self.dispatcher
     }
 
-    /// How many of its threads live.
+    /// Returns the number of the bay's threads that are alive.
     pub(crate) fn threads(&self) -> usize {
-        let ids = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.iter().filter(|id| is_alive(**id)).count()
+        self.threads.lock().iter().filter(|id| is_alive(**id)).count()
     }
 
-    pub(crate) fn lodgers(&self) -> &Lodgers {
-        &self.lodgers
+    pub(crate) fn objects(&self) -> &ObjectRegistry {
+        &self.objects
     }
 
     /// Runs `code` on a thread of this bay.
     ///
     /// # Errors
-    /// If it panicked.
+    /// If `code` panicked.
     pub async fn run<T: Send + 'static>(
         &self,
         code: impl FnOnce() -> T + Send + 'static,
@@ -136,39 +117,41 @@ impl Bay {
         self.handle.spawn(async move { code() }).await
     }
 
-    /// Drops on a thread of this bay what the plugin made and somebody still holds.
-    /// Gives how many things could not be dropped within the limit, because a call
-    /// into them goes on.
-    pub(crate) async fn evict_all(&self, limit: Duration) -> usize {
-        let mut evictions = JoinSet::new();
+    /// Drops, on a thread of this bay, the objects of the plugin that the host still holds.
+    ///
+    /// Returns the number of objects that could not be dropped within the limit, because a
+    /// call into them has not returned.
+    pub(crate) async fn drop_objects(&self, limit: Duration) -> usize {
+        let mut drops = JoinSet::new();
         let all = async {
             loop {
-                for lodger in self.lodgers.take() {
-                    evictions.spawn_on(async move { lodger.evict().await }, self.handle());
+                for object in self.objects.take() {
+                    drops.spawn_on(async move { object.drop_object().await }, self.handle());
                 }
-                // One that was making another one when it was evicted has noted it by then,
-                // so look again until nothing came.
-                if evictions.join_next().await.is_none() {
+                // An object that was making another one when it was dropped has registered that
+                // one by then, so look again until there is none.
+                if drops.join_next().await.is_none() {
                     break;
                 }
             }
         };
-        // What is left when the time is over is in the set still.
+        // The objects that were not dropped in time are still in the set.
         drop(timeout(limit, all).await);
-        evictions.len()
+        drops.len()
     }
 
-    /// Ends the threads; blocks the caller until they ended or the limit is over.
-    /// Gives how many did not end.
+    /// Ends the threads, and blocks the caller until they have ended or the limit is over.
+    ///
+    /// Returns the number of threads that did not end.
     pub(crate) fn join(mut self, limit: Duration) -> usize {
         let until = Instant::now() + limit;
-        self.dispatch.stop();
+        self.dispatcher.stop();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(limit);
         }
-        let ids = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let ids = std::mem::take(&mut *self.threads.lock());
         loop {
-            // A joined thread may stand in /proc for a moment longer, so look again.
+            // The kernel may list a joined thread in /proc for a moment longer, so look again.
             let alive = ids.iter().filter(|id| is_alive(**id)).count();
             if alive == 0 || Instant::now() >= until {
                 return alive;
@@ -179,12 +162,12 @@ impl Bay {
 }
 
 impl Drop for Bay {
-    /// Nothing of a plugin is left in a bay that is dropped, not joined: loading failed.
+    /// Ends a bay that was not joined because loading failed: it holds nothing of a plugin.
     fn drop(&mut self) {
-        self.dispatch.stop();
+        self.dispatcher.stop();
         if let Some(runtime) = self.runtime.take() {
-            // A runtime that is just dropped waits for its threads, and panics where it
-            // must not wait: that is on every thread of another runtime.
+            // Dropping a runtime waits for its threads, and panics on a thread of another
+            // runtime, where blocking is not allowed.
             runtime.shutdown_background();
         }
     }
@@ -196,7 +179,7 @@ impl fmt::Debug for Bay {
     }
 }
 
-/// The kernel's number of the calling thread.
+/// Returns the kernel's number of the calling thread.
 fn own_thread_id() -> Option<u32> {
     let link = std::fs::read_link("/proc/thread-self").ok()?;
     link.file_name()?.to_str()?.parse().ok()

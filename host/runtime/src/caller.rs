@@ -1,9 +1,9 @@
 //! The task of the host that calls into a plugin on this thread.
 //!
-//! Where a plugin waits for the host within such a call, the host can wake the task that
-//! called: that waker is the host's own, so that nothing of the plugin's is kept and no
-//! [relay](super::relay) is needed. The plugin says whether it waits in that way; if it is
-//! wrong about it, only its own call is woken too late.
+//! If a plugin waits for the host within such a call, the host can wake the calling task itself.
+//! The waker of that task is the host's own, so that no waker of the plugin has to be kept and
+//! no [relay](super::relay) is needed. The plugin says whether it waits in that way; if it is
+//! wrong, only its own call is woken too late.
 
 use std::{
     cell::Cell,
@@ -11,50 +11,51 @@ use std::{
 };
 
 thread_local! {
-    static CALLER: Caller = const { Caller { waker: Cell::new(None), calls: Cell::new(false) } };
+    static CALLER: Caller = const { Caller { waker: Cell::new(None), is_calling: Cell::new(false) } };
 }
 
 struct Caller {
-    /// The waker of the last call, kept because the next one is nearly always of the same
-    /// task: a clone would count up and down each time.
+    /// The waker of the last call. It is kept because the next call nearly always comes from
+    /// the same task, and cloning the waker would change its reference count each time.
     waker: Cell<Option<Waker>>,
-    /// Whether the call goes on.
-    calls: Cell<bool>,
+    /// Set while a call is under way.
+    is_calling: Cell<bool>,
 }
 
-/// Polls into a plugin in the name of this task.
+/// Calls into a plugin on behalf of the task of `cx`.
 pub(crate) fn calling<T>(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-    let _calling = Calling::begin(cx.waker());
+    let _calling = CallGuard::begin(cx.waker());
     poll(cx)
 }
 
-/// The waker of the task that calls into a plugin on this thread, if one does.
+/// Returns the waker of the task that calls into a plugin on this thread, if one does.
 pub(crate) fn waker() -> Option<Waker> {
     CALLER.with(|caller| {
         let waker = caller.waker.take();
         caller.waker.set(waker.clone());
-        waker.filter(|_| caller.calls.get())
+        waker.filter(|_| caller.is_calling.get())
     })
 }
 
-struct Calling;
+/// Marks this thread as calling into a plugin until the guard is dropped.
+struct CallGuard;
 
-impl Calling {
+impl CallGuard {
     fn begin(waker: &Waker) -> Self {
         CALLER.with(|caller| {
             let known = caller.waker.take().filter(|known| known.will_wake(waker));
             caller.waker.set(Some(known.unwrap_or_else(|| waker.clone())));
-            caller.calls.set(true);
+            caller.is_calling.set(true);
         });
         Self
     }
 }
 
-impl Drop for Calling {
+impl Drop for CallGuard {
     fn drop(&mut self) {
-        // If a call stood within another one, the outer one goes on as if it were none: what
-        // waits there takes the relay.
-        CALLER.with(|caller| caller.calls.set(false));
+        // If this call was nested in another one, the outer one counts as ended, too: whatever
+        // waits there uses the relay.
+        CALLER.with(|caller| caller.is_calling.set(false));
     }
 }
 

@@ -1,6 +1,4 @@
-//! A plugin's components as tasks that the scheduler can't tell from linked-in ones.
-
-mod call;
+//! The components of plugins, as tasks that the scheduler drives like any other.
 
 use abi_stable::std_types::RBox;
 use async_trait::async_trait;
@@ -10,37 +8,37 @@ use hotbay_plugin_api::{
     abi::{BackgroundObject_TO, EventObject_TO},
 };
 
-use super::{lent::Mute, lodger::Housed};
+use super::{object_handle::ObjectHandle, report_gate::ReportGate};
 
-use call::{call, start};
+use super::call::{call, start};
 
-type Turns = BackgroundObject_TO<'static, RBox<()>>;
-type Events = EventObject_TO<'static, RBox<()>>;
+type BackgroundObject = BackgroundObject_TO<'static, RBox<()>>;
+type EventObject = EventObject_TO<'static, RBox<()>>;
 
-/// What a plugin made of one component entry.
+/// A component that a plugin made.
 #[derive(Debug)]
 pub enum PluginComponent {
     /// A connector or an aggregator.
-    Turns(PluginTurns),
+    Background(PluginBackgroundTask),
     /// A strategy or an executor.
-    Events(PluginEvents),
+    Event(PluginEventTask),
 }
 
-/// A plugin's connector or aggregator. Drive it on its bay's runtime.
-pub struct PluginTurns {
-    pub(crate) object: Housed<Turns>,
-    pub(crate) mute: Mute,
+/// A plugin's connector or aggregator, to be driven on the runtime of its bay.
+pub struct PluginBackgroundTask {
+    pub(crate) object: ObjectHandle<BackgroundObject>,
+    pub(crate) report_gate: ReportGate,
 }
 
-/// A plugin's strategy or executor. Drive it on its bay's runtime.
-pub struct PluginEvents {
-    pub(crate) object: Housed<Events>,
+/// A plugin's strategy or executor, to be driven on the runtime of its bay.
+pub struct PluginEventTask {
+    pub(crate) object: ObjectHandle<EventObject>,
     pub(crate) channel: ChannelName,
-    pub(crate) mute: Mute,
+    pub(crate) report_gate: ReportGate,
 }
 
 #[async_trait]
-impl BackgroundTask for PluginTurns {
+impl BackgroundTask for PluginBackgroundTask {
     async fn initialize(&mut self) -> Result<(), SchedulerError> {
         call(&self.object, |object| object.initialize()).await
     }
@@ -64,20 +62,20 @@ impl BackgroundTask for PluginTurns {
 }
 
 impl PluginComponent {
-    /// Ends, or lets begin again, what it says in the report.
-    pub fn voice(&self) -> Mute {
+    /// Returns the gate through which this build of the component publishes and reports.
+    pub fn report_gate(&self) -> ReportGate {
         match self {
-            Self::Turns(turns) => turns.mute.clone(),
-            Self::Events(events) => events.mute.clone(),
+            Self::Background(task) => task.report_gate.clone(),
+            Self::Event(task) => task.report_gate.clone(),
         }
     }
 }
 
-impl Connector for PluginTurns {}
-impl Aggregator for PluginTurns {}
+impl Connector for PluginBackgroundTask {}
+impl Aggregator for PluginBackgroundTask {}
 
 #[async_trait]
-impl EventTask<ChannelName, Batch> for PluginEvents {
+impl EventTask<ChannelName, Batch> for PluginEventTask {
     fn subscribed_event(&self) -> &ChannelName {
         &self.channel
     }
@@ -108,17 +106,17 @@ impl EventTask<ChannelName, Batch> for PluginEvents {
     }
 }
 
-impl Strategy<ChannelName, Batch> for PluginEvents {}
-impl Executor<ChannelName, Batch> for PluginEvents {}
+impl Strategy<ChannelName, Batch> for PluginEventTask {}
+impl Executor<ChannelName, Batch> for PluginEventTask {}
 
-impl std::fmt::Debug for PluginTurns {
+impl std::fmt::Debug for PluginBackgroundTask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PluginTurns").finish_non_exhaustive()
+        f.debug_struct("PluginBackgroundTask").finish_non_exhaustive()
     }
 }
 
-impl std::fmt::Debug for PluginEvents {
+impl std::fmt::Debug for PluginEventTask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PluginEvents").field("channel", &self.channel).finish_non_exhaustive()
+        f.debug_struct("PluginEventTask").field("channel", &self.channel).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! One loaded build of a plugin.
+//! Generations: the loaded builds of plugins.
 
 use std::{
     fmt,
@@ -21,29 +21,27 @@ use hotbay_loader::{
 };
 
 use super::{
-    Bay, BayConfig, ComponentSetup, PluginComponent, PluginEvents, PluginRuns, PluginTurns,
-    Services,
-    lent::{self, Mute},
-    lodger::Housed,
+    Bay, BayConfig, ComponentSetup, PluginBackgroundTask, PluginComponent, PluginEventTask,
+    RunFactory, Services, host_port, object_handle::ObjectHandle, report_gate::ReportGate,
 };
 
-/// What is known of a generation.
+/// Describes a generation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerationInfo {
-    /// What the plugin says about itself.
+    /// The plugin's description of itself.
     pub manifest: Manifest,
-    /// What stands in its file. `None` for a plugin that is linked in.
+    /// The file that the generation was loaded from. `None` for a plugin that is linked in.
     pub file: Option<FileInfo>,
 }
 
-/// Which file a generation came from.
+/// The file that a generation was loaded from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileInfo {
     /// The file in the plugins folder.
     pub path: PathBuf,
     /// The SHA-256 of the bytes that were loaded, in hexadecimal.
     pub hash: String,
-    /// Its ELF descriptor.
+    /// The descriptor in the file's ELF section.
     pub descriptor: Descriptor,
 }
 
@@ -59,32 +57,34 @@ struct Parts {
     mapped: Option<MappedLibrary>,
 }
 
-/// How long threads get to end even if nothing is left of the limit.
-const LEAST: Duration = Duration::from_millis(250);
+/// The time that threads get to end even if nothing is left of the limit.
+const MIN_JOIN_LIMIT: Duration = Duration::from_millis(250);
 
-/// How a generation ended.
+/// The outcome of closing a generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Closed {
-    /// Its threads ended and nothing of it is mapped any more.
+pub enum UnloadOutcome {
+    /// The threads ended, and the library is not mapped any more.
     Unmapped,
-    /// It was linked in: its threads ended, and there was nothing to unmap.
+    /// The threads ended. The plugin was linked in, so there was nothing to unmap.
     Linked,
-    /// Some threads of its bay or calls into it did not end, so it stays mapped for the
-    /// rest of the process.
+    /// Some threads of the bay, or calls into the plugin, did not end, so the library stays
+    /// mapped until the process ends.
     StillRunning {
-        /// How many.
+        /// The number of these threads or calls.
         threads: usize,
     },
-    /// Its bay ended, but threads outside of it run its code, or keep it mapped by a
-    /// thread-local with a destructor. It goes when they let it, see [`sweep`](hotbay_loader::sweep).
-    Kept(RetainedLibrary),
+    /// The bay ended, but other threads run code of the library, or keep it mapped with a
+    /// thread-local that has a destructor. The library is unmapped once they have ended, see
+    /// [`sweep`](hotbay_loader::sweep).
+    Retained(RetainedLibrary),
 }
 
 impl Generation {
-    /// Maps an inspected library in a new bay, with `threads` threads for its tasks.
+    /// Maps an inspected library and gives it a new bay with `threads` threads.
     ///
     /// # Errors
-    /// Names the file, the reason and the remedy. Nothing of the library stays mapped then.
+    /// If the library can't be loaded. The error names the file, the reason and the remedy.
+    /// Nothing of the library stays mapped then.
     pub async fn load(
         loader: &Loader,
         inspected: Inspected,
@@ -109,7 +109,7 @@ impl Generation {
         };
         // From here on, an error closes the bay and unmaps the library.
         let mut generation = Self {
-            info: GenerationInfo { manifest: empty(&descriptor), file: Some(file) },
+            info: GenerationInfo { manifest: empty_manifest(&descriptor), file: Some(file) },
             parts: Some(Parts { module, bay, mapped: Some(library) }),
         };
         let manifest = generation.on_bay(move || read_manifest(module, &descriptor)).await??;
@@ -120,10 +120,10 @@ impl Generation {
         Ok(generation)
     }
 
-    /// A plugin that this program links, in a bay like any other.
+    /// Makes a generation of a plugin that is linked into this program, with a bay of its own.
     ///
     /// # Errors
-    /// If the system gives no threads, or the manifest makes no sense.
+    /// If the system does not start a thread, or the manifest is not valid.
     pub async fn linked(module: PluginRef, config: &BayConfig) -> Result<Self, Refusal> {
         let bay = open_bay(config, ThreadMark::LINKED)?;
         let json = module.manifest()().into_string();
@@ -134,41 +134,41 @@ impl Generation {
         Ok(Self { info, parts: Some(parts) })
     }
 
-    /// What is known of it.
+    /// Returns the description of this generation.
     pub fn info(&self) -> &GenerationInfo {
         &self.info
     }
 
-    /// Notes that the file which it came from has another name now.
+    /// Notes that the file of this generation was renamed to `path`.
     pub fn set_path(&mut self, path: &std::path::Path) {
         if let Some(file) = &mut self.info.file {
             path.clone_into(&mut file.path);
         }
     }
 
-    /// The plugin's name.
+    /// Returns the plugin's name.
     pub fn name(&self) -> &str {
         &self.info.manifest.name
     }
 
-    /// How much address space its library takes, in bytes; nothing for one that is linked in.
+    /// Returns the size of the library's mappings in bytes, or 0 for a plugin that is linked in.
     pub fn mapped_bytes(&self) -> u64 {
         let mapped = self.parts.as_ref().and_then(|parts| parts.mapped.as_ref());
         mapped.map_or(0, MappedLibrary::mapped_bytes)
     }
 
-    /// How many threads its bay has now.
+    /// Returns the number of threads that the bay has at the moment.
     pub fn threads(&self) -> usize {
         self.parts.as_ref().map_or(0, |parts| parts.bay.threads())
     }
 
-    /// Where to spawn what drives its components and runs.
+    /// Returns the runtime on which components and runs of this generation are to be driven.
     pub fn handle(&self) -> &tokio::runtime::Handle {
         self.parts().bay.handle()
     }
 
     fn parts(&self) -> &Parts {
-        // Only `close` and `drop` take them, and both end the value.
+        // Only `close` and `drop` take the parts, and both end the value.
         self.parts.as_ref().expect("a generation has its parts until it is closed")
     }
 
@@ -183,7 +183,8 @@ impl Generation {
     /// Checks a component's configuration without making the component.
     ///
     /// # Errors
-    /// The path below `config`, empty for the whole, and what is wrong there.
+    /// If the configuration is wrong: the path below `config`, which is empty for the whole
+    /// configuration, and the problem.
     pub async fn check_config(
         &self,
         component: &str,
@@ -202,7 +203,7 @@ impl Generation {
         }
     }
 
-    /// Makes a component. Drive what comes back on [`handle`](Self::handle).
+    /// Makes a component, which is to be driven on [`handle`](Self::handle).
     ///
     /// # Errors
     /// If a channel is not declared, or the plugin refuses or panics.
@@ -213,37 +214,40 @@ impl Generation {
         services: &Services,
     ) -> Result<PluginComponent, SchedulerError> {
         let Parts { module, bay, .. } = self.parts();
-        let mute = Mute::default();
-        let host = lent::lend(services, bay.dispatch(), setup, mute.clone())?;
+        let report_gate = ReportGate::default();
+        let host = host_port::open(services, bay.dispatcher(), setup, report_gate.clone())?;
         let (module, component) = (*module, RString::from(component));
         let create = move || module.create_component()(component.as_rstr(), host);
         let created = bay.run(create).await.map_err(SchedulerError::initialization)?;
         Ok(match created.into_result()? {
             ComponentObject::Background(object) => {
-                PluginComponent::Turns(PluginTurns { object: Housed::new(bay, object), mute })
+                PluginComponent::Background(PluginBackgroundTask {
+                    object: ObjectHandle::new(bay, object),
+                    report_gate,
+                })
             }
             ComponentObject::Event(object) => {
                 let channel = ChannelName::new(object.channel().as_str());
-                PluginComponent::Events(PluginEvents {
-                    object: Housed::new(bay, object),
+                PluginComponent::Event(PluginEventTask {
+                    object: ObjectHandle::new(bay, object),
                     channel,
-                    mute,
+                    report_gate,
                 })
             }
         })
     }
 
-    /// Gives what makes the runs of a task or task kind, each with a host of its own for
-    /// which `setup` is the pattern.
+    /// Returns the factory for the runs of a task or a task kind. Each run is set up with a copy
+    /// of `setup`.
     ///
     /// # Errors
-    /// If the plugin has no such task or kind.
+    /// If the plugin has no such task or task kind.
     pub fn runs(
         &self,
         target: RunTarget,
         setup: ComponentSetup,
         services: &Services,
-    ) -> Result<PluginRuns, SchedulerError> {
+    ) -> Result<RunFactory, SchedulerError> {
         let Manifest { tasks, task_kinds, .. } = &self.info.manifest;
         let (function, name) = match &target {
             RunTarget::Task(name) => {
@@ -256,18 +260,18 @@ impl Generation {
         let function =
             function.ok_or_else(|| SchedulerError::TaskNotFound(name.as_str().into()))?;
         let Parts { module, bay, .. } = self.parts();
-        let dispatch = Arc::clone(bay.dispatch());
-        let module = Housed::new(bay, *module);
-        Ok(PluginRuns::new(module, (target, function), setup, services.clone(), dispatch))
+        let dispatcher = Arc::clone(bay.dispatcher());
+        let module = ObjectHandle::new(bay, *module);
+        Ok(RunFactory::new(module, (target, function), setup, services.clone(), dispatcher))
     }
 
-    /// Ends the generation: what the plugin made is dropped, its threads are joined,
-    /// its library is unmapped, and the outcome is looked at, not assumed.
+    /// Closes the generation: drops the plugin's objects, joins the threads of the bay, unmaps
+    /// the library, and then checks that the library is gone.
     ///
-    /// Everything that drives its components must have ended; what has not within
-    /// `limit` keeps the library mapped.
-    pub async fn close(mut self, limit: Duration) -> Closed {
-        let Some(parts) = self.parts.take() else { return Closed::Linked };
+    /// The drivers of its components must have ended. A call into the plugin that does not
+    /// return within `limit` keeps the library mapped.
+    pub async fn close(mut self, limit: Duration) -> UnloadOutcome {
+        let Some(parts) = self.parts.take() else { return UnloadOutcome::Linked };
         parts.close(limit).await
     }
 }
@@ -279,64 +283,67 @@ impl Parts {
         }
     }
 
-    async fn close(self, limit: Duration) -> Closed {
+    async fn close(self, limit: Duration) -> UnloadOutcome {
         let Self { module, bay, mapped } = self;
         let until = Instant::now() + limit;
-        let held = bay.evict_all(limit).await;
+        let held = bay.drop_objects(limit).await;
         if mapped.is_some() && held == 0 {
-            let dispatch = Arc::clone(bay.dispatch());
+            let dispatcher = Arc::clone(bay.dispatcher());
             let end = move || {
                 module.close()();
-                dispatch.clear();
+                dispatcher.clear();
             };
             if let Err(error) = bay.run(end).await {
                 tracing::error!(%error, "a plugin panicked while it was closed");
             }
         }
-        let left = until.saturating_duration_since(Instant::now()).max(LEAST);
-        // Joining blocks, which no runtime's thread may do.
+        let left = until.saturating_duration_since(Instant::now()).max(MIN_JOIN_LIMIT);
+        // Joining blocks, which a thread of a runtime must not do.
         let end = move || {
             let running = bay.join(left).max(held);
             match (mapped, running) {
-                (None, 0) => Closed::Linked,
-                (Some(library), 0) => library.close().map_or(Closed::Unmapped, Closed::Kept),
+                (None, 0) => UnloadOutcome::Linked,
+                (Some(library), 0) => {
+                    library.close().map_or(UnloadOutcome::Unmapped, UnloadOutcome::Retained)
+                }
                 (mapped, threads) => {
                     if let Some(library) = mapped {
                         library.keep();
                     }
-                    Closed::StillRunning { threads }
+                    UnloadOutcome::StillRunning { threads }
                 }
             }
         };
-        // A runtime that ends drops what it does not run any more, and the library stays.
+        // A runtime that is being shut down drops this closure unrun; then the library stays
+        // mapped.
         let ended = tokio::task::spawn_blocking(end).await;
-        ended.unwrap_or(Closed::StillRunning { threads: held.max(1) })
+        ended.unwrap_or(UnloadOutcome::StillRunning { threads: held.max(1) })
     }
 }
 
 impl Drop for Generation {
     fn drop(&mut self) {
         let Some(parts) = self.parts.take() else { return };
-        // Somebody forgot to close it, or loading failed half-way. A thread of its own
-        // may block, and leaves the library mapped if the plugin's threads don't end.
+        // The generation was not closed, or loading failed half-way. Closing it blocks, so it
+        // gets a thread of its own. The library stays mapped if the plugin's threads don't end.
         let close = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
             match runtime {
                 Ok(runtime) => match runtime.block_on(parts.close(Duration::from_secs(5))) {
-                    Closed::Unmapped | Closed::Linked => {}
-                    closed @ (Closed::StillRunning { .. } | Closed::Kept(_)) => {
-                        tracing::warn!(?closed, "a dropped plugin stays mapped");
+                    UnloadOutcome::Unmapped | UnloadOutcome::Linked => {}
+                    closed @ (UnloadOutcome::StillRunning { .. } | UnloadOutcome::Retained(_)) => {
+                        tracing::warn!(?closed, "a plugin that was dropped stays mapped");
                     }
                 },
                 Err(error) => {
-                    tracing::error!(%error, "a dropped plugin stays loaded");
+                    tracing::error!(%error, "a plugin that was dropped stays loaded");
                     std::mem::forget(parts);
                 }
             }
         };
         if let Err(error) = std::thread::Builder::new().name("hotbay-close".to_owned()).spawn(close)
         {
-            tracing::error!(%error, "no thread to close a plugin; it is dropped where it stands");
+            tracing::error!(%error, "no thread could be started to close a plugin; it is dropped on this thread");
         }
     }
 }
@@ -354,7 +361,7 @@ fn open_bay(config: &BayConfig, mark: ThreadMark) -> Result<Bay, Refusal> {
     })
 }
 
-fn empty(descriptor: &Descriptor) -> Manifest {
+fn empty_manifest(descriptor: &Descriptor) -> Manifest {
     Manifest {
         name: descriptor.name.clone(),
         version: descriptor.version.clone(),

@@ -1,4 +1,11 @@
-//! An input of the bus, lent to a plugin.
+//! An input of the bus, as the plugin that receives from it sees it.
+//!
+//! There are two ways to wait. [`Inbox::recv`] gives the plugin a future, which it may poll with
+//! any waker; the [relay](super::relay) keeps that waker within the bay. `poll_in_call` is
+//! cheaper: it registers the waker of the host's own task that calls into the plugin, which is
+//! known on this thread for as long as the [call](super::caller) lasts.
+//!
+//! Lock order: one input, and nothing else while it is locked.
 
 use std::{
     future::poll_fn,
@@ -16,28 +23,33 @@ use parking_lot::Mutex;
 
 use super::{
     caller,
-    relay::Dispatch,
-    seat::{Seat, Waiting},
+    relay::WakeDispatcher,
+    slot::{ComponentSlot, WaitGuard},
 };
 use hotbay_core::bus::{Input, TryRecvError, WaitsFor};
 
-/// An input of a component.
+/// An input of a component, which the builds of the component share.
 pub(crate) type PluginInput = Mutex<Input<ChannelName, Batch>>;
 
-/// An input that the builds of a component hand on. It ends with its last holder.
+/// A shared input. The subscription ends when the last build drops it.
 pub(crate) type SharedInput = Arc<PluginInput>;
 
+/// The host's side of the ABI's [`Inbox`] trait.
 pub(crate) struct HostInbox {
     input: SharedInput,
-    seat: Seat,
-    dispatch: Arc<Dispatch>,
-    /// A wait within a call.
-    waiting: Option<Waiting>,
+    slot: ComponentSlot,
+    dispatcher: Arc<WakeDispatcher>,
+    /// Set while the plugin waits within a call.
+    waiting: Option<WaitGuard>,
 }
 
 impl HostInbox {
-    pub(crate) fn new(input: SharedInput, seat: Seat, dispatch: Arc<Dispatch>) -> Self {
-        Self { input, seat, dispatch, waiting: None }
+    pub(crate) fn new(
+        input: SharedInput,
+        slot: ComponentSlot,
+        dispatcher: Arc<WakeDispatcher>,
+    ) -> Self {
+        Self { input, slot, dispatcher, waiting: None }
     }
 }
 
@@ -59,8 +71,8 @@ impl Inbox for HostInbox {
                 RSome(batch.map_or(Polled::Ended, Polled::Batch))
             }
             Poll::Pending => {
-                let seat = &self.seat;
-                self.waiting.get_or_insert_with(|| seat.wait(WaitsFor::Events));
+                let slot = &self.slot;
+                self.waiting.get_or_insert_with(|| slot.wait(WaitsFor::Events));
                 RSome(Polled::Empty)
             }
         }
@@ -72,12 +84,12 @@ impl Inbox for HostInbox {
 
     fn recv(&mut self) -> BorrowingFfiFuture<'_, ROption<Batch>> {
         let input = &self.input;
-        let waiting = self.seat.wait(WaitsFor::Events);
+        let waiting = self.slot.wait(WaitsFor::Events);
         let next = Box::pin(async move {
             let _waiting = waiting;
             ROption::from(poll_fn(|cx| input.lock().poll_recv(cx)).await)
         });
-        self.dispatch.relay(next).into_ffi()
+        self.dispatcher.relay(next).into_ffi()
     }
 }
 
@@ -114,10 +126,10 @@ mod tests {
     async fn a_wait_within_a_call_wakes_the_task_that_called() {
         let name = ChannelName::from("raw");
         let bus = EventBus::with_payload(vec![(name.clone(), ChannelConfig::new(4, ""))]);
-        let seat = Seat::new("component", 1);
-        let queue = seat.subscription(&name, || bus.subscribe(&name)).unwrap();
-        let dispatch = Dispatch::start(&Handle::current());
-        let mut inbox = HostInbox::new(queue, seat.clone(), dispatch);
+        let slot = ComponentSlot::new("component", 1);
+        let input = slot.subscription(&name, || bus.subscribe(&name)).unwrap();
+        let dispatcher = WakeDispatcher::start(&Handle::current());
+        let mut inbox = HostInbox::new(input, slot.clone(), dispatcher);
         let wakes = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&wakes));
         let mut cx = Context::from_waker(&waker);
@@ -125,25 +137,26 @@ mod tests {
         assert!(matches!(inbox.poll_in_call(), RNone), "no task calls yet");
         let polled = caller::calling(&mut cx, |_| inbox.poll_in_call());
         assert!(matches!(polled, RSome(Polled::Empty)));
-        assert_eq!(seat.waits_for(), WaitsFor::Events);
+        assert_eq!(slot.waits_for(), WaitsFor::Events);
 
         bus.clone_sender(&name).unwrap().send(batch()).await.unwrap();
         assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
         let polled = caller::calling(&mut cx, |_| inbox.poll_in_call());
         assert!(matches!(polled, RSome(Polled::Batch(_))));
-        assert_eq!(seat.waits_for(), WaitsFor::SomethingElse);
+        assert_eq!(slot.waits_for(), WaitsFor::SomethingElse);
     }
 
     #[tokio::test]
     async fn a_wait_that_is_given_up_is_not_counted_any_more() {
         let name = ChannelName::from("raw");
         let bus = EventBus::with_payload(vec![(name.clone(), ChannelConfig::new(4, ""))]);
-        let seat = Seat::new("component", 1);
-        let queue = seat.subscription(&name, || bus.subscribe(&name)).unwrap();
-        let mut inbox = HostInbox::new(queue, seat.clone(), Dispatch::start(&Handle::current()));
+        let slot = ComponentSlot::new("component", 1);
+        let input = slot.subscription(&name, || bus.subscribe(&name)).unwrap();
+        let mut inbox =
+            HostInbox::new(input, slot.clone(), WakeDispatcher::start(&Handle::current()));
         let mut cx = Context::from_waker(Waker::noop());
         caller::calling(&mut cx, |_| drop(inbox.poll_in_call()));
         inbox.stop_waiting();
-        assert_eq!(seat.waits_for(), WaitsFor::SomethingElse);
+        assert_eq!(slot.waits_for(), WaitsFor::SomethingElse);
     }
 }

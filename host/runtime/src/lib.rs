@@ -1,25 +1,29 @@
-//! Plugin instances: the threads that alone run a build's code, the host as a plugin sees
-//! it, and the replacement of one build by the next.
+//! Instances of plugins: the threads that alone run a build's code, the host's side of the ABI,
+//! and the replacement of one build by the next.
 
 #![forbid(unsafe_code)]
 
 mod bay;
+mod call;
 mod caller;
-pub mod change;
 mod component;
 mod generation;
+mod host_port;
 mod inbox;
-mod lent;
-mod lodger;
+mod object_handle;
 mod relay;
-mod seat;
+pub mod replacement;
+mod report_gate;
+mod runs;
 mod services;
-mod task_run;
+mod slot;
+mod split_batch;
 
 pub use bay::{Bay, BayConfig};
-pub use component::{PluginComponent, PluginEvents, PluginTurns};
-pub use generation::{Closed, FileInfo, Generation, GenerationInfo};
-pub use lent::{ComponentSetup, Connections, Mute};
-pub use seat::Seat;
+pub use component::{PluginBackgroundTask, PluginComponent, PluginEventTask};
+pub use generation::{FileInfo, Generation, GenerationInfo, UnloadOutcome};
+pub use host_port::{ComponentSetup, Connections};
+pub use report_gate::ReportGate;
+pub use runs::{BusyThreads, PluginRun, RunFactory};
 pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};
-pub use task_run::{Busy, PluginRun, PluginRuns};
+pub use slot::ComponentSlot;

@@ -1,52 +1,68 @@
-//! Wakers that a plugin made, kept where a closing bay can reach them.
+//! Futures of the host that a plugin polls, and the plugin's wakers.
 //!
-//! When a plugin polls a future of the host, the waker's functions lie in the
-//! plugin, while the host's timers and channels keep wakers as long as they
-//! like. So they get a waker of the host's, and the plugin's own stays in a slot:
-//! it is called and dropped on the bay's threads only, and the slot is emptied
-//! when the future goes or the bay closes.
+//! When a plugin polls a future of the host, the functions of the waker lie in the plugin's
+//! library, but timers and channels of the host keep wakers for as long as they like. So they
+//! get a waker of the host, and the plugin's waker stays in a [`WakerSlot`].
+//!
+//! A slot is *empty*, or *set* by a poll. A wake-up queues the slot with the [`WakeDispatcher`],
+//! which calls and thereby drops the plugin's waker on the bay's threads. The slot is also
+//! emptied when its future is dropped, and when the bay closes. So no waker of a plugin is left
+//! when its library is unmapped.
+//!
+//! # The races that the rules prevent
+//!
+//! * A wake-up may come on any thread of the host, while the bay is being closed: it only touches
+//!   the queue. A slot that was emptied meanwhile calls nothing.
+//! * The plugin's waker may poll at once and set the slot again. So it is taken out of the slot
+//!   before it is called, and `queued` is reset before that: a wake-up in between queues the
+//!   slot again instead of being lost.
+//!
+//! Lock order: the queue, the list of slots and one slot are never locked at the same time.
 
 use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
 };
 
+use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::Notify};
 
-/// Brings wake-ups onto the bay's threads.
+/// Calls the plugin's wakers on the bay's threads.
 #[derive(Debug, Default)]
-pub(crate) struct Dispatch {
-    woken: Mutex<Vec<Arc<Slot>>>,
-    slots: Mutex<Vec<Weak<Slot>>>,
+pub(crate) struct WakeDispatcher {
+    /// The slots whose wakers are to be called.
+    woken: Mutex<Vec<Arc<WakerSlot>>>,
+    /// All slots, so that a closing bay can empty them.
+    slots: Mutex<Vec<Weak<WakerSlot>>>,
     arrived: Notify,
     stopped: AtomicBool,
 }
 
-impl Dispatch {
+impl WakeDispatcher {
     pub(crate) fn start(bay: &Handle) -> Arc<Self> {
-        let dispatch = Arc::new(Self::default());
-        bay.spawn(Arc::clone(&dispatch).run());
-        dispatch
+        let dispatcher = Arc::new(Self::default());
+        bay.spawn(Arc::clone(&dispatcher).run());
+        dispatcher
     }
 
     async fn run(self: Arc<Self>) {
         while !self.stopped.load(Ordering::Acquire) {
             self.arrived.notified().await;
-            let woken = std::mem::take(&mut *lock(&self.woken));
+            let woken = std::mem::take(&mut *self.woken.lock());
             for slot in woken {
                 slot.call();
             }
         }
     }
 
-    /// Drops every waker that the plugin left; call it on the bay, before it is joined.
+    /// Drops every waker of the plugin. To be called on the bay, before it is joined.
     pub(crate) fn clear(&self) {
-        let slots = std::mem::take(&mut *lock(&self.slots));
+        let slots = std::mem::take(&mut *self.slots.lock());
         slots.iter().filter_map(Weak::upgrade).for_each(|slot| slot.clear());
     }
 
@@ -55,19 +71,20 @@ impl Dispatch {
         self.arrived.notify_one();
     }
 
-    /// A future of the host's for the plugin to poll.
+    /// Wraps a future of the host so that the plugin may poll it.
     pub(crate) fn relay<F: Future>(self: &Arc<Self>, inner: F) -> Relay<F> {
-        Relay { inner, slot: None, dispatch: Arc::clone(self) }
+        Relay { inner, slot: None, dispatcher: Arc::clone(self) }
     }
 
-    fn slot(self: &Arc<Self>) -> Arc<Slot> {
-        let slot = Arc::new(Slot {
+    fn slot(self: &Arc<Self>) -> Arc<WakerSlot> {
+        let slot = Arc::new(WakerSlot {
             foreign: Mutex::new(None),
             queued: AtomicBool::new(false),
-            dispatch: Arc::downgrade(self),
+            dispatcher: Arc::downgrade(self),
         });
-        let mut slots = lock(&self.slots);
-        // Forget the slots of futures that are gone, at a cost spread over the pushes.
+        let mut slots = self.slots.lock();
+        // Forget the slots of dropped futures whenever the list would grow: so the cost is
+        // constant for each new slot on average.
         if slots.len() == slots.capacity() {
             slots.retain(|known| known.strong_count() > 0);
         }
@@ -77,51 +94,53 @@ impl Dispatch {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct WakerSlot {
+    /// The plugin's waker.
     foreign: Mutex<Option<Waker>>,
+    /// Set while the slot is in the dispatcher's queue.
     queued: AtomicBool,
-    dispatch: Weak<Dispatch>,
+    dispatcher: Weak<WakeDispatcher>,
 }
 
-impl Slot {
+impl WakerSlot {
     fn call(&self) {
         self.queued.store(false, Ordering::Release);
-        // Taken out: the plugin's function must not run under the lock, since it
-        // may poll, and so set this slot, at once.
-        let foreign = lock(&self.foreign).take();
+        // Taken out first: the plugin's function must not run under the lock, because it may
+        // poll, and so set this slot, at once.
+        let foreign = self.foreign.lock().take();
         if let Some(waker) = foreign {
             waker.wake();
         }
     }
 
     fn set(&self, waker: &Waker) {
-        let mut foreign = lock(&self.foreign);
+        let mut foreign = self.foreign.lock();
         if !foreign.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *foreign = Some(waker.clone());
         }
     }
 
     fn clear(&self) {
-        drop(lock(&self.foreign).take());
+        drop(self.foreign.lock().take());
     }
 }
 
-impl Wake for Slot {
+impl Wake for WakerSlot {
     fn wake(self: Arc<Self>) {
-        let Some(dispatch) = self.dispatch.upgrade() else { return };
+        let Some(dispatcher) = self.dispatcher.upgrade() else { return };
         if !self.queued.swap(true, Ordering::AcqRel) {
-            lock(&dispatch.woken).push(self);
-            dispatch.arrived.notify_one();
+            dispatcher.woken.lock().push(self);
+            dispatcher.arrived.notify_one();
         }
     }
 }
 
-/// See [`Dispatch::relay`].
+/// A future of the host that a plugin polls. See [`WakeDispatcher::relay`].
 #[derive(Debug)]
 pub(crate) struct Relay<F> {
     inner: F,
-    slot: Option<Arc<Slot>>,
-    dispatch: Arc<Dispatch>,
+    slot: Option<Arc<WakerSlot>>,
+    dispatcher: Arc<WakeDispatcher>,
 }
 
 impl<F: Future + Unpin> Future for Relay<F> {
@@ -129,7 +148,7 @@ impl<F: Future + Unpin> Future for Relay<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let slot = this.slot.get_or_insert_with(|| this.dispatch.slot());
+        let slot = this.slot.get_or_insert_with(|| this.dispatcher.slot());
         slot.set(cx.waker());
         let waker = Waker::from(Arc::clone(slot));
         Pin::new(&mut this.inner).poll(&mut Context::from_waker(&waker))
@@ -138,15 +157,12 @@ impl<F: Future + Unpin> Future for Relay<F> {
 
 impl<F> Drop for Relay<F> {
     fn drop(&mut self) {
-        // A timer or channel may keep the host's waker, and with it the slot: not the plugin's.
+        // A timer or a channel may keep the host's waker, and with it the slot, but must not keep
+        // the plugin's waker.
         if let Some(slot) = &self.slot {
             slot.clear();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -164,7 +180,7 @@ mod tests {
 
     impl Wake for Foreign {
         fn wake(self: Arc<Self>) {
-            *lock(&self.thread) = Some(thread::current().id());
+            *self.thread.lock() = Some(thread::current().id());
             self.wakes.fetch_add(1, Ordering::SeqCst);
             self.notify.notify_one();
         }
@@ -172,20 +188,20 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_foreign_waker_is_called_on_the_bay_and_dropped_with_its_future() {
-        let dispatch = Dispatch::start(&Handle::current());
+        let dispatcher = WakeDispatcher::start(&Handle::current());
         let (send, receive) = tokio::sync::oneshot::channel::<()>();
         let foreign = Arc::new(Foreign::default());
         let waker = Waker::from(Arc::clone(&foreign));
-        let mut relay = dispatch.relay(receive);
+        let mut relay = dispatcher.relay(receive);
         assert!(Pin::new(&mut relay).poll(&mut Context::from_waker(&waker)).is_pending());
         drop(waker);
         let elsewhere = thread::spawn(move || send.send(()).unwrap());
         foreign.notify.notified().await;
         let sender = elsewhere.thread().id();
         elsewhere.join().unwrap();
-        assert_ne!(*lock(&foreign.thread), Some(sender));
+        assert_ne!(*foreign.thread.lock(), Some(sender));
         drop(relay);
-        dispatch.clear();
+        dispatcher.clear();
         // The call that told us about itself may not have returned yet.
         let kept = async {
             while Arc::strong_count(&foreign) > 1 {

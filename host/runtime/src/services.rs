@@ -1,12 +1,12 @@
-//! What the host shares among all plugins: the bus, the clock, and the board on
-//! which components leave their numbers.
+//! The services that the host shares among all plugins: the bus, the clock, and the board with
+//! what components report.
 
 use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -14,15 +14,16 @@ use hotbay_plugin_api::{
     Batch, ChannelName, Mode,
     abi::{SharedCounter, SharedGauge},
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use hotbay_core::bus::EventBus;
 
-/// The time that plugins see. The system's, unless a test or a simulation holds it.
+/// The clock that plugins see: the system's clock, unless a test or a simulation controls time.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// Nanoseconds since 1970, UTC.
+    /// Returns the time in nanoseconds since 1970, UTC.
     fn now_ns(&self) -> i64;
 
-    /// Comes back when the clock has moved on by `duration`.
+    /// Completes when the clock has advanced by `duration`.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
@@ -41,26 +42,26 @@ impl Clock for SystemClock {
     }
 }
 
-/// What plugins share. Cheap to clone.
+/// The services that all plugins share. Clones are cheap and share everything.
 #[derive(Debug, Clone)]
 pub struct Services {
     /// The channels between components.
     pub bus: EventBus<ChannelName, Batch>,
-    /// The time.
+    /// The clock that plugins see.
     pub clock: Arc<dyn Clock>,
-    /// Whether time comes from a recording.
+    /// Live operation, or a replay whose time comes from a recording.
     pub mode: Mode,
-    /// Where components leave numbers and rows.
+    /// The board with what components report.
     pub board: Arc<Board>,
 }
 
 impl Services {
-    /// Services on the system's clock, in live mode, with an empty board.
+    /// Makes services with the system's clock, in live mode, with an empty board.
     pub fn new(bus: EventBus<ChannelName, Batch>) -> Self {
         Self { bus, clock: Arc::new(SystemClock), mode: Mode::Live, board: Arc::default() }
     }
 
-    /// The same services for a replay.
+    /// Returns the same services in another mode.
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
@@ -71,29 +72,29 @@ impl Services {
 /// One row of the final report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReportRow {
-    /// The table that it belongs to.
+    /// The section of the report that the row belongs to.
     pub section: String,
-    /// The component that gave it.
+    /// The component that reported the row.
     pub component: String,
-    /// Its columns.
+    /// The columns of the row, a JSON object.
     pub row: serde_json::Value,
 }
 
-/// How far a component is.
+/// The progress of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// How much is done, in the component's unit.
+    /// The amount that is done, in the component's own unit.
     pub done: u64,
-    /// How much there is.
+    /// The amount that there is to do, in the same unit.
     pub total: u64,
 }
 
-/// The numbers, rows and progress that components leave.
+/// Collects the metrics, the rows of the report and the progress of all components.
 #[derive(Debug, Default)]
-pub struct Board(Mutex<Notes>);
+pub struct Board(Mutex<Entries>);
 
 #[derive(Debug, Default)]
-struct Notes {
+struct Entries {
     counters: BTreeMap<(String, String), SharedCounter>,
     gauges: BTreeMap<(String, String), SharedGauge>,
     progress: BTreeMap<String, Progress>,
@@ -101,51 +102,51 @@ struct Notes {
 }
 
 impl Board {
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock()
     }
 
-    /// The counter of this name, which outlives the builds of its component.
+    /// Returns the counter of this name, which survives the builds of its component.
     pub(crate) fn counter(&self, component: &str, name: &str) -> SharedCounter {
         let key = (component.to_owned(), name.to_owned());
-        self.notes().counters.entry(key).or_default().clone()
+        self.entries().counters.entry(key).or_default().clone()
     }
 
-    /// The gauge of this name, which outlives the builds of its component.
+    /// Returns the gauge of this name, which survives the builds of its component.
     pub(crate) fn gauge(&self, component: &str, name: &str) -> SharedGauge {
         let key = (component.to_owned(), name.to_owned());
-        self.notes().gauges.entry(key).or_default().clone()
+        self.entries().gauges.entry(key).or_default().clone()
     }
 
     pub(crate) fn progress(&self, component: &str, progress: Progress) {
-        self.notes().progress.insert(component.to_owned(), progress);
+        self.entries().progress.insert(component.to_owned(), progress);
     }
 
     pub(crate) fn row(&self, row: ReportRow) {
-        self.notes().rows.push(row);
+        self.entries().rows.push(row);
     }
 
-    /// All counters that were asked for, by component and name.
+    /// Returns the values of all counters, by component and name.
     pub fn counters(&self) -> BTreeMap<(String, String), u64> {
-        let notes = self.notes();
-        notes.counters.iter().map(|(key, counter)| (key.clone(), counter.value())).collect()
+        let entries = self.entries();
+        entries.counters.iter().map(|(key, counter)| (key.clone(), counter.value())).collect()
     }
 
-    /// All gauges that were set, by component and name.
+    /// Returns the values of all gauges that were set, by component and name.
     pub fn gauges(&self) -> BTreeMap<(String, String), f64> {
-        let notes = self.notes();
+        let entries = self.entries();
         let set =
-            notes.gauges.iter().filter_map(|(key, gauge)| Some((key.clone(), gauge.value()?)));
+            entries.gauges.iter().filter_map(|(key, gauge)| Some((key.clone(), gauge.value()?)));
         set.collect()
     }
 
-    /// How far each component is that told so.
+    /// Returns the progress of each component that has reported its progress.
     pub fn progresses(&self) -> BTreeMap<String, Progress> {
-        self.notes().progress.clone()
+        self.entries().progress.clone()
     }
 
-    /// The rows of the report, in the order in which they came.
+    /// Returns the rows of the report, in the order in which they were reported.
     pub fn rows(&self) -> Vec<ReportRow> {
-        self.notes().rows.clone()
+        self.entries().rows.clone()
     }
 }

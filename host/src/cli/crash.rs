@@ -1,25 +1,26 @@
-//! What `hotbay run` says about crashes: the one of the last run, and the one that comes.
+//! Reporting the crash of the last run, and recording that of this one.
 
 use std::{io::ErrorKind, time::SystemTime};
 
 use hotbay_config::Config;
 use hotbay_loader::CrashLedger;
 
-/// Notes crashes from now on; says which plugin ended the last run, and puts one that did so
-/// too often into quarantine.
+/// Records crashes from now on.
+///
+/// Prints which plugin crashed the last run, and puts a build that did so too often into quarantine.
 pub(super) fn open_ledger(config: &Config) -> Option<CrashLedger> {
-    // A host that only replays a recording leaves nothing behind, and is not restarted.
+    // A host that only replays a recording keeps no state, and is not restarted.
     if !config.follows_changes() {
         CrashLedger::say_only();
         return None;
     }
     let mut ledger = match CrashLedger::open(&config.state_folder) {
         Ok(ledger) => ledger,
-        // It is said elsewhere that another host uses the folder.
+        // Another host uses the folder, which is reported when the host locks it.
         Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
         Err(error) => {
             let folder = config.state_folder.display();
-            tracing::warn!(%error, %folder, "crashes will not be noted");
+            tracing::warn!(%error, %folder, "crashes will not be recorded");
             CrashLedger::say_only();
             return None;
         }
@@ -41,7 +42,7 @@ pub(super) fn open_ledger(config: &Config) -> Option<CrashLedger> {
             );
         }),
         Err(error) => {
-            tracing::warn!(%error, "a plugin that crashes again and again is tried again");
+            tracing::warn!(%error, "a plugin that crashed repeatedly could not be put into quarantine; it is loaded again");
         }
     }
     Some(ledger)

@@ -1,7 +1,5 @@
 //! `hotbay plugin list` and `hotbay plugin inspect`.
 
-mod task;
-
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -9,7 +7,7 @@ use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, scan};
 use hotbay_plugin_api::PortManifest;
 use serde_json::{Value, json};
 
-use super::{Output, WRONG_CONFIGURATION, fail, run::width};
+use super::{Output, WRONG_CONFIGURATION, fail, run::width, task_spec};
 
 pub(super) async fn list(folder: &Path, output: Output) -> ExitCode {
     let files = match scan(folder) {
@@ -117,7 +115,7 @@ fn describe(plugin: &Inspected) {
     println!("  built   {} for {}", descriptor.rustc, descriptor.target);
     println!("  API     {}", descriptor.api_version);
     for task in &manifest.tasks {
-        println!("\ntask `{}`  {}\n  {}", task.name, task.description, task::describe(task));
+        println!("\ntask `{}`  {}\n  {}", task.name, task.description, task_spec::describe(task));
         settings("argument", &task.arguments);
     }
     for kind in &manifest.task_kinds {
@@ -125,7 +123,7 @@ fn describe(plugin: &Inspected) {
             "\ntask kind `{}`  {}\n  {}",
             kind.name,
             kind.description,
-            task::function(kind.function)
+            task_spec::function(kind.function)
         );
         settings("parameter", &kind.parameters);
     }
@@ -147,7 +145,7 @@ fn ports(title: &str, ports: &[PortManifest]) {
     }
 }
 
-/// The keys of a configuration or of arguments, as a JSON schema has them.
+/// Prints the keys of a configuration or of arguments, which their JSON schema describes.
 fn settings(what: &str, schema: &Value) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     let required = |name: &str| {

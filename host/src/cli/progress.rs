@@ -1,4 +1,4 @@
-//! A progress bar, for people at a terminal.
+//! The progress bar on a terminal.
 
 use std::{io::IsTerminal, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ pub(super) struct ProgressDisplay {
 }
 
 impl ProgressDisplay {
-    /// Begins to draw; `None` without a terminal.
+    /// Starts to draw. Returns `None` if standard error is not a terminal.
     pub(super) fn start(board: Arc<Board>) -> Option<Self> {
         if !std::io::stderr().is_terminal() {
             return None;
@@ -36,7 +36,7 @@ impl ProgressDisplay {
                     done += progress.done.min(progress.total);
                     total += progress.total;
                 }
-                // A live source has no end to count towards.
+                // A live source has no total.
                 if total > 0 {
                     drawn.set_length(total);
                     drawn.set_position(done);

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Output, WRONG_CONFIGURATION, fail, inspect::table};
 
-/// Where the state folders of a folder's configurations are, if they don't say otherwise.
+/// The folder that holds the state folders of configurations by default.
 const STATE_FOLDERS: &str = ".hotbay";
 
 pub(super) fn list(config: Option<&Path>, output: Output) -> ExitCode {
@@ -54,7 +54,7 @@ pub(super) fn release(what: &[String], config: Option<&Path>) -> ExitCode {
         for quarantine in &quarantines {
             match quarantine.release(what) {
                 Ok(held) => released.extend(held),
-                // It may be in the next one.
+                // The build may be in another quarantine.
                 Err(ReleaseError::Unknown(_)) => {}
                 Err(error) => problem = Some(describe(&error)),
             }
@@ -71,7 +71,7 @@ pub(super) fn release(what: &[String], config: Option<&Path>) -> ExitCode {
     code
 }
 
-/// The quarantine of a configuration, or those of all configurations of the current folder.
+/// Returns the quarantine of a configuration, or those of all configurations of the current folder.
 fn quarantines(config: Option<&Path>) -> Result<Vec<Quarantine>, ExitCode> {
     if let Some(path) = config {
         let config = Config::load(path, &|name| std::env::var(name)).map_err(|found| {
@@ -95,7 +95,7 @@ fn state_folders() -> io::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// An error with its cause.
+/// Returns the text of an error with its cause.
 fn describe(error: &ReleaseError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),

@@ -1,13 +1,13 @@
-//! A report for people.
+//! Rendering a report as tables.
 
 use std::fmt::Write;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
-use hotbay_daemon::{Outcome, Report};
+use hotbay_daemon::{HostOutcome, Report};
 
-/// All tables that have rows, each below its title.
+/// Renders all tables that have rows, each below its title.
 pub(super) fn render(report: &Report, width: Option<u16>) -> String {
     let mut text = String::new();
     let mut add = |title: &str, rows: &[Value]| {
@@ -27,9 +27,9 @@ pub(super) fn render(report: &Report, width: Option<u16>) -> String {
         let _infallible = writeln!(text, "problem: {problem}");
     }
     let outcome = match report.outcome {
-        Outcome::Finished => "finished: the sources ended and everything was handled",
-        Outcome::Stopped => "stopped, as asked",
-        Outcome::Failed => "failed: see the errors above",
+        HostOutcome::Finished => "finished: the sources ended and everything was handled",
+        HostOutcome::Stopped => "stopped, as asked",
+        HostOutcome::Failed => "failed: see the errors above",
     };
     let _infallible = write!(text, "{outcome} ({:.2?})", report.elapsed);
     text
@@ -44,7 +44,7 @@ fn without_nulls(row: Value) -> Value {
     Value::Object(fields.into_iter().filter(|(_, value)| !value.is_null()).collect())
 }
 
-/// A table of rows; its columns are the fields in the order in which they first come.
+/// Makes a table of rows. Its columns are the fields, in the order of their first occurrence.
 fn table(rows: &[Value], width: Option<u16>) -> Option<Table> {
     let mut columns: Vec<&str> = Vec::new();
     for name in rows.iter().filter_map(Value::as_object).flat_map(|fields| fields.keys()) {
@@ -75,7 +75,7 @@ fn cell(value: &Value) -> Cell {
     match value {
         Value::Null => Cell::new(""),
         Value::Number(number) => Cell::new(number).set_alignment(CellAlignment::Right),
-        // Decimals come as text, so that no digit is lost: they are numbers to the eye.
+        // Decimals are texts, so that no digit is lost, but are aligned like numbers.
         Value::String(text) if text.parse::<f64>().is_ok() => {
             Cell::new(text).set_alignment(CellAlignment::Right)
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use hotbay_config::{Config, Diagnostics};
-use hotbay_daemon::{Host, HostError, HostHandle};
+use hotbay_daemon::{Host, HostError, HostHandle, Report};
 use hotbay_loader::TrustMode;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -21,20 +21,20 @@ use super::{
 };
 
 pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -> ExitCode {
-    // Before everything else: whoever tells it to stop while it loads means it.
+    // Before everything else, so that a stop is noticed while plugins are loaded.
     let running = Arc::new(OnceLock::new());
     let stop = match stop_signal(Arc::clone(&running)) {
         Ok(stop) => stop,
-        Err(error) => return fail(&format!("cannot listen for signals: {error}")),
+        Err(error) => return fail(&format!("can't listen for signals: {error}")),
     };
     let prepared = match read_at_home(path, Purpose::Run { trust }) {
         Ok(prepared) => prepared,
         Err(code) => return code,
     };
-    // Dropped last: whatever ends this process before is noted.
+    // Dropped last, so that everything that ends this process before is recorded as a crash.
     let _ledger = open_ledger(&prepared.config);
     let mut stop = std::pin::pin!(stop);
-    // Loading runs code of plugins: one that hangs must not keep the host from stopping.
+    // Loading runs code of plugins. A plugin that hangs must not keep the host from stopping.
     let host = tokio::select! {
         biased;
         () = stop.as_mut() => {
@@ -61,19 +61,7 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     let ran = host.run(stop, |board| display = ProgressDisplay::start(board)).await;
     drop(display);
     match ran {
-        Ok(report) => {
-            match output {
-                Output::Table => println!("{}", report::render(&report, width())),
-                Output::Json => match serde_json::to_string_pretty(&report) {
-                    Ok(json) => println!("{json}"),
-                    Err(error) => return fail(&format!("the report can't be written: {error}")),
-                },
-            }
-            for failed in report.components.iter().filter(|it| it.error.is_some()) {
-                eprintln!("hotbay: {}: {}", failed.id, failed.error.as_deref().unwrap_or_default());
-            }
-            ExitCode::from(if report.is_success() { 0 } else { FAILED_RUN })
-        }
+        Ok(report) => print_report(&report, output),
         Err(error @ HostError::Configuration(_)) => {
             eprintln!("{error}");
             ExitCode::from(WRONG_CONFIGURATION)
@@ -83,6 +71,21 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
             ExitCode::from(FAILED_RUN)
         }
     }
+}
+
+/// Prints the report of a run, and returns the exit code that it calls for.
+fn print_report(report: &Report, output: Output) -> ExitCode {
+    match output {
+        Output::Table => println!("{}", report::render(report, width())),
+        Output::Json => match serde_json::to_string_pretty(report) {
+            Ok(json) => println!("{json}"),
+            Err(error) => return fail(&format!("the report can't be written: {error}")),
+        },
+    }
+    for failed in report.components.iter().filter(|it| it.error.is_some()) {
+        eprintln!("hotbay: {}: {}", failed.id, failed.error.as_deref().unwrap_or_default());
+    }
+    ExitCode::from(if report.is_success() { 0 } else { FAILED_RUN })
 }
 
 pub(super) async fn validate(path: &Path) -> ExitCode {
@@ -101,29 +104,29 @@ pub(super) async fn validate(path: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What a configuration is read for.
+/// The purpose for which a configuration is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// What is missing may come while the host runs.
+    /// To run it. Missing plugins may come while the host runs.
     Run {
-        /// The trust mode in force, whatever the configuration says.
+        /// The trust mode that overrides the one in the configuration.
         trust: Option<TrustMode>,
     },
-    /// What is missing is a mistake.
+    /// To check it. A missing plugin is an error.
     Check,
 }
 
-/// What `hotbay run` and `hotbay validate` begin with.
+/// The configuration with which `hotbay run` and `hotbay validate` begin.
 struct Prepared {
     config: Config,
-    /// The file that it came from, to be read again.
+    /// The file of the configuration, to be read again.
     file: PathBuf,
     purpose: Purpose,
 }
 
-/// Reads the configuration and enters its folder.
+/// Reads the configuration and changes to its folder.
 fn read_at_home(path: &Path, purpose: Purpose) -> Result<Prepared, ExitCode> {
-    // The working folder changes below: reading the file again has to find it still.
+    // Made absolute, because the current folder changes below and the file is read again later.
     let home = std::path::absolute(path).map(|path| path.parent().map(Path::to_owned));
     let home = match home {
         Ok(Some(home)) => home,
@@ -131,10 +134,10 @@ fn read_at_home(path: &Path, purpose: Purpose) -> Result<Prepared, ExitCode> {
     };
     let mut config = read(path, purpose).map_err(|found| refuse(&found))?;
     if let Some(warning) = overridden(&config) {
-        // Not through the log, which may be off.
+        // Printed, because the log may be switched off.
         eprintln!("hotbay: WARN: {warning}");
     }
-    // Relative paths in it, those for plugins included, start at its folder.
+    // Relative paths in the configuration, those for plugins included, start at its folder.
     let paths = [&mut config.plugins.folder, &mut config.state_folder].into_iter();
     let absolute = paths.chain(config.plugins.trust.paths_mut()).try_for_each(|path| {
         *path = std::path::absolute(&path)?;
@@ -151,7 +154,7 @@ fn read_at_home(path: &Path, purpose: Purpose) -> Result<Prepared, ExitCode> {
     Ok(Prepared { config, file, purpose })
 }
 
-/// Loads and checks; what is found is printed, one line each.
+/// Loads the plugins and checks the configuration. Prints the findings, one line each.
 async fn prepare(Prepared { config, file, purpose }: Prepared) -> Result<Host, ExitCode> {
     let host = Host::prepare(config).await.map_err(|error| refuse(&error))?;
     if !host.warnings().is_empty() {
@@ -173,7 +176,7 @@ fn read(path: &Path, purpose: Purpose) -> Result<Config, Diagnostics> {
     Ok(config)
 }
 
-/// What to say of a host that trusts more than its configuration says.
+/// Returns a warning if an option makes the host trust more than its configuration says.
 fn overridden(config: &Config) -> Option<String> {
     let trust = &config.plugins.trust;
     let said = trust.overridden.filter(|said| *said > trust.mode)?;
@@ -185,8 +188,9 @@ fn overridden(config: &Config) -> Option<String> {
     ))
 }
 
-/// Comes at the first Ctrl-C or SIGTERM; at the second one the process ends at once.
-/// SIGHUP has the configuration read again.
+/// Returns a future that completes at the first Ctrl-C or SIGTERM.
+///
+/// At the second one the process ends at once. SIGHUP makes the host read its configuration again.
 fn stop_signal(running: Arc<OnceLock<HostHandle>>) -> std::io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -200,7 +204,7 @@ fn stop_signal(running: Arc<OnceLock<HostHandle>>) -> std::io::Result<impl Futur
                 continue;
             }
             match stop.take() {
-                // Nobody listens any more if the run ended by itself just now.
+                // The run may have ended by itself just now.
                 Some(stop) => drop(stop.send(())),
                 None => {
                     eprintln!("hotbay: stopped at once, as asked twice");
@@ -216,7 +220,7 @@ fn stop_signal(running: Arc<OnceLock<HostHandle>>) -> std::io::Result<impl Futur
     })
 }
 
-/// How wide tables may be; in a pipe, as wide as they like.
+/// Returns the maximum width of tables on a terminal. Tables in a pipe have no limit.
 pub(super) fn width() -> Option<u16> {
     if !std::io::stdout().is_terminal() {
         return None;

@@ -1,4 +1,4 @@
-//! `hotbay status` and `hotbay plugin list --config`: what a running host says.
+//! `hotbay status` and `hotbay plugin list --config`: the status of a running host.
 
 use std::{path::Path, process::ExitCode};
 
@@ -9,7 +9,7 @@ use hotbay_store::record::{Outcome, Replacement};
 
 use super::{NOT_RUNNING, Output, fail, inspect::table};
 
-/// Everything about the host that runs with this configuration.
+/// Prints the status of the host that runs with this configuration.
 pub(super) fn status(config: &Path, output: Output) -> ExitCode {
     show(config, output, |status| {
         println!(
@@ -23,7 +23,9 @@ pub(super) fn status(config: &Path, output: Output) -> ExitCode {
         );
         println!("{}", trust(status.trust));
         if let Some(refused) = &status.configuration_refused {
-            println!("\nthe configuration on disk is refused, the one before goes on:\n{refused}");
+            println!(
+                "\nthe configuration on disk is refused, the previous one stays in force:\n{refused}"
+            );
         }
         components(status);
         tasks(status);
@@ -46,13 +48,13 @@ fn trust(trust: TrustStatus) -> String {
     }
 }
 
-/// The plugins of the host that runs with this configuration.
+/// Prints the plugins of the host that runs with this configuration.
 pub(super) fn list(config: &Path, output: Output) -> ExitCode {
     show(config, output, plugins)
 }
 
 fn show(config: &Path, output: Output, print: impl FnOnce(&Status)) -> ExitCode {
-    // A configuration that is being changed may be wrong just now: its host still runs.
+    // The configuration may be wrong while it is being edited. Its host still runs.
     let folder = match Config::load(config, &|name| std::env::var(name)) {
         Ok(config) => config.state_folder,
         Err(_) => Config::usual_state_folder(config),

@@ -12,7 +12,7 @@ use hotbay_loader::{Loader, LoaderConfig, Pin, PinChange, Pins, Trust, TrustMode
 
 use super::{WRONG_CONFIGURATION, fail};
 
-/// The configuration that is meant where none is named, if it is there.
+/// The configuration that is used if none is named and this one exists.
 const USUAL_CONFIGURATION: &str = "hotbay.yaml";
 
 pub(super) async fn trust(file: &Path, config: Option<PathBuf>) -> ExitCode {
@@ -31,17 +31,18 @@ async fn pin(file: &Path, config: Option<&Path>) -> Result<(), ExitCode> {
     };
     let written = match config {
         Some(config) => Written::load(config, &|name| std::env::var(name)),
-        // Every configuration in this folder looks there.
+        // All configurations in this folder use this file of pins by default.
         None => Ok(Written::usual(Path::new(USUAL_CONFIGURATION))),
     };
     let written = written.map_err(|found| refuse(&found))?;
     let keys = read_keys(&written).map_err(|found| refuse(&found))?;
-    // A file with a broken signature is refused here as it is in the host.
+    // The keys are used, so that a file with a wrong signature is refused here as in the host.
     let everybody = Arc::new(Trust { keys, ..Trust::default() });
     let loader = Loader::new(LoaderConfig::default()).map_err(|error| fail(&error.to_string()))?;
     let checked = loader.check(file, &everybody).await.map_err(|refused| refuse(&refused))?;
     let name = file.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| fail(&format!("{}: its name is no text", file.display())))?;
+    let name =
+        name.ok_or_else(|| fail(&format!("{}: its name is not valid Unicode", file.display())))?;
     let pin = Pin::new(Some(name.to_owned()), checked.hash());
     let pin = pin.ok_or_else(|| fail("its hash can't be written"))?;
     let change = Pins::add(&written.pins_file, &pin)

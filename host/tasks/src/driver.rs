@@ -1,15 +1,13 @@
-//! A plugin's task as a background task of the scheduler.
+//! The driver of a plugin's task, a background task of the scheduler.
 //!
-//! The driver keeps the task's schedule and history; the code that it runs is that of the
-//! build in service when a run begins, and a run ends on the build that it began on.
+//! The driver keeps the schedule and the history of the task. A run uses the code of the build
+//! that is in service when the run begins, and ends on that build.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use hotbay_plugin_api::{BackgroundTask, RunInfo, SchedulerError};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -19,51 +17,51 @@ use tracing::{debug, error};
 
 use crate::TaskBuild;
 
-/// What became of a task's runs so far.
+/// Counts the runs of a task by their outcome.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Runs {
+pub(super) struct RunCounts {
     pub(super) done: u64,
     pub(super) failed: u64,
     pub(super) last_error: Option<String>,
-    /// Whether the last run failed.
+    /// The last run failed.
     pub(super) failing: bool,
 }
 
-impl Runs {
-    /// How many runs there were.
+impl RunCounts {
+    /// Returns the number of runs that have ended.
     pub(super) fn ended(&self) -> u64 {
         self.done + self.failed
     }
 }
 
-/// Where a task's runs are counted, shared with whoever reports them.
+/// The counts of a task's runs, shared by its driver and its reports.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally(Arc<Mutex<Runs>>);
+pub(super) struct SharedRunCounts(Arc<Mutex<RunCounts>>);
 
-impl Tally {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Runs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl SharedRunCounts {
+    pub(super) fn lock(&self) -> MutexGuard<'_, RunCounts> {
+        self.0.lock()
     }
 }
 
-/// What a task is to run, and when. It may change while the task waits.
+/// The build that a task is to run, and when. The plan may change while the task waits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Assignment {
-    /// `None` while its plugin is not there, or it is switched off.
+pub(super) struct RunPlan {
+    /// `None` while the plugin is not loaded, or the task is disabled.
     pub(super) build: Option<Arc<TaskBuild>>,
-    /// `None`: once.
+    /// The time between the starts of two runs; `None` for one run at start.
     pub(super) interval: Option<Duration>,
 }
 
 /// Runs one task of a plugin on its schedule.
 ///
-/// A failed run of a periodic task does not end the task: the next one comes.
+/// A failed run of a periodic task does not end the task: the next run is started as usual.
 pub(super) struct TaskDriver {
     pub(super) id: String,
-    pub(super) assignment: watch::Receiver<Assignment>,
+    pub(super) plan: watch::Receiver<RunPlan>,
     pub(super) cancel: CancellationToken,
-    pub(super) tally: Tally,
-    /// When the last run was due that has been started.
+    pub(super) counts: SharedRunCounts,
+    /// The time at which the last run that was started was due.
     pub(super) last: Option<Instant>,
 }
 
@@ -76,7 +74,7 @@ impl BackgroundTask for TaskDriver {
             debug!(task = self.id, %result, "a run is done");
         });
         self.count(&build, &result);
-        if self.assignment.borrow().interval.is_none() {
+        if self.plan.borrow().interval.is_none() {
             return result.and(Err(SchedulerError::Finished));
         }
         Ok(())
@@ -84,13 +82,13 @@ impl BackgroundTask for TaskDriver {
 }
 
 impl TaskDriver {
-    /// Waits for the next start; `None` if it is to stop.
+    /// Waits for the next start. Returns `None` if the driver is to stop.
     async fn next(&mut self) -> Option<(Arc<TaskBuild>, Instant)> {
         loop {
             if self.cancel.is_cancelled() {
                 return None;
             }
-            let Assignment { build, interval } = self.assignment.borrow_and_update().clone();
+            let RunPlan { build, interval } = self.plan.borrow_and_update().clone();
             let now = Instant::now();
             let due = match (self.last, interval) {
                 (None, _) => now,
@@ -109,19 +107,19 @@ impl TaskDriver {
             tokio::select! {
                 build = start => return Some((build, due)),
                 () = self.cancel.cancelled() => return None,
-                changed = self.assignment.changed() => changed.ok()?,
+                changed = self.plan.changed() => changed.ok()?,
             }
         }
     }
 
-    /// The id of the next run: the task's, and which of its runs it is.
+    /// Returns the id of the next run: the id of the task, and the number of the run.
     fn next_run(&self) -> RunInfo {
-        let number = self.tally.lock().ended() + 1;
+        let number = self.counts.lock().ended() + 1;
         RunInfo { id: format!("{}/{number}", self.id), attempt: 1 }
     }
 
-    /// The next start that still lies ahead, or the one that is due: a run that takes
-    /// longer than the interval skips starts, it does not pile them up.
+    /// Returns the start that follows `last`, or, if that is past, the next start after `now`: a
+    /// run that takes longer than the interval skips starts and does not delay later ones.
     fn following(&self, last: Instant, interval: Duration, now: Instant) -> Instant {
         let due = last + interval;
         if due >= now {
@@ -134,7 +132,7 @@ impl TaskDriver {
     }
 
     fn count(&self, build: &TaskBuild, result: &Result<(), SchedulerError>) {
-        let mut runs = self.tally.lock();
+        let mut runs = self.counts.lock();
         match result {
             Ok(()) => {
                 runs.done += 1;
@@ -144,7 +142,7 @@ impl TaskDriver {
                 error!(task = self.id, %error, "a run failed");
                 runs.failed += 1;
                 runs.last_error = Some(error.to_string());
-                // What failed before as well is not the fault of this build.
+                // A task that failed before as well is not the fault of this build.
                 if !std::mem::replace(&mut runs.failing, true) {
                     build.note_failure(error);
                 }

@@ -1,13 +1,14 @@
-//! The tasks that plugins bring, with what the configuration changes about them.
+//! The tasks of plugins, and how they are run: with the schedule of their plugin or of the
+//! configuration, on the build in service.
 
 #![forbid(unsafe_code)]
 
 mod build;
 mod driver;
-mod honour;
 mod report;
 mod schedule;
 mod scheduled;
+mod supported;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -16,47 +17,51 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use hotbay_core::scheduler::{Scheduler, ShutdownLimits, TaskOptions};
-use hotbay_runtime::{ComponentSetup, Connections, Generation, Seat, Services};
+use hotbay_runtime::{ComponentSetup, ComponentSlot, Connections, Generation, Services};
 
-use driver::{Assignment, Tally, TaskDriver};
+use driver::{RunPlan, SharedRunCounts, TaskDriver};
 
 pub use build::TaskBuild;
 pub use report::TaskReport;
 pub use schedule::schedules;
-pub use scheduled::Scheduled;
+pub use scheduled::ScheduledTask;
 
 /// The tasks of all plugins, each driven on its schedule.
 #[derive(Debug)]
 pub struct Tasks {
     scheduler: Scheduler<ChannelName, Batch>,
     cancel: CancellationToken,
-    places: BTreeMap<String, Place>,
+    tasks: BTreeMap<String, DrivenTask>,
 }
 
-/// The schedule and the history of one task, which go on under its name whatever build it runs.
+/// One task, with its schedule and its history, which survive the builds of its plugin.
 #[derive(Debug)]
-struct Place {
-    scheduled: Scheduled,
-    assignment: watch::Sender<Assignment>,
-    tally: Tally,
-    /// Whether it waits for a build that has it.
+struct DrivenTask {
+    scheduled: ScheduledTask,
+    plan: watch::Sender<RunPlan>,
+    counts: SharedRunCounts,
+    /// The task waits for a build that has it.
     waits: bool,
 }
 
-impl Place {
-    /// Gives the build that was there, if another one is now.
-    fn assign(&mut self, assignment: Assignment) -> Option<Arc<TaskBuild>> {
-        self.waits = assignment.build.is_none();
-        let new = assignment.build.clone();
-        let old = self.assignment.send_replace(assignment).build?;
+impl DrivenTask {
+    /// Changes the build that the task is to run.
+    ///
+    /// Returns the previous build, if it is another one.
+    fn assign(&mut self, plan: RunPlan) -> Option<Arc<TaskBuild>> {
+        self.waits = plan.build.is_none();
+        let new = plan.build.clone();
+        let old = self.plan.send_replace(plan).build?;
         new.is_none_or(|new| !Arc::ptr_eq(&new, &old)).then_some(old)
     }
 }
 
-/// Tasks made in a generation, each with its schedule.
-pub type Prepared = Vec<(Scheduled, Arc<TaskBuild>)>;
+/// Tasks that were made in a generation, each with its schedule.
+pub type PreparedTasks = Vec<(ScheduledTask, Arc<TaskBuild>)>;
 
-/// Makes tasks in generations. Clones make tasks of the same scheduler.
+/// Makes the tasks of generations, outside of the host's loop.
+///
+/// Clones make tasks of the same scheduler.
 #[derive(Debug, Clone)]
 pub struct TaskFactory {
     /// Asks all tasks to stop.
@@ -64,21 +69,21 @@ pub struct TaskFactory {
 }
 
 impl TaskFactory {
-    /// Makes these tasks in a generation. None of them runs yet.
+    /// Makes these tasks in a generation. None of them is started.
     ///
     /// # Errors
     /// If the plugin refuses to make one.
     pub fn prepare(
         &self,
         plugin: &Generation,
-        scheduled: Vec<Scheduled>,
+        scheduled: Vec<ScheduledTask>,
         services: &Services,
-    ) -> Result<Prepared, SchedulerError> {
+    ) -> Result<PreparedTasks, SchedulerError> {
         let mut prepared = Vec::new();
         for scheduled in scheduled {
             let cancel = self.cancel.child_token();
             let setup = ComponentSetup {
-                seat: Seat::new(scheduled.id(), 0),
+                slot: ComponentSlot::new(scheduled.id(), 0),
                 config: scheduled.config.clone(),
                 connections: Connections::default(),
                 cancel: cancel.clone(),
@@ -93,88 +98,102 @@ impl TaskFactory {
 }
 
 impl Tasks {
-    /// No tasks yet. Those that are added start at once.
+    /// Starts a scheduler without tasks. Tasks that are installed start at once.
+    ///
+    /// # Errors
+    /// If the scheduler does not start.
     pub async fn start(services: &Services) -> Result<Self, SchedulerError> {
         let scheduler = Scheduler::new(services.bus.clone());
         scheduler.start().await?;
-        Ok(Self { scheduler, cancel: CancellationToken::new(), places: BTreeMap::new() })
+        Ok(Self { scheduler, cancel: CancellationToken::new(), tasks: BTreeMap::new() })
     }
 
-    /// What makes tasks, on its own.
+    /// Returns the factory for tasks of this scheduler.
     pub fn factory(&self) -> TaskFactory {
         TaskFactory { cancel: self.cancel.clone() }
     }
 
-    /// Puts a plugin's tasks in their places; gives those that were there before and are
-    /// not any more, on which runs may still be under way.
-    pub fn seat(&mut self, plugin: &str, prepared: Prepared) -> Result<Prepared, SchedulerError> {
-        let mut before = self.vacate(plugin, |id| !prepared.iter().any(|(it, _)| it.id() == id));
+    /// Installs the tasks of a plugin's build.
+    ///
+    /// Returns the tasks that were replaced or removed, on which runs may still be under way.
+    ///
+    /// # Errors
+    /// If the scheduler refuses a task.
+    pub fn install(
+        &mut self,
+        plugin: &str,
+        prepared: PreparedTasks,
+    ) -> Result<PreparedTasks, SchedulerError> {
+        let mut before =
+            self.take_builds(plugin, |id| !prepared.iter().any(|(it, _)| it.id() == id));
         for (scheduled, build) in prepared {
-            let assignment = Assignment { build: Some(build), interval: scheduled.interval };
+            let plan = RunPlan { build: Some(build), interval: scheduled.interval };
             let again = scheduled.interval.is_some() && self.is_over(&scheduled.id());
-            if let Some(place) = self.places.get_mut(&scheduled.id()).filter(|_| !again) {
-                let old = std::mem::replace(&mut place.scheduled, scheduled);
-                before.extend(place.assign(assignment).map(|build| (old, build)));
+            if let Some(task) = self.tasks.get_mut(&scheduled.id()).filter(|_| !again) {
+                let old = std::mem::replace(&mut task.scheduled, scheduled);
+                before.extend(task.assign(plan).map(|build| (old, build)));
                 continue;
             }
-            // It was to run once, did, and is periodic now: its history goes on.
-            let over = self.places.remove(&scheduled.id());
+            // The task ran once, as it was to, and is periodic now: its history is kept.
+            let over = self.tasks.remove(&scheduled.id());
             if over.is_some() {
                 drop(self.scheduler.core().forget(&scheduled.id().into()));
             }
-            let tally = over.as_ref().map(|place| place.tally.clone()).unwrap_or_default();
-            before.extend(over.and_then(|mut place| {
-                let build = place.assign(Assignment::default())?;
-                let new = assignment.build.as_ref();
-                new.is_none_or(|new| !Arc::ptr_eq(new, &build)).then_some((place.scheduled, build))
+            let counts = over.as_ref().map(|task| task.counts.clone()).unwrap_or_default();
+            before.extend(over.and_then(|mut task| {
+                let build = task.assign(RunPlan::default())?;
+                let new = plan.build.as_ref();
+                new.is_none_or(|new| !Arc::ptr_eq(new, &build)).then_some((task.scheduled, build))
             }));
-            let (assignment, listener) = watch::channel(assignment);
-            let place = Place { scheduled, assignment, tally, waits: false };
+            let (plan, listener) = watch::channel(plan);
+            let task = DrivenTask { scheduled, plan, counts, waits: false };
             let driver = TaskDriver {
-                id: place.scheduled.id(),
-                assignment: listener,
+                id: task.scheduled.id(),
+                plan: listener,
                 cancel: self.cancel.clone(),
-                tally: place.tally.clone(),
+                counts: task.counts.clone(),
                 last: None,
             };
             let options = TaskOptions::default();
             self.scheduler.register_background_task_with(driver.id.clone(), driver, options)?;
-            self.places.insert(place.scheduled.id(), place);
+            self.tasks.insert(task.scheduled.id(), task);
         }
         Ok(before)
     }
 
-    /// Empties the places of a plugin's tasks; they wait for it.
-    pub fn leave(&mut self, plugin: &str) -> Prepared {
-        self.vacate(plugin, |_| true)
+    /// Takes the builds of a plugin's tasks away. The tasks wait until the plugin is back.
+    ///
+    /// Returns these builds, on which runs may still be under way.
+    pub fn uninstall(&mut self, plugin: &str) -> PreparedTasks {
+        self.take_builds(plugin, |_| true)
     }
 
-    fn vacate(&mut self, plugin: &str, which: impl Fn(&str) -> bool) -> Prepared {
-        let places = self.places.iter_mut();
-        let of_plugin = places.filter(|(_, it)| it.scheduled.plugin == plugin);
+    fn take_builds(&mut self, plugin: &str, which: impl Fn(&str) -> bool) -> PreparedTasks {
+        let tasks = self.tasks.iter_mut();
+        let of_plugin = tasks.filter(|(_, it)| it.scheduled.plugin == plugin);
         let mut before = Vec::new();
-        for (_, place) in of_plugin.filter(|(id, _)| which(id)) {
-            let interval = place.scheduled.interval;
-            let build = place.assign(Assignment { build: None, interval });
-            before.extend(build.map(|build| (place.scheduled.clone(), build)));
+        for (_, task) in of_plugin.filter(|(id, _)| which(id)) {
+            let interval = task.scheduled.interval;
+            let build = task.assign(RunPlan { build: None, interval });
+            before.extend(build.map(|build| (task.scheduled.clone(), build)));
         }
         before
     }
 
-    /// What is in the places of a plugin's tasks.
-    pub fn of_plugin(&self, plugin: &str) -> Prepared {
-        let places = self.places.values().filter(|it| it.scheduled.plugin == plugin);
-        let seated = places.filter_map(|place| {
-            let build = place.assignment.borrow().build.clone()?;
-            Some((place.scheduled.clone(), build))
+    /// Returns the tasks of a plugin that have a build.
+    pub fn of_plugin(&self, plugin: &str) -> PreparedTasks {
+        let tasks = self.tasks.values().filter(|it| it.scheduled.plugin == plugin);
+        let installed = tasks.filter_map(|task| {
+            let build = task.plan.borrow().build.clone()?;
+            Some((task.scheduled.clone(), build))
         });
-        seated.collect()
+        installed.collect()
     }
 
-    /// Asks all tasks to stop and waits; gives what did not.
+    /// Stops all tasks. Returns a message for each task that did not stop within the limit.
     pub async fn stop(&self, limit: Duration) -> Vec<String> {
         self.cancel.cancel();
-        // A run in progress is a turn: it may end by itself as long as the limit allows.
+        // A run under way is a turn: it may end by itself within the limit.
         let limits = ShutdownLimits {
             total: limit * 2,
             turn_grace: limit,
@@ -182,45 +201,45 @@ impl Tasks {
         };
         let report = self.scheduler.shutdown_with(limits).await;
         let mut stuck: Vec<String> = report.did_not_stop.iter().map(ToString::to_string).collect();
-        for (id, place) in &self.places {
-            let busy = place.assignment.borrow().build.as_ref().map(|build| build.busy());
+        for (id, task) in &self.tasks {
+            let busy = task.plan.borrow().build.as_ref().map(|build| build.busy());
             if busy.is_some_and(|busy| busy.is_busy()) && !stuck.contains(id) {
                 stuck.push(id.clone());
             }
         }
-        // Their objects go with their places, before their plugins are closed.
-        for place in self.places.values() {
-            place.assignment.send_replace(Assignment::default());
+        // The builds are dropped before their plugins are closed.
+        for task in self.tasks.values() {
+            task.plan.send_replace(RunPlan::default());
         }
         stuck.iter().map(|id| format!("task {id} did not stop within {limit:?}")).collect()
     }
 
-    /// Whether a task's driver has ended: it was to run once, and did.
+    /// Returns `true` if the driver of a task has ended, because the task ran once, as it was to.
     fn is_over(&self, id: &str) -> bool {
         self.scheduler.status(&id.into()).is_ok_and(|status| status.has_ended())
     }
 
-    /// What became of each task.
+    /// Returns the report of each task.
     pub fn reports(&self) -> Vec<TaskReport> {
-        let of = |place: &Place| {
-            let runs = place.tally.lock().clone();
+        let of = |task: &DrivenTask| {
+            let runs = task.counts.lock().clone();
             let ran = runs.ended();
             TaskReport {
-                id: place.scheduled.id(),
-                schedule: match place.scheduled.interval {
+                id: task.scheduled.id(),
+                schedule: match task.scheduled.interval {
                     None => "at start".to_owned(),
                     Some(interval) => {
                         format!("every {}", humantime::format_duration(interval))
                     }
                 },
-                kind: place.scheduled.kind,
-                // What was to run once, and did, waits for nothing.
-                waits: place.waits && (place.scheduled.interval.is_some() || ran == 0),
+                kind: task.scheduled.kind,
+                // A task that was to run once, and did, waits for nothing.
+                waits: task.waits && (task.scheduled.interval.is_some() || ran == 0),
                 runs: ran,
                 failed: runs.failed,
                 last_error: runs.last_error,
             }
         };
-        self.places.values().map(of).collect()
+        self.tasks.values().map(of).collect()
     }
 }

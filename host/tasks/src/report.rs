@@ -1,24 +1,24 @@
-//! What became of a task's runs, for reports.
+//! The reports of tasks and their runs.
 
 use hotbay_plugin_api::FunctionKind;
 use serde::Serialize;
 
-/// One task's part of the report.
+/// The report of one task.
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskReport {
-    /// `plugin/task`.
+    /// The id of the task, `plugin/task`.
     pub id: String,
-    /// When it runs.
+    /// The schedule of the task, as text.
     pub schedule: String,
-    /// Async or sync.
+    /// The kind of the task's function.
     pub kind: FunctionKind,
-    /// Whether it waits for its plugin.
+    /// The task waits for its plugin.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
-    /// How often it ran.
+    /// The number of runs that have ended.
     pub runs: u64,
-    /// How many of these runs failed.
+    /// The number of these runs that failed.
     pub failed: u64,
-    /// Why the last of them failed.
+    /// The error of the last run that failed.
     pub last_error: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Which tasks of a plugin are to run, and when.
+//! Deciding which tasks of a plugin are to run, and when.
 
 use hotbay_config::{
     Config, Diagnostic, Diagnostics, Severity, Sidecar, SidecarTask, TaskEntry, merged,
@@ -6,9 +6,9 @@ use hotbay_config::{
 use hotbay_plugin_api::{Schedule, TaskSpec};
 use hotbay_runtime::Generation;
 
-use crate::{Scheduled, honour::unhonoured};
+use crate::{ScheduledTask, supported::unsupported};
 
-/// Whether the plugin has the task that an entry names.
+/// Reports an entry that names a task which the plugin does not have.
 fn check_entry(
     config: &Config,
     plugin: &Generation,
@@ -25,13 +25,13 @@ fn check_entry(
     }
 }
 
-/// Which tasks of one plugin are to run; problems go into the findings.
+/// Returns the tasks of one plugin that are to run. Problems are added to the findings.
 pub fn schedules(
     config: &Config,
     plugin: &Generation,
     sidecar: &Sidecar,
     findings: &mut Diagnostics,
-) -> Vec<Scheduled> {
+) -> Vec<ScheduledTask> {
     let mut scheduled = Vec::new();
     for entry in config.tasks.iter().filter(|entry| entry.plugin == plugin.name()) {
         check_entry(config, plugin, entry, findings);
@@ -52,13 +52,16 @@ pub fn schedules(
     scheduled
 }
 
-/// A task with its schedule, or why it is not run.
+/// Returns a task with its schedule.
+///
+/// # Errors
+/// If the task can't be run as its spec and its settings say.
 fn schedule(
     plugin: &Generation,
     task: &TaskSpec,
     entry: Option<&TaskEntry>,
     beside: Option<&SidecarTask>,
-) -> Result<Scheduled, Diagnostic> {
+) -> Result<ScheduledTask, Diagnostic> {
     let refuse = |reason: String| {
         let file = plugin.info().file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
         let message = format!("task `{}` of plugin `{}` {reason}", task.name, plugin.name());
@@ -69,10 +72,10 @@ fn schedule(
             task.name
         ))
     };
-    let wishes = unhonoured(task);
-    if !wishes.is_empty() {
-        let wishes = wishes.join(", ");
-        return Err(refuse(format!("asks for {wishes}, which this host does not honour yet")));
+    let unsupported = unsupported(task);
+    if !unsupported.is_empty() {
+        let fields = unsupported.join(", ");
+        return Err(refuse(format!("asks for {fields}, which this host does not honour yet")));
     }
     let interval = entry
         .and_then(|entry| entry.interval)
@@ -90,7 +93,7 @@ fn schedule(
     }
     let beside = beside.map(|beside| &beside.config);
     let config = entry.map(|entry| &entry.config);
-    Ok(Scheduled {
+    Ok(ScheduledTask {
         plugin: plugin.name().to_owned(),
         task: task.name.clone(),
         kind: task.function,

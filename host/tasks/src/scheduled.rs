@@ -1,4 +1,4 @@
-//! A task with its schedule.
+//! Tasks with their schedules.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 /// One task of a plugin, with its schedule.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scheduled {
+pub struct ScheduledTask {
     /// The name of the plugin.
     pub plugin: String,
     /// The name of the task in its plugin.
     pub task: String,
-    /// Whether the function is async or occupies a thread.
+    /// The kind of the task's function: async, or sync on a thread of its own.
     pub kind: FunctionKind,
     /// The time between the starts of two runs; `None` for one run at start.
     pub interval: Option<Duration>,
@@ -20,8 +20,8 @@ pub struct Scheduled {
     pub config: Value,
 }
 
-impl Scheduled {
-    /// The name of the task among the tasks of all plugins: `plugin/task`.
+impl ScheduledTask {
+    /// Returns the id of the task among the tasks of all plugins: `plugin/task`.
     pub fn id(&self) -> String {
         format!("{}/{}", self.plugin, self.task)
     }

@@ -46,7 +46,7 @@ async fn to_plugins(plugin: &Generation) -> Duration {
     for index in 0..4 {
         let ports: (&[_], &[_]) = (&[("in", "numbers")], &[]);
         let made = component(plugin, "sink", serde_json::json!({}), ports, &services).await;
-        let PluginComponent::Events(sink) = made else { panic!("an executor handles events") };
+        let PluginComponent::Event(sink) = made else { panic!("an executor handles events") };
         let options = TaskOptions::default().with_runtime(plugin.handle().clone());
         scheduler.register_event_task_with(format!("sink-{index}"), sink, options).unwrap();
     }

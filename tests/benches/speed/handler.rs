@@ -70,7 +70,7 @@ type Task = Arc<Mutex<dyn EventTask<ChannelName, Batch>>>;
 async fn of_plugin(plugin: &Generation, config: &Value, services: &Services) -> Task {
     let ports: (&[_], &[_]) = (&[("fair", "fair")], &[("orders", "orders")]);
     let made = component(plugin, "mean-reversion", config.clone(), ports, services).await;
-    let PluginComponent::Events(task) = made else { panic!("a strategy handles events") };
+    let PluginComponent::Event(task) = made else { panic!("a strategy handles events") };
     Arc::new(Mutex::new(task))
 }
 

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use hotbay::{
     loader::{Loader, LoaderConfig},
-    runtime::{ComponentSetup, Connections, Generation, PluginComponent, Seat, Services},
+    runtime::{ComponentSetup, ComponentSlot, Connections, Generation, PluginComponent, Services},
 };
 use hotbay_plugin_api::{Batch, ChannelName, EventHeader, Kind};
 use hotbay_tests::{hotbay, library};
@@ -97,7 +97,7 @@ pub(crate) async fn component(
         ports.iter().map(|(port, channel)| ((*port).to_owned(), vec![(*channel).into()])).collect()
     };
     let setup = ComponentSetup {
-        seat: Seat::new(name, 1),
+        slot: ComponentSlot::new(name, 1),
         config,
         connections: Connections { inputs: map(ports.0), outputs: map(ports.1) },
         cancel: CancellationToken::new(),

@@ -10,7 +10,7 @@ use std::{
 
 use hotbay::{
     loader::{LoadError, Loader, LoaderConfig, sweep},
-    runtime::{Closed, Generation},
+    runtime::{Generation, UnloadOutcome},
 };
 use hotbay_tests::{PluginsFolder, hotbay, until};
 use tempfile::TempDir;
@@ -112,12 +112,14 @@ impl Host {
         let loaded = loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
         match loaded.close(LIMIT).await {
             // A thread of another test that never slept meanwhile may have kept it for a moment.
-            Closed::Kept(library) => until(&format!("{name} to be unmapped"), || {
+            UnloadOutcome::Retained(library) => until(&format!("{name} to be unmapped"), || {
                 sweep();
                 library.is_unmapped().then_some(())
             }),
-            Closed::Unmapped => {}
-            closed @ (Closed::Linked | Closed::StillRunning { .. }) => panic!("{name}: {closed:?}"),
+            UnloadOutcome::Unmapped => {}
+            closed @ (UnloadOutcome::Linked | UnloadOutcome::StillRunning { .. }) => {
+                panic!("{name}: {closed:?}")
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! A configuration while it is being read, complete or not.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::Config;
 use crate::diagnostic::{Diagnostics, Position};
 use crate::document::{Document, Node};
 use crate::entries::{ChannelEntry, ComponentEntry, Pipeline, Plugins, Reload};
 use crate::entries::{Shutdown, TaskEntry, TimeMode};
+use crate::folders::{base_dir, state_folder};
 use crate::source::Report;
 use hotbay_plugin_api::Role;
 
@@ -92,18 +93,4 @@ impl Draft {
             document,
         })
     }
-}
-
-/// Returns the folder that relative paths in a file refer to.
-pub(crate) fn base_dir(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// Returns the state folder for a file that does not name one: a hidden folder beside the file,
-/// which no other configuration file shares.
-pub(crate) fn state_folder(file: &Path) -> PathBuf {
-    base_dir(file).join(".hotbay").join(file.file_stem().unwrap_or_default())
 }

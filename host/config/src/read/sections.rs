@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::draft::base_dir;
 use super::values::{LongerThanZero, Name, Settings, Span};
 use crate::de;
 use crate::document::{Node, Value};
 use crate::entries::{ChannelEntry, Plugins, Reload, Shutdown, TaskEntry};
+use crate::folders::base_dir;
 use crate::path::ConfigPath;
 use crate::source::Report;
 use crate::trust;

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use super::{
     Activity, ChannelStats, Payload, SubscriptionId,
     effects::Effects,
+    error::TryRecvError,
     motion::Motion,
-    receiver::TryRecvError,
     state::{Refusal, State, Ticket},
 };
 

@@ -11,6 +11,7 @@ use std::{
 use hotbay_plugin_api::EventType;
 use tokio::task::coop;
 
+use super::error::TryRecvError;
 use super::{Payload, SubscriptionId, channel::Channel};
 
 /// One subscription: a queue of its own, filled since it was made.
@@ -19,17 +20,6 @@ use super::{Payload, SubscriptionId, channel::Channel};
 pub struct EventReceiver<E: EventType, P: Payload = String> {
     channel: Arc<Channel<E, P>>,
     id: SubscriptionId,
-}
-
-/// Why [`EventReceiver::try_recv`] has nothing to give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TryRecvError {
-    /// Nothing is queued now.
-    #[error("nothing is queued")]
-    Empty,
-    /// The channel is closed and everything was received.
-    #[error("the channel has ended")]
-    Ended,
 }
 
 impl<E: EventType, P: Payload> EventReceiver<E, P> {

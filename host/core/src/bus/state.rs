@@ -11,7 +11,7 @@ use std::{
 use hotbay_plugin_api::Overflow;
 
 use super::{
-    Activity, ChannelStats, Payload, SubscriptionId, effects::Effects, receiver::TryRecvError,
+    Activity, ChannelStats, Payload, SubscriptionId, effects::Effects, error::TryRecvError,
 };
 pub(super) use line::Ticket;
 

@@ -8,7 +8,9 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::state::DriverId;
+/// Numbers the drivers of one task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct DriverId(pub(super) u64);
 
 /// What a driver is to do. It only ever rises for one driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,11 +15,11 @@ use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
     RegisteredTask, TaskKind, TaskRegistry,
-    command::Command,
-    drive::Work,
+    command::{Command, DriverId},
     entry::Entry,
     outputs::Outputs,
-    state::{DriverId, Outcome, Refusal, SteppedAside},
+    state::{Outcome, Refusal, SteppedAside},
+    work::Work,
 };
 use crate::bus::{EventBus, Payload};
 

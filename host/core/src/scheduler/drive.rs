@@ -6,7 +6,6 @@
 
 mod background;
 mod event;
-mod work;
 
 use std::{
     sync::Arc,
@@ -19,15 +18,14 @@ use tracing::Instrument;
 
 use super::{
     TaskOptions,
-    command::{Command, Commands},
+    command::{Command, Commands, DriverId},
     core::Core,
     entry::Entry,
     guard::{TaskFuture, guarded},
-    state::{DriverId, Outcome, Start},
+    state::{Outcome, Start},
+    work::{Stage, Work},
 };
 use crate::bus::Payload;
-
-pub(super) use work::{Stage, Successor, Work};
 
 /// How long a driver may go on without letting others run.
 const STRETCH: Duration = Duration::from_millis(1);

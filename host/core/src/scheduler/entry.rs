@@ -16,9 +16,9 @@ use tokio::sync::watch;
 
 use super::{
     ExecutionStatus, TaskInfo, TaskKind, TaskOptions,
-    command::Orders,
-    drive::Work,
-    state::{DriverId, Outcome, State},
+    command::{DriverId, Orders},
+    state::{Outcome, State},
+    work::Work,
 };
 use crate::bus::{Payload, SubscriptionId};
 

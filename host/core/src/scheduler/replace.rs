@@ -15,10 +15,10 @@ use super::{
     ExecutionStatus, RegisteredTask, TaskOptions,
     command::{Command, Hold},
     core::{Core, Phase, Place},
-    drive::{Successor, Work},
     entry::Entry,
     starting::shut_down,
     state::Outcome,
+    work::{Successor, Work},
 };
 use crate::bus::Payload;
 

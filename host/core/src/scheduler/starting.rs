@@ -8,9 +8,10 @@ use tokio::runtime::Handle;
 use super::{
     RegisteredTask, TaskOptions,
     core::{Core, Phase, Place, Tasks},
-    drive::{self, Work},
+    drive,
     entry::Entry,
     state::{Outcome, Start, State},
+    work::Work,
 };
 use crate::bus::Payload;
 

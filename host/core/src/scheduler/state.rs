@@ -51,12 +51,8 @@ use hotbay_plugin_api::{SavedState, SchedulerError};
 
 use super::{
     ExecutionStatus,
-    command::{Command, Hold},
+    command::{Command, DriverId, Hold},
 };
-
-/// Numbers the drivers of one task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct DriverId(pub(super) u64);
 
 /// The state of a task whose work, a task and its place in the queue, is a `W`.
 #[derive(Debug)]

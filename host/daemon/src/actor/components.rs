@@ -2,21 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Actor, Event};
+use super::{Actor, ActorEvent};
 use crate::{
     HostError,
-    pipeline::{PluginEngine, Started, Strictness, make_all, start_more},
+    pipeline::{PluginEngine, StartResult, Strictness, make_all, start_more},
     reconcile::EngineState,
 };
 
-/// What starting components gave.
+/// The report of an operation that made or started components.
 pub(crate) enum EngineReport {
-    /// Components were made for the first start.
-    Made(Vec<Started>),
-    /// The first start is over.
+    /// The components for the first start were made.
+    Made(Vec<StartResult>),
+    /// The first start of the engine ended.
     Running(Result<(), HostError>),
-    /// Components of a plugin were started beside others.
-    More { plugin: String, started: Vec<Started> },
+    /// Components of a plugin were started beside running ones.
+    More { plugin: String, started: Vec<StartResult> },
 }
 
 impl Actor {
@@ -27,40 +27,40 @@ impl Actor {
         let generations: BTreeMap<_, _> = self.plugins.iter().map(generation).collect();
         let Some(pipeline) = &mut self.pipeline else { return };
         let requests = pipeline.requests(&generations);
-        // A component may take as long as it likes for the first start of all.
+        // At the first start of the host, a component has no time limit.
         let limit = match self.strictness {
             Strictness::All => None,
             Strictness::Each => Some(self.config.reload.initialize),
         };
         let services = self.services.clone();
         self.spawn(async move {
-            Event::Engine(EngineReport::Made(make_all(requests, &services, limit).await))
+            ActorEvent::Engine(EngineReport::Made(make_all(requests, &services, limit).await))
         });
     }
 
     pub(super) fn start_components(&mut self, plugin: String) {
         let generation = self.generation(&plugin);
-        let due = match (&mut self.pipeline, &generation) {
-            (Some(pipeline), Some(generation)) => pipeline.due(&plugin, generation),
+        let startable = match (&mut self.pipeline, &generation) {
+            (Some(pipeline), Some(generation)) => pipeline.startable(&plugin, generation),
             _ => Vec::new(),
         };
         let engine = self.pipeline.as_ref().and_then(|it| it.engine()).cloned();
-        let Some(engine) = engine.filter(|_| !due.is_empty()) else {
+        let Some(engine) = engine.filter(|_| !startable.is_empty()) else {
             self.observed.idle(&plugin);
             return;
         };
         let (services, limit) = (self.services.clone(), self.config.reload.initialize);
         self.spawn(async move {
-            let started = start_more(due, &engine, &services, limit).await;
-            Event::Engine(EngineReport::More { plugin, started })
+            let started = start_more(startable, &engine, &services, limit).await;
+            ActorEvent::Engine(EngineReport::More { plugin, started })
         });
     }
 
-    /// Notes what starting components gave.
+    /// Handles the report of making or starting components.
     ///
     /// # Errors
-    /// If the first start of all failed; the host ends then.
-    pub(super) fn note_engine(&mut self, report: EngineReport) -> Result<(), HostError> {
+    /// If the first start failed. The host ends then.
+    pub(super) fn on_engine(&mut self, report: EngineReport) -> Result<(), HostError> {
         match report {
             EngineReport::Made(started) => self.build_engine(started),
             EngineReport::Running(result) => {
@@ -80,7 +80,8 @@ impl Actor {
         }
     }
 
-    fn build_engine(&mut self, started: Vec<Started>) -> Result<(), HostError> {
+    /// Builds the engine of the components that were made, and starts it.
+    fn build_engine(&mut self, started: Vec<StartResult>) -> Result<(), HostError> {
         let (strictness, limit) = (self.strictness, self.config.reload.initialize);
         let Some(pipeline) = &mut self.pipeline else { return Ok(()) };
         let with = (started, strictness);
@@ -93,7 +94,7 @@ impl Actor {
                 Strictness::All => engine.start().await,
                 Strictness::Each => engine.start_those_that_can(limit).await,
             };
-            Event::Engine(EngineReport::Running(result.map_err(HostError::from)))
+            ActorEvent::Engine(EngineReport::Running(result.map_err(HostError::from)))
         });
         Ok(())
     }
@@ -105,7 +106,7 @@ impl Actor {
         };
         self.spawn(async move {
             engine.wait().await;
-            Event::Ended
+            ActorEvent::Ended
         });
     }
 
@@ -119,7 +120,7 @@ impl Actor {
             |it: &Arc<PluginEngine>| it.statuses().iter().all(|(_, status)| status.has_ended());
         let ended = engine.is_some_and(has_ended);
         if !ended {
-            // One was started meanwhile.
+            // A component was started meanwhile.
             self.all_ended = false;
             self.watch_end();
         }

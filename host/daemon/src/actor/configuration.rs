@@ -1,37 +1,41 @@
-//! Taking over a changed configuration, or changed settings beside a library.
+//! Applying a changed configuration, or changed settings beside a library.
 //!
-//! Everything is checked first, in an operation that touches nothing. What changed is then
-//! prepared and replaced in a second operation, which undoes all of it if one step fails; its
-//! last step, taking out what the configuration names no more, cannot fail.
+//! ```text
+//! read → check (an operation that changes nothing) → apply (an operation) → in force
+//!          └→ refused, or stale: checked again        └→ refused: all is undone
+//! ```
+//!
+//! While a configuration is being applied, no build is loaded, replaced or retired: see the rules
+//! of [`reconcile`](crate::reconcile). A check that was overtaken by a roll-back or by another
+//! activity of a plugin is stale, and is repeated when nothing else is under way.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+mod apply;
+mod changes;
+mod check;
 
-use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, Sidecar};
+use std::{sync::Arc, time::Duration};
+
+use hotbay_config::{Config, Diagnostic, Diagnostics};
 use hotbay_loader::Trust;
-use hotbay_plugin_api::{ChannelName, SchedulerError};
-use hotbay_runtime::{
-    Generation, Services,
-    change::{After, Changed, Limits, Plan, PluginCore, Seated, Swap, call_hook, change_over},
-};
-use hotbay_tasks::{Prepared, Scheduled, TaskFactory};
+use hotbay_runtime::replacement::call_hook;
 
-use super::{Actor, Event};
+use super::{Actor, ActorEvent};
 use crate::{
     HostEvent,
-    check::{self, Missing},
-    configuration::{check_channels, needs_restart},
-    pipeline::{Departed, Departure, MemberState, is_place_of, take_out},
-    plugins::{KnownPlugins, read_sidecar},
-    reconcile::Subject,
-    resolve::{ResolvedComponent, ResolvedPlugin, resolve},
+    reconcile::{Action, Subject},
     trust,
 };
 
-/// How long a component gets to shut down.
+pub(crate) use apply::AppliedConfiguration;
+pub(crate) use check::CheckedConfiguration;
+use check::{CheckRequest, CheckedPlugin};
+
+/// The time that a component gets to shut down.
 const HOOK: Duration = Duration::from_secs(2);
 
-/// What was read that the host depends on, with the number of the reading: of two that are
-/// under way, the second has seen the newer content, whichever ends first.
+/// The result of reading the configuration, or the files that it names as trusted, with the number
+/// of the reading. Of two readings under way, the second one saw the newer content, whichever ends
+/// first.
 pub(crate) enum Read {
     Configuration(u64, Result<Arc<Config>, Diagnostics>),
     Trust(u64, Result<Arc<Trust>, Diagnostics>),
@@ -46,28 +50,8 @@ pub(crate) struct Readings {
     refused: bool,
 }
 
-/// A configuration that was held against the plugins in service, and is sound.
-pub(crate) struct Checked {
-    subject: Subject,
-    config: Arc<Config>,
-    trust: Arc<Trust>,
-    /// The settings beside a library, if they are the subject.
-    sidecar: Option<Sidecar>,
-    plugins: BTreeMap<String, ResolvedPlugin>,
-    warnings: Diagnostics,
-}
-
-/// What was prepared and replaced for a configuration.
-pub(crate) struct Applied {
-    checked: Checked,
-    changed: Vec<Changed>,
-    departed: Vec<Departed>,
-    tasks: BTreeMap<String, Prepared>,
-    count: usize,
-}
-
 impl Actor {
-    /// Reads the configuration and whom to trust, and looks at the plugins folder.
+    /// Reads the configuration and the trusted keys and pins again, and checks the plugins folder.
     pub(super) fn reload(&mut self) {
         tracing::info!("asked to read the configuration again");
         self.read_configuration();
@@ -86,24 +70,24 @@ impl Actor {
         self.spawn(async move {
             let read = tokio::task::spawn_blocking(move || (source.read)()).await;
             match read {
-                Ok(read) => Event::Read(Read::Configuration(number, read.map(Arc::new))),
+                Ok(read) => ActorEvent::Read(Read::Configuration(number, read.map(Arc::new))),
                 Err(error) => {
                     tracing::error!(%error, "reading the configuration panicked");
-                    Event::Read(Read::Configuration(number, Err(Diagnostics::new())))
+                    ActorEvent::Read(Read::Configuration(number, Err(Diagnostics::new())))
                 }
             }
         });
     }
 
-    /// Reads again what the configuration names as trusted.
+    /// Reads the trusted keys and pins again that the configuration names.
     pub(super) fn read_trust(&mut self) {
         let config = Arc::clone(&self.config);
         self.readings.trust += 1;
         let number = self.readings.trust;
-        self.spawn(async move { Event::Read(Read::Trust(number, trust::read(&config))) });
+        self.spawn(async move { ActorEvent::Read(Read::Trust(number, trust::read(&config))) });
     }
 
-    pub(super) fn note_read(&mut self, read: Read) {
+    pub(super) fn on_read(&mut self, read: Read) {
         match read {
             Read::Configuration(number, _) if number != self.readings.configuration => {}
             Read::Trust(number, _) if number != self.readings.trust => {}
@@ -120,18 +104,18 @@ impl Actor {
             }
             Read::Trust(_, Ok(trust)) => self.set_trust(trust),
             Read::Trust(_, Err(found)) => {
-                tracing::error!("whom to trust stays as it was:\n{found}");
+                tracing::error!("the trusted keys and pins stay as they were:\n{found}");
             }
         }
     }
 
-    /// Trusts others from now on. What is loaded stays.
+    /// Replaces the trusted keys and pins. Loaded plugins stay loaded.
     fn set_trust(&mut self, trust: Arc<Trust>) {
         if self.trust == trust {
             return;
         }
-        tracing::info!(mode = %trust.mode, "whom the host trusts has changed");
-        self.plugins.values_mut().for_each(|plugin| plugin.judge_again(&trust));
+        tracing::info!(mode = %trust.mode, "the trusted keys and pins have changed");
+        self.plugins.values_mut().for_each(|plugin| plugin.check_trust(&trust));
         self.trust = trust;
         self.desired.trust += 1;
         self.desired.circumstances += 1;
@@ -139,11 +123,11 @@ impl Actor {
 
     fn refuse_configuration(&mut self, found: Diagnostics) {
         self.configuration_refused = Some(found.to_string());
-        note(&Subject::Configuration, Err(found));
-        self.tell(HostEvent::Configuration { accepted: false });
+        log_outcome(&Subject::Configuration, Err(found));
+        self.send_event(HostEvent::Configuration { accepted: false });
     }
 
-    /// Holds the newest configuration, or the newest settings, against the plugins.
+    /// Begins to check the newest configuration, or the newest settings, against the plugins.
     pub(super) fn check_configuration(&mut self, subject: Subject) {
         self.check_is_stale = false;
         let config = match &subject {
@@ -162,10 +146,13 @@ impl Actor {
             plugins: self.plugins.iter().map(plugin).collect(),
             known: self.known(),
         };
-        self.spawn(async move { Event::Checked(Box::new(request.run().await)) });
+        self.spawn(async move { ActorEvent::Checked(Box::new(request.run().await)) });
     }
 
-    pub(super) fn note_checked(&mut self, checked: Result<Checked, (Subject, Diagnostics)>) {
+    pub(super) fn on_checked(
+        &mut self,
+        checked: Result<CheckedConfiguration, (Subject, Diagnostics)>,
+    ) {
         let checked = match checked {
             Ok(checked) => checked,
             Err((subject, found)) => return self.end_reconfiguration(subject, Err(found)),
@@ -176,118 +163,35 @@ impl Actor {
             self.observed.plugins.get(plugin).is_none_or(|it| it.activity.is_some())
         };
         if self.check_is_stale || changes.iter().any(is_busy) {
-            // It is checked again as soon as nothing else is under way.
+            // The configuration is checked again as soon as nothing else is under way.
             self.observed.reconfigure_ended();
             return;
         }
         self.observed.reconfigures(&changes);
         let request = self.apply_request(checked, changes);
-        self.spawn(async move { Event::Applied(Box::new(request.run().await)) });
+        self.spawn(async move { ActorEvent::Applied(Box::new(request.run().await)) });
     }
 
-    fn apply_request(&self, checked: Checked, changes: Vec<String>) -> ApplyRequest {
-        let mut tasks = Vec::new();
-        for plugin in &changes {
-            let Some(generation) = self.generation(plugin) else { continue };
-            let (kept, fresh, count) = self.divide_tasks(plugin, &checked.plugins[plugin].tasks);
-            tasks.push(TaskChange { plugin: plugin.clone(), generation, kept, fresh, count });
-        }
-        let config = Arc::clone(&checked.config);
-        ApplyRequest {
-            steps: self.component_steps(&checked),
-            departures: self.departures(&config),
-            core: self.pipeline.as_ref().and_then(|it| it.core()).cloned(),
-            limits: Limits::of(&self.config.reload, After::Service),
-            drain: config.shutdown.drain,
-            services: self.services.clone(),
-            factory: self.factory.clone(),
-            tasks,
-            checked,
-        }
-    }
-
-    /// Divides a plugin's tasks into those that keep what they run and those that are made
-    /// anew, and counts those that differ.
-    fn divide_tasks(&self, plugin: &str, tasks: &[Scheduled]) -> (Prepared, Vec<Scheduled>, usize) {
-        let now = self.tasks.of_plugin(plugin);
-        let (mut kept, mut fresh, mut changed) = (Prepared::new(), Vec::new(), 0);
-        for task in tasks {
-            let same = now.iter().find(|(it, _)| it.id() == task.id() && it.config == task.config);
-            match same {
-                Some((was, build)) => {
-                    changed += usize::from(was != task);
-                    kept.push((task.clone(), build.clone()));
-                }
-                None => fresh.push(task.clone()),
-            }
-        }
-        changed += fresh.len() + now.len().saturating_sub(kept.len());
-        (kept, fresh, changed)
-    }
-
-    /// The components that run and are to be something else.
-    fn component_steps(&self, checked: &Checked) -> Vec<(Plan, Seated, Arc<Generation>)> {
-        let Some(pipeline) = &self.pipeline else { return Vec::new() };
-        let to: Vec<_> = checked.plugins.values().flat_map(|it| &it.components).collect();
-        let mut steps = Vec::new();
-        for member in pipeline.members() {
-            let new = to.iter().find(|it| it.is_same_place(member));
-            let (Some(new), Some(old)) = (new, &member.resolved) else { continue };
-            if let (true, MemberState::Runs, Some(seated), Some(generation)) = (
-                new.differs(old),
-                pipeline.state(member),
-                &member.seated,
-                self.generation(&new.plugin),
-            ) {
-                steps.push((member.plan(new), seated.clone(), generation));
-            }
-        }
-        steps
-    }
-
-    /// The components that the configuration names no more.
-    fn departures(&self, config: &Config) -> Vec<Departure> {
-        let (Some(pipeline), Some(written)) = (&self.pipeline, &config.pipeline) else {
-            return Vec::new();
-        };
-        pipeline.departures(|it| !written.components().any(|entry| is_place_of(entry, it)))
-    }
-
-    /// Whether a plugin is to have other components or tasks than it has.
-    fn changes(&self, plugin: &str, checked: &Checked) -> bool {
-        let to = &checked.plugins[plugin];
-        let tasks = self.tasks.of_plugin(plugin);
-        let members = self.pipeline.iter().flat_map(|it| it.members());
-        let members: Vec<_> = members.filter(|member| member.plugin == plugin).collect();
-        let is_there = |resolved: &ResolvedComponent| {
-            members.iter().any(|member| {
-                let was = member.resolved.as_ref();
-                resolved.is_same_place(member) && was.is_some_and(|was| !resolved.differs(was))
-            })
-        };
-        tasks.len() != to.tasks.len()
-            || !to.tasks.iter().all(|task| tasks.iter().any(|(it, _)| it == task))
-            || members.len() != to.components.len()
-            || !to.components.iter().all(is_there)
-    }
-
-    pub(super) fn note_applied(&mut self, applied: Result<Applied, (Subject, Diagnostics)>) {
-        let Applied { checked, changed, departed, tasks, mut count } = match applied {
+    pub(super) fn on_applied(
+        &mut self,
+        applied: Result<AppliedConfiguration, (Subject, Diagnostics)>,
+    ) {
+        let AppliedConfiguration { checked, changed, removed, tasks, mut count } = match applied {
             Ok(applied) => applied,
             Err((subject, found)) => return self.end_reconfiguration(subject, Err(found)),
         };
-        let Checked { subject, config, trust, sidecar, plugins, warnings } = checked;
-        // A build on probation could not go back to what it does not know.
+        let CheckedConfiguration { subject, config, trust, sidecar, plugins, warnings } = checked;
+        // A roll-back would not know the new tasks and components, so a probation ends here.
         for plugin in
             tasks.keys().filter(|it| self.probations.contains_key(*it)).cloned().collect::<Vec<_>>()
         {
             self.confirm(&plugin);
-            self.observed.begin(&crate::reconcile::Action::Confirm { plugin }, &self.desired);
+            self.observed.begin(&Action::Confirm { plugin }, &self.desired);
         }
         count += changed.len();
         if let Some(pipeline) = &mut self.pipeline {
-            pipeline.seat(&changed);
-            pipeline.note_departed(&departed);
+            pipeline.note_replaced(&changed);
+            pipeline.note_removed(&removed);
             count += pipeline.rearrange(&config);
             for (plugin, resolved) in plugins {
                 if tasks.contains_key(&plugin) {
@@ -302,9 +206,14 @@ impl Actor {
         }
         for (plugin, tasks) in tasks {
             let drain = config.shutdown.drain;
-            for (_, build) in self.seat_tasks(&plugin, tasks) {
+            for (_, build) in self.install_tasks(&plugin, tasks) {
                 tokio::spawn(async move { build.drain(drain).await });
             }
+        }
+        // Reading the same text again is no reason to try a refused file again. Settings that
+        // changed have been one of the circumstances since they were seen.
+        if format!("{config:?}") != format!("{:?}", self.config) {
+            self.desired.circumstances += 1;
         }
         if let (Subject::Settings { plugin }, Some(sidecar)) = (&subject, sidecar)
             && let Some(loaded) = self.plugins.get_mut(plugin)
@@ -317,187 +226,39 @@ impl Actor {
         // Its files may have changed since the configuration was checked.
         self.read_trust();
         if let Some(watch) = &self.watch {
-            // Another configuration may name other files.
+            // The new configuration may name other files.
             watch.set_files(self.files_beside());
         }
         self.end_reconfiguration(subject, Ok(count));
     }
 
+    /// Logs the warnings that were not logged before.
     fn take_warnings(&mut self, warnings: Diagnostics) {
-        let known = |it: &Diagnostic| self.warned.iter().any(|known| known.says_the_same(it));
+        let known =
+            |it: &Diagnostic| self.known_warnings.iter().any(|known| known.says_the_same(it));
         for finding in warnings.iter().filter(|it| !known(it)) {
             tracing::warn!("{finding}");
         }
-        self.warned = warnings;
+        self.known_warnings = warnings;
     }
 
+    /// Notes that a configuration or settings were applied, or refused.
     fn end_reconfiguration(&mut self, subject: Subject, result: Result<usize, Diagnostics>) {
         let accepted = result.is_ok();
         if subject == Subject::Configuration {
+            // Otherwise, why a newer one could not be read is still to be shown.
             if !self.readings.refused {
                 self.configuration_refused = result.as_ref().err().map(ToString::to_string);
             }
-            self.tell(HostEvent::Configuration { accepted });
-            // Settings that changed have been one of the circumstances since they were seen.
-            self.desired.circumstances += u64::from(accepted);
+            self.send_event(HostEvent::Configuration { accepted });
         }
         self.observed.reconfigured(&subject);
-        note(&subject, result);
+        log_outcome(&subject, result);
     }
 }
 
-/// A plugin that a configuration is held against.
-struct CheckedPlugin {
-    generation: Arc<Generation>,
-    file: PathBuf,
-    sidecar: Sidecar,
-}
-
-/// What it takes to check a configuration.
-struct CheckRequest {
-    subject: Subject,
-    config: Arc<Config>,
-    before: Arc<Config>,
-    services: Services,
-    plugins: BTreeMap<String, CheckedPlugin>,
-    known: KnownPlugins,
-}
-
-impl CheckRequest {
-    async fn run(mut self) -> Result<Checked, (Subject, Diagnostics)> {
-        let sidecar = match self.read_settings() {
-            Ok(sidecar) => sidecar,
-            Err(found) => return Err((self.subject, found)),
-        };
-        let Self { subject, config, before, services, plugins, known } = self;
-        let mut findings = Diagnostics::new();
-        needs_restart(&before, &config, &mut findings);
-        let trust = trust::read(&config).unwrap_or_else(|found| {
-            findings.extend(found);
-            Arc::default()
-        });
-        check_channels(&config, &services, &mut findings);
-        let mut resolved = BTreeMap::new();
-        for (name, CheckedPlugin { generation, file, sidecar }) in &plugins {
-            let plugin = resolve(&config, file, (generation, sidecar), &mut findings).await;
-            resolved.insert(name.clone(), plugin);
-        }
-        check::tasks(&config, &known, Missing::Waits, &mut findings);
-        check::components(&config, &known, Missing::Waits, &mut findings);
-        if findings.has_errors() {
-            return Err((subject, findings));
-        }
-        Ok(Checked { subject, config, trust, sidecar, plugins: resolved, warnings: findings })
-    }
-
-    /// Reads the settings that are the subject.
-    fn read_settings(&mut self) -> Result<Option<Sidecar>, Diagnostics> {
-        let Subject::Settings { plugin } = &self.subject else { return Ok(None) };
-        let Some(checked) = self.plugins.get_mut(plugin) else { return Ok(None) };
-        let sidecar = read_sidecar(&checked.file, plugin)?;
-        checked.sidecar = sidecar.clone();
-        Ok(Some(sidecar))
-    }
-}
-
-/// The tasks of one plugin that a configuration changes.
-struct TaskChange {
-    plugin: String,
-    generation: Arc<Generation>,
-    kept: Prepared,
-    fresh: Vec<Scheduled>,
-    count: usize,
-}
-
-/// What it takes to take over a configuration.
-struct ApplyRequest {
-    checked: Checked,
-    tasks: Vec<TaskChange>,
-    steps: Vec<(Plan, Seated, Arc<Generation>)>,
-    departures: Vec<Departure>,
-    core: Option<PluginCore>,
-    limits: Limits,
-    drain: Duration,
-    services: Services,
-    factory: TaskFactory,
-}
-
-impl ApplyRequest {
-    async fn run(self) -> Result<Applied, (Subject, Diagnostics)> {
-        let Self { checked, tasks, steps, departures, core, limits, drain, services, factory } =
-            self;
-        let refuse = |checked: Checked, reason: String| {
-            let mut found = Diagnostics::new();
-            found.push(checked.config.error_at(&ConfigPath::root(), reason));
-            (checked.subject, found)
-        };
-        let (mut prepared, mut count) = (BTreeMap::new(), 0);
-        for change in tasks {
-            let TaskChange { plugin, generation, mut kept, fresh, count: differ } = change;
-            match factory.prepare(&generation, fresh, &services) {
-                Ok(made) => kept.extend(made),
-                Err(error) => {
-                    let text = format!("the tasks of plugin `{plugin}` can't be made: {error}");
-                    return Err(refuse(checked, text));
-                }
-            }
-            prepared.insert(plugin, kept);
-            count += differ;
-        }
-        let declared = match declare(&checked.config, &services) {
-            Ok(declared) => declared,
-            Err(error) => return Err(refuse(checked, error.to_string())),
-        };
-        let mut changed = Vec::new();
-        if let Some(core) = &core {
-            let swaps: Vec<_> = steps
-                .iter()
-                .map(|(plan, old, to)| Swap { plan: plan.clone(), old: old.clone(), to: &**to })
-                .collect();
-            let (result, held) = change_over(core, &swaps, &services, limits).await;
-            match result {
-                Ok(done) => changed = done,
-                Err(failed) => {
-                    withdraw(&declared, &services);
-                    let text = format!("{failed}; all components go on as they were");
-                    return Err(refuse(checked, text));
-                }
-            }
-            tracing::info!(components = changed.len(), ?held, "reconfigured");
-        }
-        let departed = match &core {
-            Some(core) => take_out(departures, core, drain).await,
-            None => Vec::new(),
-        };
-        Ok(Applied { checked, changed, departed, tasks: prepared, count })
-    }
-}
-
-/// Declares the channels that are new; all of them or none.
-fn declare(config: &Config, services: &Services) -> Result<Vec<ChannelName>, SchedulerError> {
-    let mut declared = Vec::new();
-    for (name, channel) in &config.channels {
-        let name = ChannelName::from(name.as_str());
-        if services.bus.stats(&name).is_ok() {
-            continue;
-        }
-        if let Err(error) =
-            services.bus.declare_with(name.clone(), channel.config(), channel.overflow)
-        {
-            withdraw(&declared, services);
-            return Err(error);
-        }
-        declared.push(name);
-    }
-    Ok(declared)
-}
-
-/// Takes declarations back that were made for a configuration that is refused.
-fn withdraw(declared: &[ChannelName], services: &Services) {
-    declared.iter().for_each(|name| drop(services.bus.withdraw(name)));
-}
-
-fn note(subject: &Subject, result: Result<usize, Diagnostics>) {
+/// Logs the outcome of reading a configuration or settings again.
+fn log_outcome(subject: &Subject, result: Result<usize, Diagnostics>) {
     let what = match subject {
         Subject::Configuration => "the configuration".to_owned(),
         Subject::Settings { plugin } => format!("the settings of plugin {plugin}"),
@@ -505,6 +266,6 @@ fn note(subject: &Subject, result: Result<usize, Diagnostics>) {
     match result {
         Ok(0) => tracing::debug!("{what}: read again, nothing to do"),
         Ok(count) => tracing::info!(count, "{what}: taken over"),
-        Err(found) => tracing::error!("{what}: refused, the one before goes on:\n{found}"),
+        Err(found) => tracing::error!("{what}: refused, the previous one stays in force:\n{found}"),
     }
 }

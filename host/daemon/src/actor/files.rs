@@ -1,4 +1,4 @@
-//! The plugins folder: what is in it, and what becomes of each file.
+//! The files of the plugins folder: noticing changes, examining files, refusing them.
 
 use std::{
     collections::BTreeMap,
@@ -10,25 +10,25 @@ use std::{
 use hotbay_loader::{Inspected, LoadError, Refusal};
 use hotbay_store::quarantine::Quarantine;
 
-use super::{Actor, Event};
+use super::{Actor, ActorEvent};
 use crate::{
-    plugins::doubt,
+    plugins::trust_warning,
     reconcile::FileVersion,
-    refused::{RefusedFile, Step, StepFailure, retry_of},
+    refused::{RefusedFile, RolloutStep, StepFailure, retry_of},
     watch::{Fingerprint, FolderState, Snapshot},
 };
 
-/// How long a file that no snapshot has shown may be missing before it counts as gone.
-const UNSEEN: Duration = Duration::from_secs(1);
+/// The time after which a missing file that no snapshot has shown counts as gone.
+const UNSEEN_LIMIT: Duration = Duration::from_secs(1);
 
-/// What the examination of a file gave.
+/// The report of the examination of a file.
 pub(crate) struct Examined {
     file: PathBuf,
     result: Result<Inspected, LoadError>,
 }
 
 impl Actor {
-    /// Takes over what the plugins folder, and the files beside it, hold now.
+    /// Handles a new snapshot of the plugins folder and of the files beside it.
     pub(super) fn take_snapshot(&mut self, now: Snapshot) {
         let last = self.snapshot.take();
         let source = self.source.as_ref().map(|source| source.file.clone());
@@ -47,7 +47,7 @@ impl Actor {
         let absent = match &now.folder {
             FolderState::Present => None,
             FolderState::Missing => Some("it is missing"),
-            // If it can't be read from the beginning, nothing of what it holds is known.
+            // The watch shows what the folder held before. If it was never readable, that is nothing.
             FolderState::Unreadable(why) => Some(why.as_str()),
         };
         if let Some(why) = absent {
@@ -57,7 +57,7 @@ impl Actor {
             );
             self.desired.files = None;
             self.desired.gone.clear();
-            // What it held is compared with what it will hold when it is there again.
+            // Kept, to be compared with the folder when that can be read again.
             self.snapshot = Some(match last {
                 Some(last) => Snapshot { files: now.files, ..last },
                 None => now,
@@ -79,12 +79,12 @@ impl Actor {
 
     /// Finds the files of plugins in service that do not exist any more.
     ///
-    /// One that a snapshot has shown is gone when the next one lacks it. One that went before
-    /// is given the time in which a file that was only renamed would have settled under its
-    /// new name.
+    /// A file that a snapshot has shown is gone when the next snapshot lacks it. A file that no
+    /// snapshot has shown counts as gone only after the time in which a file that was renamed would
+    /// have settled under its new name.
     pub(super) fn look_for_gone(&mut self) {
         let Some(files) = &self.desired.files else { return };
-        let patience = self.config.reload.settle * 2 + UNSEEN;
+        let limit = self.config.reload.settle * 2 + UNSEEN_LIMIT;
         let mut gone = std::collections::BTreeSet::new();
         let mut unseen = BTreeMap::new();
         for plugin in self.plugins.values().filter(|it| !files.contains_key(&it.file)) {
@@ -93,7 +93,7 @@ impl Actor {
                 continue;
             }
             let since = self.unseen.get(file).copied().unwrap_or_else(Instant::now);
-            if self.shown.contains(file) || since.elapsed() >= patience {
+            if self.shown.contains(file) || since.elapsed() >= limit {
                 gone.insert(file.clone());
             } else {
                 unseen.insert(file.clone(), since);
@@ -108,17 +108,17 @@ impl Actor {
         let (loader, trust) = (self.loader.clone(), self.trust.clone());
         self.spawn(async move {
             let result = loader.inspect(&file, &trust).await;
-            Event::Examined(Box::new(Examined { file, result }))
+            ActorEvent::Examined(Box::new(Examined { file, result }))
         });
     }
 
-    pub(super) fn note_examined(&mut self, Examined { file, result }: Examined) {
+    pub(super) fn on_examined(&mut self, Examined { file, result }: Examined) {
         let version = self.desired.files.as_ref().and_then(|files| files.get(&file));
-        let looked_at = self.observed.files.get(&file).map(|it| &it.look.version);
+        let looked_at = self.observed.files.get(&file).map(|it| &it.observation.version);
         let is_current = version.is_some() && version == looked_at;
         match result {
             Ok(library) => {
-                if let Some(doubt) = doubt(&library).filter(|_| is_current) {
+                if let Some(doubt) = trust_warning(&library).filter(|_| is_current) {
                     tracing::warn!("{doubt}");
                 }
                 let found = (library.manifest.name.clone(), library.hash().to_owned());
@@ -127,7 +127,7 @@ impl Actor {
             }
             Err(error) => {
                 self.observed.examined(&file, Err(retry_of(&error.refusal)));
-                // Something else is there by now, and is examined next.
+                // Otherwise the file has changed since, and is examined again.
                 if is_current {
                     self.refuse_examined(&file, &error);
                 }
@@ -139,7 +139,11 @@ impl Actor {
         let owner = self.plugins.values().find(|it| it.file == file);
         if let Some(plugin) = owner.map(|it| it.name().to_owned()) {
             let reason = format!("{error}; {}", error.refusal.remedy());
-            self.refuse_replacement(&plugin, None, &StepFailure { step: Step::Inspect, reason });
+            self.refuse_replacement(
+                &plugin,
+                None,
+                &StepFailure { step: RolloutStep::Inspect, reason },
+            );
         }
         self.refuse_file(error);
     }
@@ -160,13 +164,13 @@ impl Actor {
         self.refuse_file(&LoadError { path: file, refusal });
     }
 
-    /// Notes that a plugin's file has another name.
+    /// Notes that the file of a plugin in service was renamed.
     pub(super) fn move_plugin(&mut self, plugin: &str, file: &Path) {
         self.check_is_stale = true;
         self.examined.remove(file);
         self.refused.remove(file);
         if let Some(loaded) = self.plugins.get_mut(plugin) {
-            tracing::info!(plugin, file = %file.display(), "its file has another name");
+            tracing::info!(plugin, file = %file.display(), "the file of the plugin was renamed");
             file.clone_into(&mut loaded.file);
         }
         self.desired.gone.clear();
@@ -178,7 +182,7 @@ impl Actor {
         self.refused.insert(error.path.clone(), RefusedFile::from(error));
     }
 
-    /// Takes a build that is on its way off it: its file is refused.
+    /// Refuses the file of a build that was on its way into service.
     pub(super) fn turn_away(&mut self, plugin: &str, file: &Path, failure: &StepFailure) {
         self.refused.insert(file.to_owned(), RefusedFile::at_step(failure));
         self.observed.turned_away(plugin, failure.retry(), &self.desired);
@@ -189,38 +193,39 @@ impl Actor {
         }
     }
 
-    /// The files that say whom the host trusts, besides the configuration itself.
+    /// Returns the files that hold trusted keys and pins.
     pub(super) fn trust_files(&self) -> Vec<PathBuf> {
         self.config.plugins.trust.files().map(Path::to_owned).collect()
     }
 
-    /// What is watched beside the plugins folder.
+    /// Returns the files that are watched beside the plugins folder.
     pub(crate) fn files_beside(&self) -> Vec<PathBuf> {
         let mut files: Vec<_> = self.source.iter().map(|source| source.file.clone()).collect();
-        // It changes when somebody releases a build.
+        // This file changes when a build is released from quarantine.
         files.push(Quarantine::open(&self.config.state_folder).file());
         files.extend(self.trust_files());
         files
     }
 }
 
-/// Whether a file beside the folder holds something else than before.
+/// Returns `true` if the content of a file beside the folder has changed.
 fn differs(file: &Path, last: Option<&Snapshot>, now: &Snapshot) -> bool {
     let content = |of: &Snapshot| of.files.get(file).cloned().flatten();
     match (last.map(content), content(now)) {
         (Some(Some(before)), Some(now)) => !before.same_content(&now),
-        // It may have changed after it was read and before it was watched.
+        // The file may have changed after it was read and before it was watched.
         (None | Some(None), Some(_)) => true,
-        // A file that is gone for a moment is not a configuration.
+        // A file that is missing for a moment is no new configuration.
         (_, None) => false,
     }
 }
 
+/// Returns the version of each library in a snapshot.
 fn versions(now: &Snapshot) -> BTreeMap<PathBuf, FileVersion> {
     let version = |(path, fingerprint): (&PathBuf, &Fingerprint)| {
         let mut signature = path.as_os_str().to_owned();
         signature.push(".minisig");
-        // A signature that came or went may be why a file was refused.
+        // A missing or wrong signature may be why the file was refused, so a change counts.
         let signature = now.signatures.get(Path::new(&signature));
         let content = fingerprint.sha256().unwrap_or_default().to_owned();
         let rest = format!("{fingerprint:?} {signature:?}");
@@ -229,8 +234,8 @@ fn versions(now: &Snapshot) -> BTreeMap<PathBuf, FileVersion> {
     now.libraries.iter().map(version).collect()
 }
 
-/// Whether there is no such file any more. One that is missing in a snapshot may just not
-/// have settled yet.
+/// Returns `true` if the file does not exist. A file that a snapshot lacks may only not have
+/// settled yet.
 fn is_missing(path: &Path) -> bool {
     let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     fs::symlink_metadata(path).is_err_and(missing)

@@ -1,4 +1,4 @@
-//! Holding the event types of connected ports against each other.
+//! Checking the event types of connected ports against each other.
 
 use hotbay_plugin_api::{EventTypeSpec, Manifest, PortManifest};
 
@@ -14,10 +14,10 @@ struct Connection<'a> {
     place: ConfigPath,
 }
 
-/// Finds inputs that are connected to an output with none of the types that they take.
+/// Reports inputs that are connected to an output which has no event type in common with them.
 ///
-/// A port that does not tell its types connects to any. So does that of a plugin without a
-/// manifest, which is not there yet: it is looked at when it comes.
+/// A port that does not name its types fits to any port. The ports of a plugin that is not loaded
+/// are checked when it is loaded.
 pub(crate) fn event_types<'a>(
     config: &'a Config,
     manifest: impl Fn(&str) -> Option<&'a Manifest>,
@@ -26,7 +26,7 @@ pub(crate) fn event_types<'a>(
     let (mut outputs, mut inputs) = (Vec::new(), Vec::new());
     for entry in config.pipeline.iter().flat_map(|pipeline| pipeline.components()) {
         let Some(manifest) = manifest(&entry.plugin) else { continue };
-        // What is wrong with the entry itself has been found already.
+        // Problems of the entry itself were reported already.
         let Ok(found) = find(config, manifest, entry) else { continue };
         outputs.extend(connections(entry, &found.outputs, Direction::Outputs));
         inputs.extend(connections(entry, &found.inputs, Direction::Inputs));
@@ -47,7 +47,7 @@ pub(crate) fn event_types<'a>(
     }
 }
 
-/// The channels at those of an entry's ports that its component declares.
+/// Returns the connections of those ports of an entry that its component declares.
 fn connections<'a>(
     entry: &'a ComponentEntry,
     declared: &'a [PortManifest],
@@ -64,7 +64,7 @@ fn connections<'a>(
     })
 }
 
-/// The pairs on one channel that both tell their types and have none in common.
+/// Returns the pairs of ports on one channel that both name their types and have none in common.
 fn mismatches<'c, 'a>(
     outputs: &'c [Connection<'a>],
     inputs: &'c [Connection<'a>],
@@ -105,7 +105,7 @@ mod tests {
         Connection { component: "component", port, channel, place: ConfigPath::root() }
     }
 
-    /// Whether an output and an input with these types may share a channel.
+    /// Returns `true` if an output and an input with these types may share a channel.
     fn connects(gives: &[(&str, u32)], takes: &[(&str, u32)]) -> bool {
         let (output, input) = (port(gives), port(takes));
         mismatches(&[at("raw", &output)], &[at("raw", &input)]).next().is_none()

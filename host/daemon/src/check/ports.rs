@@ -1,9 +1,10 @@
-//! Holding an entry's ports against those that its component declares.
+//! Checking the ports of an entry against those that its component declares.
 
 use hotbay_plugin_api::{ChannelName, PortManifest, Role};
 
 use hotbay_config::{ComponentEntry, Config, Diagnostics, Ports};
 
+/// The direction of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Inputs,
@@ -11,7 +12,7 @@ pub(super) enum Direction {
 }
 
 impl Direction {
-    /// The ports of an entry in this direction.
+    /// Returns the ports of an entry in this direction.
     pub(super) fn of(self, entry: &ComponentEntry) -> &Ports {
         match self {
             Self::Inputs => &entry.inputs,
@@ -29,7 +30,10 @@ impl Direction {
 
 pub(super) type Connected = std::collections::BTreeMap<String, Vec<ChannelName>>;
 
-/// Holds an entry's ports against those that its component declares.
+/// Connects the ports of an entry to their channels.
+///
+/// Ports that the component does not declare, and required ports that are not connected, are added to
+/// the findings.
 pub(super) fn connect(
     config: &Config,
     entry: &ComponentEntry,
@@ -79,7 +83,7 @@ pub(super) fn connect(
     connected
 }
 
-/// Strategies and executors listen to one channel, in its order.
+/// Returns `true` for the roles whose main input takes one channel, so that events keep its order.
 fn takes_one(role: Role) -> bool {
     matches!(role, Role::Strategy | Role::Executor)
 }

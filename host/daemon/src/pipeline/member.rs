@@ -1,39 +1,43 @@
-//! One component of the configuration, whether it runs or waits for its plugin.
+//! The members of a pipeline.
 
 use hotbay_config::ComponentEntry;
 use hotbay_plugin_api::Role;
 use hotbay_runtime::{
-    Seat,
-    change::{Plan, Seated},
+    ComponentSlot,
+    replacement::{ComponentBuild, ComponentPlan},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::resolve::ResolvedComponent;
 
-/// One component.
+/// One component of the configuration, which runs or waits for its plugin.
 pub(crate) struct Member {
     pub(crate) role: Role,
     pub(crate) id: String,
     pub(crate) plugin: String,
-    /// Survives the builds of the component.
-    pub(crate) seat: Seat,
+    /// The slot of the component, which survives its builds.
+    pub(crate) slot: ComponentSlot,
     pub(crate) cancel: CancellationToken,
-    /// What it is with the plugin in service; `None` while the plugin is missing.
+    /// The component as resolved with the plugin in service; `None` while the plugin is missing.
     pub(crate) resolved: Option<ResolvedComponent>,
-    /// What is in its place in the engine.
-    pub(crate) seated: Option<Seated>,
-    /// Whether the engine knows its name.
-    pub(crate) known: bool,
-    /// Whether something changed since it was last tried to start it.
-    pub(crate) fresh: bool,
+    /// The build that the engine runs, or that has ended there.
+    pub(crate) build: Option<ComponentBuild>,
+    /// The component is registered with the engine.
+    pub(crate) is_registered: bool,
+    /// The component may be started: something has changed since the last attempt.
+    pub(crate) may_start: bool,
 }
 
-/// What a component does.
+/// The state of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MemberState {
+    /// The component waits for a build that can be started.
     Waits,
+    /// The component is initialized, runs or is held.
     Runs,
+    /// The component has failed.
     Failed,
+    /// The component has ended by itself, or is being stopped.
     Ended,
 }
 
@@ -43,19 +47,19 @@ impl Member {
             role: entry.role,
             id: entry.id.clone(),
             plugin: entry.plugin.clone(),
-            seat: Seat::new(entry.id.clone(), source),
+            slot: ComponentSlot::new(entry.id.clone(), source),
             cancel,
             resolved: None,
-            seated: None,
-            known: false,
-            fresh: false,
+            build: None,
+            is_registered: false,
+            may_start: false,
         }
     }
 
-    /// How to make it as it is resolved.
-    pub(crate) fn plan(&self, resolved: &ResolvedComponent) -> Plan {
-        Plan {
-            seat: self.seat.clone(),
+    /// Returns the plan for making the member as it is resolved.
+    pub(crate) fn plan(&self, resolved: &ResolvedComponent) -> ComponentPlan {
+        ComponentPlan {
+            slot: self.slot.clone(),
             component: resolved.component.clone(),
             connections: resolved.connections.clone(),
             config: resolved.config.clone(),

@@ -1,4 +1,4 @@
-//! Making components and starting them, and taking them out again.
+//! Making, starting and removing the components of a pipeline.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,48 +10,48 @@ use hotbay_core::{
 use hotbay_plugin_api::{Role, SchedulerError, TaskId, TradingEngineError};
 use hotbay_runtime::{
     Generation, Services,
-    change::{Made, Plan, PluginCore, Seated, call_hook},
+    replacement::{ComponentBuild, ComponentPlan, PluginCore, call_hook},
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Member, MemberState, Pipeline, PluginEngine, limits};
+use super::{Member, MemberState, PluginEngine, PluginPipeline, limits};
 use crate::{HostError, resolve::ResolvedComponent};
 
-/// What becomes of the others if a component does not start.
+/// What happens to the other components if one does not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
-    /// None of them starts.
+    /// None of them is started.
     All,
-    /// They start.
+    /// They are started.
     Each,
 }
 
-/// How long a component that is taken out may take to let go.
+/// The time that the turn of a removed component gets to end.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How long a component gets to shut down.
+/// The time that a component gets to shut down.
 const HOOK: Duration = Duration::from_secs(2);
 
 /// One component that is to be started.
 pub(crate) struct StartRequest {
     role: Role,
     plugin: String,
-    plan: Plan,
+    plan: ComponentPlan,
     generation: Arc<Generation>,
-    /// What was in the place before and has ended.
-    before: Option<Seated>,
-    known: bool,
+    /// The previous build, which has ended.
+    before: Option<ComponentBuild>,
+    is_registered: bool,
 }
 
-/// What became of a component that was to be started.
-pub(crate) struct Started {
+/// The result of making or starting one component.
+pub(crate) struct StartResult {
     pub(crate) id: String,
-    pub(crate) result: Result<Made, HostError>,
+    pub(crate) result: Result<ComponentBuild, HostError>,
 }
 
-impl Pipeline {
-    /// All components that can be made; for the first start.
+impl PluginPipeline {
+    /// Returns the requests for all components that can be made, for the first start.
     pub(crate) fn requests(
         &mut self,
         generations: &BTreeMap<String, Arc<Generation>>,
@@ -60,36 +60,48 @@ impl Pipeline {
         members.filter_map(|member| request(member, generations)).collect()
     }
 
-    /// The components of one plugin that can be started and do not run, against the direction
-    /// of the data: who takes events is there before who gives them.
-    pub(crate) fn due(&mut self, plugin: &str, generation: &Arc<Generation>) -> Vec<StartRequest> {
-        let is_due = |it: &Member| {
+    /// Returns the requests for the components of one plugin that can be started and do not run.
+    ///
+    /// They are in the reverse direction of the data: each receiver of events is started before the
+    /// components that publish to it.
+    pub(crate) fn startable(
+        &mut self,
+        plugin: &str,
+        generation: &Arc<Generation>,
+    ) -> Vec<StartRequest> {
+        let is_startable = |it: &Member| {
             let waits = matches!(self.state(it), MemberState::Waits | MemberState::Failed);
-            it.plugin == plugin && it.fresh && waits
+            it.plugin == plugin && it.may_start && waits
         };
-        let due: Vec<_> = self.members.iter().map(is_due).collect();
+        let startable: Vec<_> = self.members.iter().map(is_startable).collect();
         let generations = BTreeMap::from([(plugin.to_owned(), Arc::clone(generation))]);
-        let members = self.members.iter_mut().zip(due).rev().filter(|(_, due)| *due);
+        let members =
+            self.members.iter_mut().zip(startable).rev().filter(|(_, startable)| *startable);
         members.filter_map(|(member, _)| request(member, &generations)).collect()
     }
 
-    /// Makes the engine of components that were made. Those that could not be made are left
-    /// out; `None` if a role has none then.
+    /// Builds the engine of the components that were made.
+    ///
+    /// Components that could not be made are left out. Returns `None` if a role has none then.
+    ///
+    /// # Errors
+    /// If a component could not be made, or the engine could not be built, and `strictness` is
+    /// [`Strictness::All`].
     pub(crate) fn build(
         &mut self,
         config: &Config,
         services: &Services,
-        (started, strictness): (Vec<Started>, Strictness),
+        (started, strictness): (Vec<StartResult>, Strictness),
     ) -> Result<Option<Arc<PluginEngine>>, HostError> {
         let mut builder = TradingEngineBuilder::new(services.bus.clone());
         builder = builder.with_limits(limits(config));
-        for Started { id, result } in started {
+        for StartResult { id, result } in started {
             let Some(member) = self.get_mut(&id) else { continue };
             match result {
                 Ok(made) => {
                     let options = ComponentOptions::of(id.as_str(), made.options.clone());
                     builder = builder.with_task(member.role, options, made.task.clone());
-                    member.seated = Some(seated(made));
+                    member.build = Some(build(made));
                 }
                 Err(error) if strictness == Strictness::Each => tracing::error!("{error}"),
                 Err(error) => return Err(error),
@@ -98,7 +110,7 @@ impl Pipeline {
         let engine = match builder.build() {
             Ok(engine) => Arc::new(engine),
             Err(error) if strictness == Strictness::Each => {
-                self.members.iter_mut().for_each(|member| member.seated = None);
+                self.members.iter_mut().for_each(|member| member.build = None);
                 tracing::error!(%error, "the pipeline can't be started yet");
                 return Ok(None);
             }
@@ -107,49 +119,49 @@ impl Pipeline {
         if self.may_wait {
             engine.scheduler().core().keep_places();
         }
-        self.members.iter_mut().for_each(|it| it.known = it.seated.is_some());
+        self.members.iter_mut().for_each(|it| it.is_registered = it.build.is_some());
         tracing::info!(components = self.members.len(), "starting the pipeline");
         Ok(Some(Arc::clone(self.engine.insert(engine))))
     }
 
-    /// Notes what became of components that were to be started beside others.
-    pub(crate) fn note_started(&mut self, started: Vec<Started>) {
-        for Started { id, result } in started {
+    /// Notes the results of starting components beside running ones.
+    pub(crate) fn note_started(&mut self, started: Vec<StartResult>) {
+        for StartResult { id, result } in started {
             let Some(member) = self.get_mut(&id) else { continue };
             match result {
                 Ok(made) => {
                     tracing::info!(component = member.id, plugin = member.plugin, "starts");
-                    member.seated = Some(seated(made));
-                    member.known = true;
+                    member.build = Some(build(made));
+                    member.is_registered = true;
                 }
                 Err(error) => tracing::error!("{error}"),
             }
         }
     }
 
-    /// Notes that these members wait for their plugin from now on.
+    /// Notes that the plugin of these members is missing.
     pub(crate) fn unresolve(&mut self, which: impl Fn(&Member) -> bool) {
         self.members.iter_mut().filter(|it| which(it)).for_each(|it| it.resolved = None);
     }
 
-    /// What is needed to take these members out.
-    pub(crate) fn departures(&self, which: impl Fn(&Member) -> bool) -> Vec<Departure> {
-        let departure = |member: &Member| {
+    /// Returns what it takes to remove these members from the engine.
+    pub(crate) fn removals(&self, which: impl Fn(&Member) -> bool) -> Vec<ComponentRemoval> {
+        let removal = |member: &Member| {
             let (id, cancel) = (member.id.clone(), member.cancel.clone());
             let ended = self.state(member) == MemberState::Ended;
-            Some(Departure { id, seated: member.seated.clone()?, cancel, ended })
+            Some(ComponentRemoval { id, build: member.build.clone()?, cancel, ended })
         };
-        self.members.iter().filter(|it| which(it)).filter_map(departure).collect()
+        self.members.iter().filter(|it| which(it)).filter_map(removal).collect()
     }
 
-    /// Notes that these members were taken out.
-    pub(crate) fn note_departed(&mut self, departed: &[Departed]) {
+    /// Notes that these members were removed from the engine.
+    pub(crate) fn note_removed(&mut self, removed: &[RemovedComponent]) {
         let cancel = self.cancel.clone();
-        for Departed { id, ended } in departed {
+        for RemovedComponent { id, ended } in removed {
             let Some(member) = self.get_mut(id) else { continue };
-            // What ended by itself has ended, whatever becomes of its plugin.
+            // A component that ended by itself stays ended, whatever happens to its plugin.
             if !ended {
-                member.seated = None;
+                member.build = None;
                 member.cancel = cancel.child_token();
             }
         }
@@ -163,43 +175,43 @@ fn request(
     let resolved: &ResolvedComponent = member.resolved.as_ref()?;
     let generation = Arc::clone(generations.get(&member.plugin)?);
     let plan = member.plan(resolved);
-    member.fresh = false;
+    member.may_start = false;
     Some(StartRequest {
         role: member.role,
         plugin: member.plugin.clone(),
         plan,
         generation,
-        before: member.seated.clone(),
-        known: member.known,
+        before: member.build.clone(),
+        is_registered: member.is_registered,
     })
 }
 
-/// Makes components. Nothing of them runs yet.
+/// Makes components, without starting them.
 pub(crate) async fn make_all(
     requests: Vec<StartRequest>,
     services: &Services,
     limit: Option<Duration>,
-) -> Vec<Started> {
+) -> Vec<StartResult> {
     let mut started = Vec::new();
     for request in requests {
-        let id = request.plan.seat.id().to_owned();
-        started.push(Started { id, result: make(&request, services, limit).await });
+        let id = request.plan.slot.id().to_owned();
+        started.push(StartResult { id, result: make(&request, services, limit).await });
     }
     started
 }
 
-/// Makes components and starts them beside those that run.
+/// Makes components and starts them beside running ones.
 pub(crate) async fn start_more(
     requests: Vec<StartRequest>,
     engine: &PluginEngine,
     services: &Services,
     limit: Duration,
-) -> Vec<Started> {
+) -> Vec<StartResult> {
     let mut started = Vec::new();
     for request in requests {
-        let id = request.plan.seat.id().to_owned();
+        let id = request.plan.slot.id().to_owned();
         let result = start_one(&request, engine, services, limit).await;
-        started.push(Started { id, result });
+        started.push(StartResult { id, result });
     }
     started
 }
@@ -209,7 +221,7 @@ async fn start_one(
     engine: &PluginEngine,
     services: &Services,
     limit: Duration,
-) -> Result<Made, HostError> {
+) -> Result<ComponentBuild, HostError> {
     let core = engine.scheduler().core();
     let made = make(request, services, Some(limit)).await?;
     let (id, task, options) = (request.plan.id(), made.task.clone(), made.options.clone());
@@ -219,10 +231,10 @@ async fn start_one(
     {
         call_hook(&old.task, runtime, HOOK).await;
     }
-    let begun = match request.known {
+    let begun = match request.is_registered {
         true => core.begin_again(&id, task, options),
         false => {
-            let options = ComponentOptions::of(request.plan.seat.id(), options);
+            let options = ComponentOptions::of(request.plan.slot.id(), options);
             engine.add(request.role, task, options)
         }
     };
@@ -233,7 +245,7 @@ async fn make(
     request: &StartRequest,
     services: &Services,
     limit: Option<Duration>,
-) -> Result<Made, HostError> {
+) -> Result<ComponentBuild, HostError> {
     let making = request.plan.make(&request.generation, services);
     let made = match limit {
         None => making.await,
@@ -245,61 +257,68 @@ async fn make(
     let made = made.map_err(|error| named(request, &error))?;
     let turns = matches!(request.role, Role::Connector | Role::Aggregator);
     if turns != (made.task.kind() == TaskKind::Background) {
-        // The manifest's role was checked; a plugin that makes something else lies.
-        let error = SchedulerError::InvalidState("not of the role it declares".to_owned());
+        // The role in the manifest was checked, but the plugin made a component of another kind.
+        let error = SchedulerError::InvalidState(
+            "the component is not of the role that the manifest declares".to_owned(),
+        );
         return Err(named(request, &error));
     }
     Ok(made)
 }
 
-fn seated(made: Made) -> Seated {
-    let Made { task, options, voice } = made;
-    Seated { task, options, voice }
+fn build(made: ComponentBuild) -> ComponentBuild {
+    let ComponentBuild { task, options, report_gate } = made;
+    ComponentBuild { task, options, report_gate }
 }
 
 fn named(request: &StartRequest, error: &SchedulerError) -> HostError {
-    let message = format!("{} (plugin {}): {error}", request.plan.seat.id(), request.plugin);
+    let message = format!("{} (plugin {}): {error}", request.plan.slot.id(), request.plugin);
     HostError::Engine(TradingEngineError::SchedulerError(SchedulerError::InvalidState(message)))
 }
 
-/// One component that is to be taken out of the engine.
-pub(crate) struct Departure {
+/// A component that is to be removed from the engine.
+pub(crate) struct ComponentRemoval {
     id: String,
-    seated: Seated,
+    build: ComponentBuild,
     cancel: CancellationToken,
     ended: bool,
 }
 
-/// A component that was taken out.
+/// A component that was removed from the engine.
 #[derive(Debug)]
-pub(crate) struct Departed {
+pub(crate) struct RemovedComponent {
     pub(crate) id: String,
-    /// Whether it had ended by itself before.
+    /// The component had ended by itself before.
     pub(crate) ended: bool,
 }
 
-/// Takes components out after what is queued for them. Their places stay.
+/// Removes components from the engine after the events that are queued for them.
+///
+/// Their queues stay open, so that another build can continue.
 pub(crate) async fn take_out(
-    departures: Vec<Departure>,
+    removals: Vec<ComponentRemoval>,
     core: &PluginCore,
     drain: Duration,
-) -> Vec<Departed> {
-    let mut departed = Vec::new();
-    for Departure { id, seated, cancel, ended } in departures {
+) -> Vec<RemovedComponent> {
+    let mut removed = Vec::new();
+    for ComponentRemoval { id, build, cancel, ended } in removals {
         let task = TaskId::from(id.as_str());
         if !ended {
             cancel.cancel();
             if !core.take_out(&task, drain, GRACE).await {
-                tracing::warn!(component = id, "does not let go; it is given up");
+                tracing::warn!(
+                    component = id,
+                    "a removed component did not stop in time; it is abandoned"
+                );
             }
         }
-        if let (true, Some(runtime)) = (core.take_hook(&task), &seated.options.runtime) {
-            call_hook(&seated.task, runtime, HOOK).await;
+        if let (true, Some(runtime)) = (core.take_hook(&task), &build.options.runtime) {
+            call_hook(&build.task, runtime, HOOK).await;
         }
         if !ended {
             core.vacate(&task);
         }
-        departed.push(Departed { id, ended });
+        removed.push(RemovedComponent { id, ended });
     }
-    departed
+    removed
 }

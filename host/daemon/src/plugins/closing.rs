@@ -1,4 +1,8 @@
-//! Closing builds that are out of service, beside everything else.
+//! Closing builds that are out of service, in the background.
+//!
+//! A build is closed once: its runs are drained, its components are shut down, its generation is
+//! closed. If its library stays mapped, the build is kept as an [`UnloadFailure`] until the library
+//! is unmapped after all.
 
 use std::{
     path::PathBuf,
@@ -7,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    task::{JoinHandle, JoinSet, spawn_blocking},
+    task::{JoinError, JoinHandle, JoinSet, spawn_blocking},
     time::timeout,
 };
 
@@ -15,91 +19,93 @@ use super::LoadedPlugin;
 use crate::status::{BuildState, PluginStatus};
 use hotbay_loader::{RetainedLibrary, TrustedBy, sweep};
 use hotbay_runtime::{
-    Closed,
-    change::{Seated, call_hook},
+    UnloadOutcome,
+    replacement::{ComponentBuild, call_hook},
 };
 use hotbay_store::record::Build;
 use hotbay_tasks::TaskBuild;
 
-/// How long a plugin's threads get to end when the host closes it.
-const LIMIT: Duration = Duration::from_secs(5);
+/// The time that a plugin's threads get to end when its build is closed.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a component gets to shut down.
+/// The time that a component gets to shut down.
 const HOOK: Duration = Duration::from_secs(2);
 
-/// How often what could not be unloaded is tried again.
-const AGAIN: Duration = Duration::from_secs(3);
+/// The time between two attempts to unmap the libraries that are still mapped.
+const RETRY_INTERVAL: Duration = Duration::from_secs(3);
 
 /// A build that is out of service, and what has to end before it is closed.
-pub(crate) struct Closing {
+pub(crate) struct ClosingPlugin {
     pub(crate) plugin: LoadedPlugin,
-    /// Whose runs under way may end within the limit.
+    /// The tasks of the build, whose runs under way have `drain` to end.
     pub(crate) tasks: Vec<Arc<TaskBuild>>,
     pub(crate) drain: Duration,
-    /// Whose `shutdown` is due.
-    pub(crate) hooks: Vec<Seated>,
+    /// The components whose `shutdown` is to be called.
+    pub(crate) hooks: Vec<ComponentBuild>,
 }
 
-/// How a build went.
-#[derive(Debug)]
-pub(crate) enum Gone {
-    Wholly,
-    Leaked(Box<Leak>),
-}
-
-/// A build that could not be unloaded.
+/// A build whose library could not be unmapped.
 #[derive(Debug, Clone)]
-pub(crate) struct Leak {
+pub(crate) struct UnloadFailure {
     plugin: String,
     build: Build,
     file: PathBuf,
     trusted_by: TrustedBy,
     loaded: String,
     mapped_bytes: u64,
-    what: Leaked,
+    cause: StillMapped,
 }
 
-/// What is left of a build.
+/// Why a library is still mapped.
 #[derive(Debug, Clone)]
-enum Leaked {
-    /// Threads or calls that did not end in time: it stays for good.
+enum StillMapped {
+    /// Threads or calls did not end in time: the library stays mapped for good.
     Running { threads: usize },
-    /// What may go yet.
-    Remains(RetainedLibrary),
+    /// The library may be unmapped later.
+    Retained(RetainedLibrary),
 }
 
-impl Closing {
-    /// Nothing of this build is under way any more.
+impl ClosingPlugin {
+    /// Closes a build of which nothing is under way any more.
     pub(crate) fn of(plugin: LoadedPlugin) -> Self {
         Self { plugin, tasks: Vec::new(), drain: Duration::ZERO, hooks: Vec::new() }
     }
 
-    async fn run(self) -> Gone {
+    async fn run(self) -> Result<(), Box<UnloadFailure>> {
         let Self { plugin, tasks, drain, hooks } = self;
         for task in &tasks {
             task.drain(drain).await;
         }
-        // Their objects live in the generation: they go before it does.
+        // The tasks have objects in the generation, which have to be dropped before it is closed.
         drop(tasks);
-        for seated in &hooks {
-            call_hook(&seated.task, plugin.generation.handle(), HOOK).await;
+        for component in &hooks {
+            call_hook(&component.task, plugin.generation.handle(), HOOK).await;
         }
         drop(hooks);
         let (build, mapped_bytes) = (plugin.build(), plugin.generation.mapped_bytes());
         let LoadedPlugin { generation, file, loaded, trusted_by, .. } = plugin;
         let plugin = generation.name().to_owned();
-        // An operation that was aborted may hold it for a moment longer; then it closes itself.
-        let Some(generation) = Arc::into_inner(generation) else { return Gone::Wholly };
-        let what = match generation.close(LIMIT).await {
-            Closed::Unmapped | Closed::Linked => return Gone::Wholly,
-            Closed::StillRunning { threads } => Leaked::Running { threads },
-            Closed::Kept(remains) => Leaked::Remains(remains),
+        // An operation that was aborted may still hold the generation, which then closes itself
+        // when that operation drops it.
+        let Some(generation) = Arc::into_inner(generation) else { return Ok(()) };
+        let cause = match generation.close(CLOSE_LIMIT).await {
+            UnloadOutcome::Unmapped | UnloadOutcome::Linked => return Ok(()),
+            UnloadOutcome::StillRunning { threads } => StillMapped::Running { threads },
+            UnloadOutcome::Retained(library) => StillMapped::Retained(library),
         };
-        Gone::Leaked(Box::new(Leak { plugin, build, file, trusted_by, loaded, mapped_bytes, what }))
+        Err(Box::new(UnloadFailure {
+            plugin,
+            build,
+            file,
+            trusted_by,
+            loaded,
+            mapped_bytes,
+            cause,
+        }))
     }
 }
 
-impl Leak {
+impl UnloadFailure {
     pub(crate) fn status(&self) -> PluginStatus {
         PluginStatus {
             name: self.plugin.clone(),
@@ -116,7 +122,7 @@ impl Leak {
         }
     }
 
-    /// A sentence for people.
+    /// Returns a sentence for logs and reports.
     pub(crate) fn text(&self) -> String {
         format!("{} stays mapped: {}", self.name(), self.reason())
     }
@@ -127,103 +133,107 @@ impl Leak {
     }
 
     fn threads(&self) -> usize {
-        match &self.what {
-            Leaked::Running { threads } => *threads,
-            Leaked::Remains(remains) => remains.threads(),
+        match &self.cause {
+            StillMapped::Running { threads } => *threads,
+            StillMapped::Retained(library) => library.threads(),
         }
     }
 
     fn reason(&self) -> String {
-        match &self.what {
-            Leaked::Running { threads } => format!("{threads} of its threads or calls did not end"),
-            Leaked::Remains(remains) => remains.reason(),
+        match &self.cause {
+            StillMapped::Running { threads } => {
+                format!("{threads} of its threads or calls did not end")
+            }
+            StillMapped::Retained(library) => library.reason(),
         }
     }
 
-    /// Returns `true` if the library is unmapped by now.
+    /// Returns `true` if the library has been unmapped since.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(&self.what, Leaked::Remains(remains) if remains.is_unmapped())
+        matches!(&self.cause, StillMapped::Retained(library) if library.is_unmapped())
     }
 }
 
-/// The builds that are being closed.
+/// The builds that are being closed, and those that could not be unmapped.
 #[derive(Debug, Default)]
-pub(crate) struct Closings {
-    under_way: JoinSet<Gone>,
-    /// Those that could not be unloaded.
-    pub(crate) leaks: Vec<Leak>,
-    trying: Option<JoinHandle<()>>,
-    tried: Option<Instant>,
+pub(crate) struct ClosingPlugins {
+    under_way: JoinSet<Result<(), Box<UnloadFailure>>>,
+    /// The builds whose libraries could not be unmapped.
+    pub(crate) leaks: Vec<UnloadFailure>,
+    /// The attempt to unmap them that is under way.
+    retry: Option<JoinHandle<()>>,
+    /// The time at which that attempt began.
+    retried: Option<Instant>,
 }
 
-impl Closings {
+impl ClosingPlugins {
     /// Closes a build in the background.
-    pub(crate) fn begin(&mut self, closing: Closing) {
+    pub(crate) fn begin(&mut self, closing: ClosingPlugin) {
         self.under_way.spawn(closing.run());
     }
 
-    /// How many are being closed.
+    /// Returns the number of builds that are being closed.
     pub(crate) fn len(&self) -> usize {
         self.under_way.len()
     }
 
-    /// Waits until one was closed; forever if none is being closed.
+    /// Waits until a build was closed. Never completes if none is being closed.
     pub(crate) async fn next(&mut self) {
         match self.under_way.join_next().await {
-            Some(gone) => self.note(gone),
+            Some(closed) => self.on_closed(closed),
             None => std::future::pending().await,
         }
     }
 
-    /// Waits for all, within a limit.
+    /// Waits until all builds are closed, within a limit.
     pub(crate) async fn finish(&mut self, limit: Duration) {
         let all = async {
-            while let Some(gone) = self.under_way.join_next().await {
-                self.note(gone);
+            while let Some(closed) = self.under_way.join_next().await {
+                self.on_closed(closed);
             }
-            self.try_again().await;
+            self.retry_now().await;
         };
         if timeout(limit, all).await.is_err() {
             tracing::warn!(left = self.under_way.len(), "builds are still being closed");
         }
     }
 
-    /// Tries to unload what could not be unloaded before, from time to time and in the
-    /// background.
-    pub(crate) fn look_again(&mut self) {
-        self.forget();
-        let waits = self.leaks.iter().any(|leak| matches!(leak.what, Leaked::Remains(_)));
-        let is_idle = self.trying.as_ref().is_none_or(JoinHandle::is_finished);
-        if waits && is_idle && self.tried.is_none_or(|tried| tried.elapsed() >= AGAIN) {
-            self.trying = Some(spawn_blocking(sweep));
-            self.tried = Some(Instant::now());
+    /// Tries again, from time to time and in the background, to unmap libraries that could not be
+    /// unmapped before.
+    pub(crate) fn retry_in_background(&mut self) {
+        self.forget_unmapped();
+        let waits = self.leaks.iter().any(|leak| matches!(leak.cause, StillMapped::Retained(_)));
+        let is_idle = self.retry.as_ref().is_none_or(JoinHandle::is_finished);
+        if waits && is_idle && self.retried.is_none_or(|began| began.elapsed() >= RETRY_INTERVAL) {
+            self.retry = Some(spawn_blocking(sweep));
+            self.retried = Some(Instant::now());
         }
     }
 
-    /// Tries now.
-    pub(crate) async fn try_again(&mut self) {
+    /// Tries again at once to unmap libraries that could not be unmapped before.
+    async fn retry_now(&mut self) {
         if !self.leaks.is_empty() && spawn_blocking(sweep).await.is_ok() {
-            self.forget();
+            self.forget_unmapped();
         }
     }
 
-    /// What is over is no leak any more.
-    fn forget(&mut self) {
+    /// Forgets the builds whose libraries have been unmapped since.
+    fn forget_unmapped(&mut self) {
         for leak in self.leaks.extract_if(.., |leak| leak.is_over()) {
             tracing::info!("{} is unmapped at last", leak.name());
         }
     }
 
-    fn note(&mut self, gone: Result<Gone, tokio::task::JoinError>) {
-        match gone {
-            Ok(Gone::Wholly) => {}
-            Ok(Gone::Leaked(leak)) => {
+    fn on_closed(&mut self, closed: Result<Result<(), Box<UnloadFailure>>, JoinError>) {
+        match closed {
+            Ok(Ok(())) => {}
+            Ok(Err(leak)) => {
                 tracing::warn!("{}", leak.text());
                 self.leaks.push(*leak);
             }
             Err(error) => tracing::error!(%error, "closing a plugin failed"),
         }
-        // Each one that is closed gives the others another chance.
-        self.forget();
+        // Closing a build also sweeps the libraries that are still mapped.
+        self.forget_unmapped();
     }
 }

@@ -6,166 +6,70 @@ use std::{
     time::Instant,
 };
 
-use super::{Action, Desired, FileVersion, Subject};
+use super::{
+    Action, Desired, FileState, Incoming, ObservedFile, ObservedPlugin, ObservedProbation,
+    PluginActivity, Retry, Service, Stage, Subject,
+};
 
-/// What is there, and what is under way.
+/// The state of files and plugins, and of the operations under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Observed {
-    /// The files of the plugins folder that were looked at.
+    /// The files of the plugins folder that were examined.
     pub(crate) files: BTreeMap<PathBuf, ObservedFile>,
-    /// The plugins that are in service or on their way there.
+    /// The plugins that are in service, or on their way into service.
     pub(crate) plugins: BTreeMap<String, ObservedPlugin>,
-    /// The number of the newest configuration that was taken over or refused.
+    /// The number of the newest configuration that was applied or refused.
     pub(crate) configuration: u64,
-    /// Whether a configuration is being taken over.
+    /// A configuration is being applied.
     pub(crate) reconfiguring: bool,
-    /// What was asked for when that was begun. What changes meanwhile is taken over next.
+    /// The configuration and the settings that are being applied. Changes in the meantime are
+    /// applied next.
     pub(crate) asked: Asked,
-    /// Whether the pipeline was started.
+    /// The state of the pipeline's engine.
     pub(crate) engine: EngineState,
-    /// How many builds are being closed.
+    /// The number of builds that are being closed.
     pub(crate) closing: usize,
 }
 
-/// The configuration and the settings that are being taken over.
+/// The configuration and the settings that are being applied.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asked {
     configuration: u64,
     settings: String,
 }
 
-/// Whether the pipeline was started.
+/// The state of the pipeline's engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum EngineState {
-    /// There is no pipeline, or not enough of its components can be made yet.
+    /// There is no pipeline, or too few of its components can be made.
     #[default]
     Waiting,
-    /// Components of each role can be made.
+    /// At least one component of each role can be made.
     Possible,
     /// Components are being made and initialized.
     Starting,
-    /// The components run. More can be added.
+    /// The components run. Others can be added.
     Running,
 }
 
-/// One file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ObservedFile {
-    /// What the file was when it was looked at.
-    pub(crate) look: Look,
-    /// What became of it.
-    pub(crate) state: FileState,
-}
-
-/// What a file was when it was looked at, and under which circumstances.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Look {
-    pub(crate) version: FileVersion,
-    pub(crate) circumstances: u64,
-    pub(crate) quarantine: u64,
-    pub(crate) trust: u64,
-}
-
-/// What became of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum FileState {
-    /// It is being checked and probed.
-    Examining,
-    /// It is sound and waits for its turn.
-    Ready { plugin: String, hash: String },
-    /// Its build is in service, or on its way there.
-    Taken { plugin: String },
-    /// It is not loaded.
-    Refused { plugin: Option<String>, retry: Retry },
-}
-
-/// What has to change before a refused file is tried again, apart from the file itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Retry {
-    /// Nothing else: the file is at fault.
-    File,
-    /// The configuration, the settings or whom the host trusts.
-    Circumstances,
-    /// The quarantine.
-    Quarantine,
-    /// The other file that brings the same plugin.
-    Duplicate,
-}
-
-/// One plugin.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ObservedPlugin {
-    /// The build in service.
-    pub(crate) service: Option<Service>,
-    /// The build on its way there.
-    pub(crate) incoming: Option<Incoming>,
-    /// What is under way that changes which build is in service, or its components.
-    pub(crate) activity: Option<Activity>,
-    /// Whether components may have to be started.
-    pub(crate) unstarted: bool,
-}
-
-/// A build in service.
-#[derive(Debug, Clone)]
-pub(crate) struct Service {
-    pub(crate) file: PathBuf,
-    pub(crate) hash: String,
-    /// What stood in the settings files when they were read, or refused.
-    pub(crate) settings: String,
-    pub(crate) probation: Option<ObservedProbation>,
-}
-
-/// The first time of a new build in service.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ObservedProbation {
-    pub(crate) until: Instant,
-    pub(crate) failed: bool,
-}
-
-/// A build on its way into service.
-#[derive(Debug, Clone)]
-pub(crate) struct Incoming {
-    pub(crate) file: PathBuf,
-    pub(crate) hash: String,
-    pub(crate) settings: String,
-    pub(crate) stage: Stage,
-}
-
-/// How far a build is on its way into service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Loading,
-    Loaded,
-}
-
-/// What is under way with a plugin. No two of them at the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Activity {
-    Changing,
-    RollingBack,
-    Retiring,
-    Starting,
-    Reconfiguring,
-}
-
 impl Observed {
-    /// Notes that an action is begun, so that it is not asked for again.
+    /// Notes that an action was begun, so that it is not returned again.
     ///
-    /// Actions that are done when they are begun (`Adopt`, `RefuseDuplicate`, `Move`, `Forget`,
+    /// Actions that end as soon as they are begun (`Adopt`, `RefuseDuplicate`, `Move`, `Forget`,
     /// `Enter`, `Confirm`) have their whole effect here.
     pub(crate) fn begin(&mut self, action: &Action, desired: &Desired) {
         match action {
             Action::Examine { file } => {
                 let version = desired.files.as_ref().and_then(|files| files.get(file));
-                let look = desired.look(&version.cloned().unwrap_or_default());
-                let examined = ObservedFile { look, state: FileState::Examining };
+                let observation = desired.observe(&version.cloned().unwrap_or_default());
+                let examined = ObservedFile { observation, state: FileState::Examining };
                 self.files.insert(file.clone(), examined);
             }
             Action::Adopt { file, plugin } => {
                 let version = desired.files.as_ref().and_then(|files| files.get(file));
-                let look = desired.look(&version.cloned().unwrap_or_default());
+                let observation = desired.observe(&version.cloned().unwrap_or_default());
                 let state = FileState::Taken { plugin: plugin.clone() };
-                self.files.insert(file.clone(), ObservedFile { look, state });
+                self.files.insert(file.clone(), ObservedFile { observation, state });
             }
             Action::Load { file, plugin } => self.begin_load(file, plugin, desired),
             Action::RefuseDuplicate { file, plugin, .. } => {
@@ -174,16 +78,16 @@ impl Observed {
             Action::Move { file, plugin } => self.move_service(file, plugin),
             Action::Forget { file } => drop(self.files.remove(file)),
             Action::Enter { plugin } => self.put_in_service(plugin, None),
-            Action::Change { plugin } => self.set_activity(plugin, Activity::Changing),
+            Action::Change { plugin } => self.set_activity(plugin, PluginActivity::Changing),
             Action::Confirm { plugin } => {
                 if let Some(service) = self.service_mut(plugin) {
                     service.probation = None;
                 }
             }
-            Action::RollBack { plugin } => self.set_activity(plugin, Activity::RollingBack),
-            Action::Retire { plugin } => self.set_activity(plugin, Activity::Retiring),
+            Action::RollBack { plugin } => self.set_activity(plugin, PluginActivity::RollingBack),
+            Action::Retire { plugin } => self.set_activity(plugin, PluginActivity::Retiring),
             Action::Start { plugin } => {
-                self.set_activity(plugin, Activity::Starting);
+                self.set_activity(plugin, PluginActivity::Starting);
                 if let Some(plugin) = self.plugins.get_mut(plugin) {
                     plugin.unstarted = false;
                 }
@@ -231,7 +135,7 @@ impl Observed {
         }
     }
 
-    /// Notes what the examination of a file gave.
+    /// Notes the result of a file's examination.
     pub(crate) fn examined(&mut self, file: &Path, found: Result<(String, String), Retry>) {
         let Some(known) = self.files.get_mut(file) else { return };
         known.state = match found {
@@ -248,14 +152,16 @@ impl Observed {
         }
     }
 
-    /// Notes that a build on its way into service does not come there.
+    /// Notes that a build on its way into service was refused.
     ///
-    /// If it came under another name, and the file of the build in service is gone, that build
-    /// goes on under the new name: it is not retired because its successor is refused.
+    /// If the build came from a file of another name, and the file of the build in service is gone,
+    /// the build in service continues under the new name: it is not retired because its successor
+    /// was refused.
     pub(crate) fn turned_away(&mut self, plugin: &str, retry: Retry, desired: &Desired) {
         let Some(known) = self.plugins.get_mut(plugin) else { return };
-        // A load may end while the old build is taken out or rolled back, which goes on.
-        if known.activity == Some(Activity::Changing) {
+        // Loading may end while the old build is retired or rolled back. That activity is not
+        // affected.
+        if known.activity == Some(PluginActivity::Changing) {
             known.activity = None;
         }
         if let Some(incoming) = known.incoming.take() {
@@ -268,7 +174,7 @@ impl Observed {
         self.drop_if_empty(plugin);
     }
 
-    /// Notes that the build on its way is in service now.
+    /// Notes that the build on its way into service is in service now.
     pub(crate) fn put_in_service(&mut self, plugin: &str, probation: Option<Instant>) {
         let Some(known) = self.plugins.get_mut(plugin) else { return };
         let Some(incoming) = known.incoming.take() else { return };
@@ -278,7 +184,7 @@ impl Observed {
         known.activity = None;
         known.unstarted = true;
         let now = known.service.as_ref().map(|service| service.file.clone());
-        // A file that was given another name together with another content.
+        // The new build came from another file: the file was renamed and changed at the same time.
         if let Some(before) = before.filter(|before| Some(&before.file) != now.as_ref()) {
             self.release(&before.file, plugin);
         }
@@ -291,10 +197,10 @@ impl Observed {
         }
     }
 
-    /// Notes that the build before is in service again.
+    /// Notes that the previous build is in service again.
     ///
     /// The build that failed is not tried again under the circumstances of this moment: those
-    /// under which it was examined may have changed during its probation, and it failed still.
+    /// under which it was examined may have changed during its probation, and it still failed.
     pub(crate) fn rolled_back(&mut self, plugin: &str, hash: String, desired: &Desired) {
         let Some(known) = self.plugins.get_mut(plugin) else { return };
         known.activity = None;
@@ -308,7 +214,7 @@ impl Observed {
         if !is_new && self.is_taken(&file, plugin) {
             self.refuse(&file, Some(plugin.to_owned()), Retry::Circumstances);
             if let Some(known) = self.files.get_mut(&file) {
-                known.look.circumstances = desired.circumstances;
+                known.observation.circumstances = desired.circumstances;
             }
         }
     }
@@ -318,7 +224,7 @@ impl Observed {
         let Some(known) = self.plugins.get_mut(plugin) else { return };
         known.activity = None;
         let incoming = known.incoming.as_ref().map(|it| it.file.clone());
-        // The next build may be on its way from the same file.
+        // The next build may be on its way into service from the same file.
         if let Some(service) = known.service.take().filter(|it| Some(&it.file) != incoming.as_ref())
         {
             self.release(&service.file, plugin);
@@ -326,7 +232,7 @@ impl Observed {
         self.drop_if_empty(plugin);
     }
 
-    /// Notes that what was under way with a plugin's components is over.
+    /// Notes that the activity of a plugin has ended.
     pub(crate) fn idle(&mut self, plugin: &str) {
         if let Some(known) = self.plugins.get_mut(plugin) {
             known.activity = None;
@@ -335,10 +241,10 @@ impl Observed {
 
     /// Marks plugins whose components a configuration is about to change.
     pub(crate) fn reconfigures<'p>(&mut self, plugins: impl IntoIterator<Item = &'p String>) {
-        plugins.into_iter().for_each(|it| self.set_activity(it, Activity::Reconfiguring));
+        plugins.into_iter().for_each(|it| self.set_activity(it, PluginActivity::Reconfiguring));
     }
 
-    /// Notes that a configuration or settings were taken over or refused.
+    /// Notes that a configuration or settings were applied or refused.
     pub(crate) fn reconfigured(&mut self, subject: &Subject) {
         let Asked { configuration, settings } = std::mem::take(&mut self.asked);
         match subject {
@@ -352,19 +258,21 @@ impl Observed {
         self.reconfigure_ended();
     }
 
-    /// Notes that a configuration is not being taken over any more.
+    /// Notes that no configuration is being applied any more.
     pub(crate) fn reconfigure_ended(&mut self) {
         self.reconfiguring = false;
         for plugin in self.plugins.values_mut() {
-            if plugin.activity == Some(Activity::Reconfiguring) {
+            if plugin.activity == Some(PluginActivity::Reconfiguring) {
                 plugin.activity = None;
             }
             plugin.unstarted = true;
         }
     }
 
-    /// When the next probation ends that can be ended: while something is under way with the
-    /// plugin, the end of that is waited for, and not a time that may have passed.
+    /// Returns the time at which the next probation ends that can be ended.
+    ///
+    /// A plugin with an activity is left out: the end of the activity wakes the loop, and the time may
+    /// have passed already.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         if self.engine == EngineState::Starting {
             return None;
@@ -374,7 +282,7 @@ impl Observed {
         services.filter_map(|it| it.probation.map(|it| it.until)).min()
     }
 
-    /// Whether nothing is under way that may still change which build is in service.
+    /// Returns `true` if no operation is under way that may change a build in service.
     pub(crate) fn is_idle(&self) -> bool {
         self.plugins.values().all(|it| it.activity.is_none() && it.incoming.is_none())
     }
@@ -401,7 +309,7 @@ impl Observed {
         self.plugins.get_mut(plugin)?.service.as_mut()
     }
 
-    fn set_activity(&mut self, plugin: &str, activity: Activity) {
+    fn set_activity(&mut self, plugin: &str, activity: PluginActivity) {
         if let Some(known) = self.plugins.get_mut(plugin) {
             known.activity = Some(activity);
         }

@@ -1,4 +1,4 @@
-//! The rules.
+//! The rules of [`reconcile`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::{
-    Action, Desired, EngineState, FileState, FileVersion, Look, MOST_CLOSING, Observed,
+    Action, Desired, EngineState, FileObservation, FileState, FileVersion, MAX_CLOSING, Observed,
     ObservedFile, ObservedPlugin, Retry, Service, Stage, Subject,
 };
 
-/// Gives the next steps towards the desired state, at most one for each plugin and file.
+/// Returns the next steps towards the desired state, at most one for each plugin and file.
 ///
-/// When none is given, there is nothing to do until an operation ends, the desired state
-/// changes, or the time of [`Observed::next_deadline`] has come.
+/// If there are none, nothing is to be done until an operation ends, the desired state changes, or
+/// the time of [`Observed::next_deadline`] comes.
 pub(crate) fn reconcile(desired: &Desired, observed: &Observed, now: Instant) -> Vec<Action> {
     let mut actions = Vec::new();
     for (name, plugin) in &observed.plugins {
@@ -32,7 +32,7 @@ pub(crate) fn reconcile(desired: &Desired, observed: &Observed, now: Instant) ->
     actions
 }
 
-/// A configuration or settings that are neither in force nor refused.
+/// Returns the configuration or settings that are neither in force nor refused, if there are any.
 fn subject(desired: &Desired, observed: &Observed) -> Option<Subject> {
     if desired.configuration != observed.configuration {
         return Some(Subject::Configuration);
@@ -46,6 +46,7 @@ fn subject(desired: &Desired, observed: &Observed) -> Option<Subject> {
     Some(Subject::Settings { plugin: plugin.clone() })
 }
 
+/// Returns the next action for one plugin.
 fn of_plugin(
     desired: &Desired,
     observed: &Observed,
@@ -53,7 +54,7 @@ fn of_plugin(
     plugin: &ObservedPlugin,
     now: Instant,
 ) -> Option<Action> {
-    // Components that are being made for the first time belong to the builds in service.
+    // While components are being made for the first time, the builds in service must not change.
     if plugin.activity.is_some() || observed.engine == EngineState::Starting {
         return None;
     }
@@ -82,7 +83,7 @@ fn of_plugin(
     }
 }
 
-/// Whether the plugin's file is gone, and no other file may bring the plugin.
+/// Returns `true` if the file of a plugin is gone, and no other file may hold the plugin.
 fn is_leaving(
     desired: &Desired,
     observed: &Observed,
@@ -117,7 +118,7 @@ impl Files<'_> {
             if let Some(Action::Load { plugin, .. }) = &action
                 && !loading.insert(plugin.clone())
             {
-                // Another file brings the same plugin, and comes first.
+                // Another file holds the same plugin, and comes first.
                 continue;
             }
             actions.extend(action);
@@ -136,13 +137,15 @@ impl Files<'_> {
             return Some(self.adopt(path, version).unwrap_or(Action::Examine { file }));
         };
         if known.state == FileState::Examining {
-            // What changed meanwhile is seen when it is over.
+            // A change in the meantime is noticed when the examination has ended.
             return None;
         }
-        if known.look.version != *version || self.is_to_be_tried_again(&known.state, &known.look) {
+        if known.observation.version != *version
+            || self.is_to_be_tried_again(&known.state, &known.observation)
+        {
             let is_incoming = self.is_incoming(path);
             let again = self.adopt(path, version).unwrap_or(Action::Examine { file });
-            // A build that is being loaded from here has to come to its end first.
+            // A build that is being loaded from this file has to be in service or refused first.
             return (!is_incoming).then_some(again);
         }
         match &known.state {
@@ -151,7 +154,8 @@ impl Files<'_> {
         }
     }
 
-    /// A file with the bytes that are in service from it needs no examination.
+    /// Returns the adoption of a file whose content is in service already, so that it needs no
+    /// examination.
     fn adopt(&self, path: &Path, version: &FileVersion) -> Option<Action> {
         let mut plugins = self.observed.plugins.iter();
         let (plugin, _) = plugins.find(|(_, plugin)| {
@@ -166,18 +170,18 @@ impl Files<'_> {
         incoming.any(|it| it.file == path)
     }
 
-    fn is_to_be_tried_again(&self, state: &FileState, look: &Look) -> bool {
+    fn is_to_be_tried_again(&self, state: &FileState, observation: &FileObservation) -> bool {
         if matches!(state, FileState::Ready { .. }) {
             // It waited while that changed who vouches for it.
-            return look.trust != self.desired.trust;
+            return observation.trust != self.desired.trust;
         }
         let FileState::Refused { plugin, retry } = state else { return false };
         match retry {
             Retry::File => false,
-            Retry::Circumstances => look.circumstances != self.desired.circumstances,
+            Retry::Circumstances => observation.circumstances != self.desired.circumstances,
             Retry::Quarantine => {
-                look.quarantine != self.desired.quarantine
-                    || look.circumstances != self.desired.circumstances
+                observation.quarantine != self.desired.quarantine
+                    || observation.circumstances != self.desired.circumstances
             }
             Retry::Duplicate => {
                 let plugin = plugin.as_ref().and_then(|name| self.observed.plugins.get(name));
@@ -197,7 +201,7 @@ impl Files<'_> {
         let known = self.observed.plugins.get(&plugin);
         let is_free = known.is_none_or(|it| it.incoming.is_none());
         let may_load = is_free
-            && self.observed.closing <= MOST_CLOSING
+            && self.observed.closing <= MAX_CLOSING
             && !self.observed.reconfiguring
             && !self.desired.reading
             && self.desired.configuration == self.observed.configuration;

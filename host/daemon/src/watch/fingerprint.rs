@@ -1,4 +1,4 @@
-//! What tells one content of a file from another.
+//! Fingerprints of files, which distinguish one content from another.
 
 use std::{
     fs::Metadata,
@@ -6,55 +6,55 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// A file at one moment.
+/// The state of a file at one moment.
 ///
-/// Two are equal if nothing happened to the file in between, not even a change of its mode
-/// or owner; whether the content is the same, [`same_content`](Self::same_content) says.
+/// Two fingerprints are equal if the file has not changed in between, not even its mode or owner. Use
+/// [`same_content`](Self::same_content) to compare only the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
     pub(super) stamp: Stamp,
     pub(super) content: Content,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Bytes with this SHA-256, in hexadecimal.
+    /// The SHA-256 of the bytes, in hexadecimal.
     Sha256(String),
-    /// More bytes than are looked at.
+    /// The file is larger than the files that are read.
     TooLarge {
-        /// How many.
+        /// The size of the file in bytes.
         size: u64,
     },
-    /// No bytes: a link, a folder, a device, a pipe, a socket. It was not opened.
+    /// Not a regular file but a link, a folder, a device, a pipe or a socket. It was not opened.
     NotAFile(&'static str),
-    /// It can't be read, and why.
+    /// The file can't be read, for this reason.
     Unreadable(String),
-    /// A library without all its parts, and for so long that nobody seems to be writing it.
+    /// The library lacks a part, and has not changed for so long that it is not being written.
     Incomplete(String),
 }
 
 impl Fingerprint {
-    /// What the file holds.
+    /// Returns the content of the file.
     pub fn content(&self) -> &Content {
         &self.content
     }
 
-    /// The SHA-256 of its bytes, in hexadecimal, if it was read.
+    /// Returns the SHA-256 of the file, in hexadecimal, if it was read.
     pub fn sha256(&self) -> Option<&str> {
         if let Content::Sha256(hash) = &self.content { Some(hash) } else { None }
     }
 
-    /// Whether both hold the same.
+    /// Returns `true` if both have the same content.
     pub fn same_content(&self, other: &Self) -> bool {
         self.content == other.content
     }
 }
 
-/// The metadata that change with the content, and with mode and owner.
+/// The metadata that change with the content, the mode or the owner of a file.
 ///
-/// Times are only as exact as the system's clock tick. That is enough: a stamp counts after
-/// it stood for longer than a tick.
+/// Times are only as precise as the system's clock tick. That is enough, because a stamp has to stay
+/// unchanged for longer than a tick before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     device: u64,
@@ -81,7 +81,7 @@ impl Stamp {
         self.size
     }
 
-    /// What it is, if not a regular file.
+    /// Returns the type of the file, if it is not a regular file.
     pub(super) fn other_than_file(&self) -> Option<&'static str> {
         match self.mode & libc::S_IFMT {
             libc::S_IFREG => None,
@@ -93,8 +93,8 @@ impl Stamp {
         }
     }
 
-    /// Whether the last change, of whatever kind, is that long ago. A change in the future
-    /// is not: the clock was set.
+    /// Returns `true` if the last change of any kind is older than `age`. A change in the future, after
+    /// the clock was set back, is not.
     pub(super) fn is_older_than(&self, age: Duration, now: SystemTime) -> bool {
         let (Ok(seconds), Ok(nanos)) = (self.changed.0.try_into(), self.changed.1.try_into())
         else {
@@ -107,7 +107,7 @@ impl Stamp {
 
 #[cfg(test)]
 impl Stamp {
-    /// A regular file, `number` telling it from others.
+    /// Makes the stamp of a regular file that differs by `number`.
     pub(super) fn numbered(number: u64, changed: SystemTime) -> Self {
         let changed = changed.duration_since(UNIX_EPOCH).unwrap();
         let changed =

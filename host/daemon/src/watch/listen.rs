@@ -1,4 +1,4 @@
-//! Listening to the system's events, where they are to be had.
+//! Listening to the system's events, where they are available.
 
 mod filter;
 mod network;
@@ -16,34 +16,34 @@ use std::{
 
 use notify::{ErrorKind, RecursiveMode, Watcher};
 
-use super::{Events, route::Places, wake::Waker};
+use super::{EventUse, wake::Waker, watched_folders::WatchedFolders};
 
 /// How changes are noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backend {
-    /// The system tells of them at once.
+    /// The system gives an event for each change.
     Inotify,
-    /// By looking again and again.
+    /// The folder is scanned regularly.
     Polling {
-        /// Why.
+        /// Why events can't be used.
         reason: String,
     },
 }
 
-/// How long a refusal of the system is taken for an answer.
+/// The time after which a refusal of the system is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// How often to begin again if the places change while they are being listened at.
-const TRIES: usize = 3;
+/// The number of attempts if the folders change while listening to them begins.
+const MAX_ATTEMPTS: usize = 3;
 
-/// Wakes the watch when something happens that may matter.
+/// Wakes the watch when a change may matter.
 pub(super) struct Listener {
     waker: Waker,
-    events: Events,
+    events: EventUse,
     make: MakeWatcher,
-    places: Places,
-    /// Set when events may have been missed: an overflow, a place that went.
-    doubt: Arc<AtomicBool>,
+    folders: WatchedFolders,
+    /// Set when events may have been missed: after an overflow, or when a folder was removed.
+    may_have_missed: Arc<AtomicBool>,
     state: State,
 }
 
@@ -52,9 +52,9 @@ type MakeWatcher = fn(Handler) -> notify::Result<Box<dyn Watcher + Send>>;
 
 enum State {
     Deaf,
-    /// The watcher gives events as long as it lives.
+    /// The watcher gives events until it is dropped.
     Listening(#[expect(dead_code, reason = "held for its events")] Box<dyn Watcher + Send>),
-    /// Some places could not be listened at, or none.
+    /// The system refused to watch some or all of the folders.
     Refused {
         reason: String,
         at: Instant,
@@ -63,34 +63,42 @@ enum State {
 }
 
 impl Listener {
-    pub(super) fn new(waker: Waker, events: Events) -> Self {
+    pub(super) fn new(waker: Waker, events: EventUse) -> Self {
         Self::with(waker, events, |handler| {
             let watcher = notify::RecommendedWatcher::new(handler, notify::Config::default())?;
             Ok(Box::new(watcher))
         })
     }
 
-    fn with(waker: Waker, events: Events, make: MakeWatcher) -> Self {
-        let doubt = Arc::new(AtomicBool::new(false));
-        Self { waker, events, make, places: Places::default(), doubt, state: State::Deaf }
+    fn with(waker: Waker, events: EventUse, make: MakeWatcher) -> Self {
+        let may_have_missed = Arc::new(AtomicBool::new(false));
+        Self {
+            waker,
+            events,
+            make,
+            folders: WatchedFolders::default(),
+            may_have_missed,
+            state: State::Deaf,
+        }
     }
 
-    /// Listens at these places from now on. Call it before looking, so that no change falls
-    /// between the two.
-    pub(super) fn listen(&mut self, places: impl Fn() -> Places) -> Backend {
-        if self.events == Events::Never {
+    /// Listens to events of these folders from now on.
+    ///
+    /// To be called before a scan, so that no change is missed between the two.
+    pub(super) fn listen(&mut self, folders: impl Fn() -> WatchedFolders) -> Backend {
+        if self.events == EventUse::Never {
             return Backend::Polling { reason: "so configured".to_owned() };
         }
-        for _ in 0..TRIES {
-            let places = places();
-            if let Some(reason) = places.folders().find_map(network::reason) {
+        for _ in 0..MAX_ATTEMPTS {
+            let folders = folders();
+            if let Some(reason) = folders.folders().find_map(network::reason) {
                 self.state = State::Deaf;
                 return Backend::Polling { reason };
             }
-            if self.is_done_with(&places) {
+            if self.is_done_with(&folders) {
                 break;
             }
-            self.begin(places);
+            self.begin(folders);
         }
         match &self.state {
             State::Refused { reason, .. } => Backend::Polling { reason: reason.clone() },
@@ -98,8 +106,8 @@ impl Listener {
         }
     }
 
-    fn is_done_with(&self, places: &Places) -> bool {
-        let is_sure = self.places == *places && !self.doubt.load(Ordering::Acquire);
+    fn is_done_with(&self, folders: &WatchedFolders) -> bool {
+        let is_sure = self.folders == *folders && !self.may_have_missed.load(Ordering::Acquire);
         match &self.state {
             State::Deaf => false,
             State::Listening(_) => is_sure,
@@ -107,16 +115,18 @@ impl Listener {
         }
     }
 
-    /// Begins anew: a watcher that saw its places go and come is not to be trusted.
-    fn begin(&mut self, places: Places) {
+    /// Begins with a new watcher, because one whose folders were removed and created again misses
+    /// events.
+    fn begin(&mut self, folders: WatchedFolders) {
         self.state = State::Deaf;
-        self.doubt.store(false, Ordering::Release);
-        let handler = filter::handler(places.clone(), Arc::clone(&self.doubt), self.waker.clone());
+        self.may_have_missed.store(false, Ordering::Release);
+        let handler =
+            filter::handler(folders.clone(), Arc::clone(&self.may_have_missed), self.waker.clone());
         let make = self.make;
-        // It panics if it gets no thread.
+        // The constructor panics if no thread can be started.
         let made = catch_unwind(AssertUnwindSafe(|| {
             let mut watcher = make(handler)?;
-            let refused = places.folders().find_map(|folder| refusal(watcher.as_mut(), folder));
+            let refused = folders.folders().find_map(|folder| refusal(watcher.as_mut(), folder));
             Ok::<_, notify::Error>((watcher, refused))
         }));
         let refused = |reason, rest| State::Refused { reason, at: Instant::now(), _rest: rest };
@@ -124,16 +134,16 @@ impl Listener {
             Ok(Ok((watcher, None))) => State::Listening(watcher),
             Ok(Ok((watcher, Some(reason)))) => refused(reason, Some(watcher)),
             Ok(Err(error)) => refused(describe(&error), None),
-            Err(_) => refused("there is no thread to be had for inotify".to_owned(), None),
+            Err(_) => refused("no thread could be started for inotify".to_owned(), None),
         };
-        self.places = places;
+        self.folders = folders;
     }
 }
 
-/// Listens at one folder; gives the reason if that can't be.
+/// Begins to watch one folder. Returns the reason if the system refuses.
 fn refusal(watcher: &mut dyn Watcher, folder: &Path) -> Option<String> {
     let error = watcher.watch(folder, RecursiveMode::NonRecursive).err()?;
-    // It went this moment; the folder above tells when it comes.
+    // The folder was removed just now. The folder above gives an event when it is back.
     let is_gone = if let ErrorKind::Io(io) = &error.kind {
         io.kind() == std::io::ErrorKind::NotADirectory
     } else {
@@ -165,7 +175,7 @@ fn describe(error: &notify::Error) -> String {
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("places", &self.places).finish_non_exhaustive()
+        f.debug_struct("Listener").field("folders", &self.folders).finish_non_exhaustive()
     }
 }
 
@@ -201,9 +211,9 @@ mod tests {
 
     fn reason_of(make: MakeWatcher) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let places = || Places::of(folder.path(), &[] as &[PathBuf]);
-        let mut listener = Listener::with(Waker::new().0, Events::WherePossible, make);
-        match listener.listen(places) {
+        let folders = || WatchedFolders::of(folder.path(), &[] as &[PathBuf]);
+        let mut listener = Listener::with(Waker::new().0, EventUse::WherePossible, make);
+        match listener.listen(folders) {
             Backend::Polling { reason } => reason,
             Backend::Inotify => panic!("it should not listen"),
         }
@@ -224,13 +234,13 @@ mod tests {
     #[test]
     fn a_folder_that_is_watched_already_is_not_watched_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let places = || Places::of(folder.path(), &[] as &[PathBuf]);
-        let mut listener = Listener::new(Waker::new().0, Events::WherePossible);
-        assert_eq!(listener.listen(places), Backend::Inotify);
-        assert!(listener.is_done_with(&places()));
-        listener.doubt.store(true, Ordering::Release);
-        assert!(!listener.is_done_with(&places()));
-        assert_eq!(listener.listen(places), Backend::Inotify);
-        assert!(listener.is_done_with(&places()));
+        let folders = || WatchedFolders::of(folder.path(), &[] as &[PathBuf]);
+        let mut listener = Listener::new(Waker::new().0, EventUse::WherePossible);
+        assert_eq!(listener.listen(folders), Backend::Inotify);
+        assert!(listener.is_done_with(&folders()));
+        listener.may_have_missed.store(true, Ordering::Release);
+        assert!(!listener.is_done_with(&folders()));
+        assert_eq!(listener.listen(folders), Backend::Inotify);
+        assert!(listener.is_done_with(&folders()));
     }
 }

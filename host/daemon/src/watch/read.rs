@@ -15,14 +15,15 @@ use super::{
     whole,
 };
 
-/// The largest library that is read, in bytes; the loader's cap by default.
+/// The size limit of libraries in bytes, which is the loader's default limit.
 const LIBRARY_CAP: u64 = 256 << 20;
 
-/// The largest other file.
+/// The size limit of other files in bytes.
 const FILE_CAP: u64 = 16 << 20;
 
-/// What a file holds that was seen with this stamp; none if it changed since, so that it has
-/// to settle again.
+/// Reads the content of a file that a scan has shown with this stamp.
+///
+/// Returns `None` if the file has changed since, so that it has to settle again.
 pub(super) fn read(key: &Key, seen: &Stamp) -> Option<Content> {
     if let Some(other) = seen.other_than_file() {
         return Some(Content::NotAFile(other));
@@ -50,7 +51,7 @@ fn read_unchanged(
     seen: &Stamp,
     is_library: bool,
 ) -> io::Result<Option<Content>> {
-    // Without `O_NONBLOCK`, a pipe put there this moment would keep us waiting for ever.
+    // Without `O_NONBLOCK`, opening a pipe that has taken the file's place would block for ever.
     let flags = follow | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
     let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let is_as_seen = |file: &File| Ok::<_, io::Error>(Stamp::of(&file.metadata()?) == *seen);
@@ -65,18 +66,18 @@ fn read_unchanged(
             Content::Sha256(hash(&mut file, seen.size())?)
         }
     };
-    // A writer that began meanwhile has left us with half of the old and half of the new.
+    // If a writer began meanwhile, the content is half old and half new.
     Ok(is_as_seen(&file)?.then_some(content))
 }
 
 fn hash(file: &mut File, size: u64) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    // One byte more than it has, so that one that grows can't be read for ever.
+    // Limited to one byte more than the size, so that a growing file is not read for ever.
     io::copy(&mut io::BufReader::with_capacity(1 << 16, file.take(size + 1)), &mut hasher)?;
     Ok(format!("{:x}", hasher.finalize()))
 }
 
-/// Whether the same may work in a moment.
+/// Returns `true` for errors that may pass in a moment.
 fn is_passing(error: &io::Error) -> bool {
     let passing = [
         libc::ENOENT,

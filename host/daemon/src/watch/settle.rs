@@ -1,4 +1,11 @@
-//! When what is seen counts. Pure: observations, readings and times go in.
+//! Deciding when a change has settled.
+//!
+//! A file is *pending* when a scan shows it with a new stamp. When the stamp has not changed for the
+//! settle time, the file is due to be read. Its content then makes it *settled*; or it is *held*, if
+//! the library lacks a part, until it changes or [`INCOMPLETE_LIMIT`] is over; or it is pending again,
+//! if it changed while it was read. A file that is missing for the settle time is *gone*.
+//!
+//! Scans, contents and times are the input, snapshots the output. There is no I/O and no clock.
 
 mod entry;
 #[cfg(test)]
@@ -11,45 +18,45 @@ use std::{
 
 use super::{
     fingerprint::{Content, Fingerprint, Stamp},
-    look::{Look, Seen},
+    scan::{Scan, Seen},
     snapshot::{FolderState, Key, Snapshot},
 };
 use entry::Entry;
 
-/// How long an incomplete library may stay as it is before that is said.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// The time after which an incomplete library that does not change is reported as incomplete.
+pub(super) const INCOMPLETE_LIMIT: Duration = Duration::from_secs(30);
 
-/// What has not changed for so long when it is seen first is not being written now. More than
+/// A file whose last change is older than this when it is first seen is not being written. Longer than
 /// the coarsest clock of a file system.
-const OLD: Duration = Duration::from_secs(2);
+const MIN_AGE: Duration = Duration::from_secs(2);
 
-/// Makes snapshots of what was seen for long enough.
+/// Makes snapshots of everything that has settled.
 #[derive(Debug)]
 pub(super) struct Settler {
     settle: Duration,
     entries: BTreeMap<Key, Entry>,
-    folder: Steady<FolderState>,
+    folder: Settling<FolderState>,
     settled_folder: FolderState,
-    has_looked: bool,
+    has_scanned: bool,
     published: Option<Snapshot>,
-    /// Since when what has settled differs from what was published.
+    /// The time since which the settled files differ from the snapshot that was published.
     differs_since: Option<Instant>,
 }
 
-/// A value, and when it counts if it stays.
+/// A value, and the time at which it has settled if it does not change until then.
 #[derive(Debug)]
-struct Steady<T> {
+struct Settling<T> {
     value: T,
-    ripe_at: Instant,
+    settled_at: Instant,
 }
 
-impl<T: PartialEq> Steady<T> {
-    /// Whether it is new.
-    fn see(&mut self, value: T, ripe_at: Instant) -> bool {
+impl<T: PartialEq> Settling<T> {
+    /// Takes in a value. Returns `true` if it has changed.
+    fn see(&mut self, value: T, settled_at: Instant) -> bool {
         if self.value == value {
             return false;
         }
-        *self = Self { value, ripe_at };
+        *self = Self { value, settled_at };
         true
     }
 }
@@ -59,54 +66,55 @@ impl Settler {
         Self {
             settle,
             entries: BTreeMap::new(),
-            folder: Steady { value: FolderState::Missing, ripe_at: now },
+            folder: Settling { value: FolderState::Missing, settled_at: now },
             settled_folder: FolderState::Missing,
-            has_looked: false,
+            has_scanned: false,
             published: None,
             differs_since: None,
         }
     }
 
-    /// Takes in what a look has shown.
-    pub(super) fn observe(&mut self, look: &Look, now: Instant) {
-        let ripe_at = |at_once: bool| if at_once { now } else { now + self.settle };
-        let first = !self.has_looked;
-        let old = OLD.max(self.settle);
-        self.folder.see(look.folder.clone(), ripe_at(first));
+    /// Takes in the result of a scan.
+    pub(super) fn observe(&mut self, scan: &Scan, now: Instant) {
+        let settled_at = |at_once: bool| if at_once { now } else { now + self.settle };
+        let first = !self.has_scanned;
+        let min_age = MIN_AGE.max(self.settle);
+        self.folder.see(scan.folder.clone(), settled_at(first));
         self.entries.retain(|key, _| match key {
-            Key::File(path) => look.files.contains(path),
+            Key::File(path) => scan.files.contains(path),
             Key::Library(_) | Key::Sidecar(_) | Key::Signature(_) => true,
         });
         for (key, entry) in &mut self.entries {
-            match look.at(key) {
-                Seen::Is(stamp) => entry.see(Some(stamp), ripe_at(false)),
-                Seen::Absent => entry.see(None, ripe_at(false)),
+            match scan.at(key) {
+                Seen::Is(stamp) => entry.see(Some(stamp), settled_at(false)),
+                Seen::Absent => entry.see(None, settled_at(false)),
                 Seen::Unsure => {}
             }
         }
-        let known = look.found.keys().cloned().chain(look.files.iter().cloned().map(Key::File));
+        let known = scan.found.keys().cloned().chain(scan.files.iter().cloned().map(Key::File));
         for key in known {
-            let stamp = look.found.get(&key).copied();
+            let stamp = scan.found.get(&key).copied();
             let is_old = match (&stamp, &key) {
-                (Some(stamp), _) if first => stamp.is_older_than(old, look.taken),
-                // A file that is asked for later may have been there for long as well.
-                (Some(stamp), Key::File(_)) => stamp.is_older_than(old, look.taken),
+                (Some(stamp), _) if first => stamp.is_older_than(min_age, scan.started),
+                // A file that is added to the watch later may be old as well.
+                (Some(stamp), Key::File(_)) => stamp.is_older_than(min_age, scan.started),
                 (Some(_), _) => false,
                 (None, _) => true,
             };
-            let ripe_at = ripe_at(is_old);
-            self.entries.entry(key).or_insert_with(|| Entry::new(stamp, ripe_at));
+            let settled_at = settled_at(is_old);
+            self.entries.entry(key).or_insert_with(|| Entry::new(stamp, settled_at));
         }
-        self.has_looked = true;
+        self.has_scanned = true;
     }
 
-    /// What has settled and is to be read now; each has to be answered with [`judge`](Self::judge).
+    /// Returns the files that are to be read now. The content of each has to be reported with
+    /// [`judge`](Self::judge).
     pub(super) fn due(&self, now: Instant) -> Vec<(Key, Stamp)> {
         let due = self.entries.iter();
         due.filter_map(|(key, entry)| Some((key.clone(), entry.due(now)?))).collect()
     }
 
-    /// Takes in what a file holds; none if it changed while it was read.
+    /// Takes in the content of a file, or `None` if the file changed while it was read.
     pub(super) fn judge(&mut self, key: &Key, content: Option<Content>, now: Instant) {
         let again_at = now + self.settle;
         if let Some(entry) = self.entries.get_mut(key) {
@@ -114,9 +122,9 @@ impl Settler {
         }
     }
 
-    /// A snapshot, if one is to be published.
+    /// Returns a new snapshot, if one is to be published.
     pub(super) fn publish(&mut self, now: Instant) -> Option<Snapshot> {
-        if now >= self.folder.ripe_at {
+        if now >= self.folder.settled_at {
             self.settled_folder = self.folder.value.clone();
         }
         self.entries.values_mut().for_each(|entry| entry.advance(now));
@@ -127,7 +135,7 @@ impl Settler {
             return None;
         }
         let since = *self.differs_since.get_or_insert(now);
-        // A library and its settings, copied in one go, are to be seen in one go.
+        // A library and its settings that are copied together are to appear together.
         if self.is_pending() && now < since + self.settle {
             return None;
         }
@@ -136,14 +144,14 @@ impl Settler {
         Some(snapshot)
     }
 
-    /// When the next thing is due, if nothing else happens.
+    /// Returns the time at which something is due if no event comes before.
     pub(super) fn next(&self) -> Option<Instant> {
-        let folder = (self.folder.value != self.settled_folder).then_some(self.folder.ripe_at);
+        let folder = (self.folder.value != self.settled_folder).then_some(self.folder.settled_at);
         let publish = self.differs_since.map(|since| since + self.settle);
         self.entries.values().filter_map(Entry::next).chain(folder).chain(publish).min()
     }
 
-    /// Whether something is about to settle.
+    /// Returns `true` if something is about to settle.
     fn is_pending(&self) -> bool {
         self.folder.value != self.settled_folder || self.entries.values().any(Entry::is_pending)
     }
@@ -157,8 +165,8 @@ impl Settler {
             files: BTreeMap::new(),
         };
         for (key, entry) in &self.entries {
-            // What is changing again is shown as it was shown last, even if it had settled
-            // in between: it is no longer there.
+            // A file that is changing again keeps the content that was published last, even if it
+            // had settled with another content in between, which does not exist any more.
             let shown = if entry.is_settled() {
                 entry.settled()
             } else {

@@ -1,4 +1,4 @@
-//! What the watch gives.
+//! Snapshots of the plugins folder.
 
 use std::{
     collections::BTreeMap,
@@ -7,10 +7,10 @@ use std::{
 
 use super::fingerprint::Fingerprint;
 
-/// What is in the plugins folder, of what matters and is stable.
+/// The settled content of the plugins folder and of the other watched files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Whether the folder can be looked at.
+    /// The state of the folder itself.
     pub folder: FolderState,
     /// The libraries (`*.so`), by path. Empty while the folder is missing.
     pub libraries: BTreeMap<PathBuf, Fingerprint>,
@@ -18,8 +18,8 @@ pub struct Snapshot {
     pub sidecars: BTreeMap<PathBuf, Fingerprint>,
     /// The signatures (`*.so.minisig`), by path.
     pub signatures: BTreeMap<PathBuf, Fingerprint>,
-    /// Each of [`WatchConfig::files`](super::WatchConfig::files), as it was named there; none
-    /// if it isn't there.
+    /// The files of [`WatchConfig::files`](super::WatchConfig::files), by the paths given there. `None`
+    /// if the file does not exist.
     pub files: BTreeMap<PathBuf, Option<Fingerprint>>,
 }
 
@@ -47,19 +47,19 @@ impl Snapshot {
     }
 }
 
-/// Whether the plugins folder can be looked at.
+/// The state of the plugins folder itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FolderState {
-    /// It is there.
+    /// The folder exists and can be read.
     Present,
-    /// It is not. Its files are gone with it, which may be for a moment only: a deployment
+    /// The folder does not exist, and neither do its files. That may be only for a moment: a deployment
     /// that exchanges folders, a disk that is not mounted.
     Missing,
-    /// It is there and can't be read. What it held before is taken to be there still.
+    /// The folder can't be read. Its previous content is assumed to be unchanged.
     Unreadable(String),
 }
 
-/// One thing that is watched.
+/// One file that is watched.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Library(PathBuf),
@@ -69,11 +69,11 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// What a file in the plugins folder is to us; none if it is none of our business.
+    /// Returns the key of a file in the plugins folder, or `None` if the file is ignored.
     pub(super) fn of_entry(path: &Path) -> Option<Self> {
-        // A name that is not Unicode can't end in one of these, and be one that we know.
+        // A name that is not valid Unicode can't be the name of a plugin's file.
         let name = path.file_name()?.to_str()?;
-        // Hidden names are what `rsync` and editors give to files that are not done yet.
+        // `rsync` and editors give hidden names to files that are not complete yet.
         if name.starts_with('.') {
             return None;
         }

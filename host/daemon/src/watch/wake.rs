@@ -1,4 +1,4 @@
-//! Waking the watch's thread.
+//! Waking the thread of a watch.
 
 use std::{
     sync::{
@@ -9,24 +9,24 @@ use std::{
     time::Duration,
 };
 
-/// Wakes the thread. One token waits at most: whoever takes it looks at what is newest.
+/// Wakes the thread. At most one token waits, because one scan finds all changes.
 #[derive(Debug, Clone)]
 pub(super) struct Waker {
     tokens: SyncSender<()>,
     stopped: Arc<AtomicBool>,
 }
 
-/// The thread's end.
+/// The thread's side of a [`Waker`].
 #[derive(Debug)]
 pub(super) struct Woken {
     tokens: Receiver<()>,
     stopped: Arc<AtomicBool>,
 }
 
-/// What the thread is to do.
+/// What the thread is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    Look,
+    Scan,
     Stop,
 }
 
@@ -52,16 +52,16 @@ impl Waker {
 }
 
 impl Woken {
-    /// Waits for a token, at most so long.
+    /// Waits for a token, up to the limit.
     pub(super) fn wait(&self, limit: Duration) -> Wanted {
         let token = self.tokens.recv_timeout(limit);
         if token == Err(RecvTimeoutError::Disconnected) || self.stopped.load(Ordering::Acquire) {
             return Wanted::Stop;
         }
-        Wanted::Look
+        Wanted::Scan
     }
 
-    /// Whether a token waits; takes it.
+    /// Takes a token, and returns `true` if there was one.
     #[cfg(test)]
     pub(super) fn has_token(&self) -> bool {
         self.tokens.try_recv().is_ok()

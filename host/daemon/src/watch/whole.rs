@@ -1,7 +1,7 @@
-//! Whether a library has all the parts that its headers speak of.
+//! Checking that a library has all the parts that its headers describe.
 //!
-//! A file that is written in pieces, with pauses longer than the settle time, looks stable
-//! in between. Its headers, which come first, already say how far it will reach.
+//! A file that is written in pieces, with pauses longer than the settle time, looks settled in between.
+//! Its headers, which are written first, tell how long it will be.
 
 use std::io::{Read, Seek};
 
@@ -13,11 +13,13 @@ use object::{
 
 type Header = FileHeader64<LittleEndian>;
 
-/// How many bytes the smallest header has.
+/// The size of the smallest header in bytes.
 const HEADER: u64 = size_of::<Header>() as u64;
 
-/// What of a library of `size` bytes is not there yet; none if all is, or if it is no library
-/// of our kind, which whoever loads it will say better.
+/// Returns the part of a library of `size` bytes that is missing.
+///
+/// Returns `None` if the library is complete, or if the file is not a library for this system, which the
+/// loader reports better.
 pub(super) fn missing_part(file: impl Read + Seek, size: u64) -> Option<String> {
     let data = ReadCache::new(file);
     let head = (&data).read_bytes_at(0, size.min(4)).ok()?;

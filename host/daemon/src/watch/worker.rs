@@ -1,44 +1,46 @@
-//! The watch's thread: listen, look, settle, read, publish, wait.
+//! The thread of a watch: listen, scan, settle, read, publish, wait.
 
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
 
 use super::{
-    Backend, Events, Shared, Snapshot, WatchConfig,
+    Backend, EventUse, Shared, Snapshot, WatchConfig,
     listen::Listener,
-    look::look,
     read::read,
-    route::Places,
+    scan::scan,
     settle::Settler,
     wake::{Wanted, Woken},
+    watched_folders::WatchedFolders,
 };
 
-/// A look in spite of no event: for what no event tells, such as a folder further up that is
-/// renamed.
-const LOOK_ANYWAY: Duration = Duration::from_secs(10);
+/// The time after which the folder is scanned without an event, because some changes give none, such
+/// as a renamed folder further up.
+const SCAN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The shortest time from one look to the next: a file that is being written gives an event
-/// for each piece.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The shortest time between two scans, because a file that is being written gives an event for each
+/// piece.
+const MIN_PAUSE: Duration = Duration::from_millis(20);
 
+/// The state of the thread.
 pub(super) struct Worker {
     folder: PathBuf,
-    /// Where relative paths begin, whatever the current folder is later.
+    /// The folder in which relative paths begin, even if the current folder changes later.
     base: PathBuf,
     poll: Duration,
-    events: Events,
+    events: EventUse,
     shared: Arc<Shared>,
     woken: Woken,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     settler: Settler,
     listener: Listener,
-    said: Backend,
+    /// The backend that was logged last.
+    logged: Backend,
 }
 
 impl Worker {
@@ -58,28 +60,28 @@ impl Worker {
             settler: Settler::new(config.settle, Instant::now()),
             listener: Listener::new(shared.waker.clone(), config.events),
             shared,
-            said: Backend::Inotify,
+            logged: Backend::Inotify,
         })
     }
 
     pub(super) fn run(mut self) {
         loop {
             let backend = self.turn();
-            let at_most = if backend == Backend::Inotify { LOOK_ANYWAY } else { self.poll };
+            let at_most = if backend == Backend::Inotify { SCAN_INTERVAL } else { self.poll };
             let due = self.settler.next().map(|at| at.saturating_duration_since(Instant::now()));
             if self.woken.wait(due.map_or(at_most, |due| due.min(at_most))) == Wanted::Stop {
                 return;
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(MIN_PAUSE);
         }
     }
 
     fn turn(&mut self) -> Backend {
-        let named = self.shared.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let named = self.shared.files.lock().clone();
         let files: Vec<_> = named.iter().map(|file| self.base.join(file)).collect();
-        let backend = self.listener.listen(|| Places::of(&self.folder, &files));
-        self.say(&backend);
-        self.settler.observe(&look(&self.folder, &files), Instant::now());
+        let backend = self.listener.listen(|| WatchedFolders::of(&self.folder, &files));
+        self.log_backend(&backend);
+        self.settler.observe(&scan(&self.folder, &files), Instant::now());
         for (key, stamp) in self.settler.due(Instant::now()) {
             let content = read(&key, &stamp);
             self.settler.judge(&key, content, Instant::now());
@@ -94,14 +96,14 @@ impl Worker {
         backend
     }
 
-    /// Says in the log, once, how changes are noticed.
-    fn say(&mut self, backend: &Backend) {
-        if self.said == *backend {
+    /// Logs how changes are noticed, whenever that has changed.
+    fn log_backend(&mut self, backend: &Backend) {
+        if self.logged == *backend {
             return;
         }
         let folder: &Path = &self.folder;
         match backend {
-            Backend::Polling { reason } if self.events == Events::WherePossible => {
+            Backend::Polling { reason } if self.events == EventUse::WherePossible => {
                 tracing::warn!(folder = %folder.display(), %reason, every = ?self.poll,
                     "changes of plugins are noticed by polling");
             }
@@ -113,7 +115,7 @@ impl Worker {
                 tracing::info!(folder = %folder.display(), "changes of plugins are noticed at once");
             }
         }
-        self.said = backend.clone();
-        *self.shared.backend.lock().unwrap_or_else(PoisonError::into_inner) = backend.clone();
+        self.logged = backend.clone();
+        *self.shared.backend.lock() = backend.clone();
     }
 }

@@ -11,13 +11,17 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Crash, Phase, Termination, slots};
+use super::{Crash, Phase, Termination};
 
 /// The size of a record in bytes.
 pub(super) const RECORD_BYTES: usize = 512;
 
+/// The number of builds that can be known at once. More builds can run, but no crash is
+/// attributed to them.
+pub(super) const COUNT: usize = 256;
+
 /// The size of the largest report in bytes.
-pub(super) const MAX_BYTES: u64 = (RECORD_BYTES * (slots::COUNT + 1)) as u64;
+pub(super) const MAX_BYTES: u64 = (RECORD_BYTES * (COUNT + 1)) as u64;
 
 /// The signal number in the record of a process that called `exit`.
 pub(super) const EXIT: i32 = 0;

@@ -23,13 +23,9 @@ use parking_lot::Mutex;
 
 use super::{
     Phase, lossy,
-    record::{BuildId, LoadRecord, RECORD_BYTES, boot_id},
+    record::{BuildId, COUNT, LoadRecord, RECORD_BYTES, boot_id},
     signal_text::SignalText,
 };
-
-/// The number of builds that can be known at once. More builds can run, but no crash is
-/// attributed to them.
-pub(super) const COUNT: usize = 256;
 
 static SLOTS: [Slot; COUNT] = [const { Slot::new() }; COUNT];
 

@@ -3,8 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    path::Path,
     thread,
 };
 
@@ -16,13 +15,14 @@ use rustix::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    PROBE_ARGUMENT, ProbeError, Request, answer::Answer, confine, descriptors,
-    handshake::HandshakeRequest, process_state::ProcessState,
+    ProbeError, Request,
+    answer::Answer,
+    confine, descriptors,
+    handshake::HandshakeRequest,
+    process_state::ProcessState,
+    role::{self, Task},
 };
-use crate::{Refusal, library::Library, log, manifest};
-
-/// Whether [`serve`] was called in this process.
-static SERVED: AtomicBool = AtomicBool::new(false);
+use crate::{Refusal, library::Library, log, manifest, mapped};
 
 /// Turns this process into a probe if its arguments say so; otherwise returns at once.
 ///
@@ -31,38 +31,14 @@ static SERVED: AtomicBool = AtomicBool::new(false);
 /// returning to `main`. A [`Loader`](crate::Loader) that probes with the running program refuses
 /// to be created if this function was not called.
 pub fn serve() {
-    SERVED.store(true, Ordering::Relaxed);
-    let Some(task) = task() else { return };
+    role::note_served();
+    let Some(task) = role::task() else { return };
     let done = match task {
         Task::Handshake => answer_handshake(),
         Task::Load(path) => answer(&path),
     };
     // A failure cannot be reported: the standard error of a probe goes nowhere.
     std::process::exit(done.is_err().into());
-}
-
-/// Returns `true` if [`serve`] was called in this process.
-pub(super) fn is_served() -> bool {
-    SERVED.load(Ordering::Relaxed)
-}
-
-/// Returns `true` if this process was started to be a probe.
-pub(super) fn is_started_as_probe() -> bool {
-    task().is_some()
-}
-
-/// What a child is asked to do.
-enum Task {
-    Handshake,
-    Load(PathBuf),
-}
-
-fn task() -> Option<Task> {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next()? != PROBE_ARGUMENT {
-        return None;
-    }
-    Some(arguments.next().map_or(Task::Handshake, |path| Task::Load(path.into())))
 }
 
 fn read_request<R: DeserializeOwned>() -> io::Result<R> {
@@ -111,7 +87,7 @@ fn answer(path: &Path) -> io::Result<()> {
 fn load(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
     let unknown = |error| cannot_probe("can't see what it is like", &error);
     let before = ProcessState::current().map_err(unknown)?;
-    let (library, module) = Library::open(path, entry)?;
+    let (library, module) = mapped::open(path, entry)?;
     let manifest = manifest::to_text(module.manifest()());
     log::connect(module, "probed".into());
     module.close()();

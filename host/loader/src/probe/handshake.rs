@@ -18,9 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Probe, ProbeError,
     answer::{Answer, End, parse},
-    child,
     exchange::{Exchange, Outcome},
-    nonce,
+    nonce, role,
 };
 
 /// How long the probe program may take to answer.
@@ -36,10 +35,10 @@ pub(super) struct HandshakeRequest {
 impl Probe {
     /// Starts the probe program without a library and waits for its answer. Blocks.
     pub(crate) fn handshake(&self) -> Result<(), ProbeError> {
-        if child::is_started_as_probe() {
+        if role::is_started_as_probe() {
             return Err(ProbeError::StartedAsProbe);
         }
-        if self.program.is_none() && !child::is_served() {
+        if self.program.is_none() && !role::is_served() {
             return Err(ProbeError::NotServed);
         }
         let failed = |source| self.cannot_start(source);

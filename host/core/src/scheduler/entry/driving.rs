@@ -8,9 +8,9 @@ use super::Entry;
 use crate::{
     bus::Payload,
     scheduler::{
-        command::Commands,
-        drive::Work,
-        state::{DriverId, Outcome, Refusal, SteppedAside},
+        command::{Commands, DriverId},
+        state::{Outcome, Refusal, SteppedAside},
+        work::Work,
     },
 };
 

@@ -10,9 +10,9 @@ use crate::{
     scheduler::{
         ExecutionStatus, TaskOptions,
         command::{Command, Hold},
-        drive::{Successor, Work},
         replace::HoldError,
         state::{Outcome, Refusal, Start},
+        work::{Successor, Work},
     },
 };
 

@@ -1,4 +1,4 @@
-//! Which events are worth a look.
+//! Filtering the events that need a scan.
 
 use std::sync::{
     Arc,
@@ -10,32 +10,36 @@ use notify::{
     event::{AccessKind, AccessMode, ModifyKind},
 };
 
-use super::{Handler, Places, Waker};
+use super::{Handler, Waker, WatchedFolders};
 
-/// Wakes for what happens at these places and may matter.
-pub(super) fn handler(places: Places, doubt: Arc<AtomicBool>, waker: Waker) -> Handler {
+/// Returns a handler that wakes the watch for events in these folders that may matter.
+pub(super) fn handler(
+    folders: WatchedFolders,
+    may_have_missed: Arc<AtomicBool>,
+    waker: Waker,
+) -> Handler {
     Box::new(move |event| match event {
         Ok(event) if !event.need_rescan() => {
             if is_reading(&event.kind) {
                 return;
             }
-            // The folder itself went, or came under its name: that is another folder.
-            if is_moving(&event.kind) && event.paths.iter().any(|path| places.is_place(path)) {
-                doubt.store(true, Ordering::Release);
+            // The folder itself was removed, or another one has taken its name.
+            if is_moving(&event.kind) && event.paths.iter().any(|path| folders.contains(path)) {
+                may_have_missed.store(true, Ordering::Release);
             }
-            if event.paths.iter().any(|path| places.concerns(path)) {
+            if event.paths.iter().any(|path| folders.concerns(path)) {
                 waker.wake();
             }
         }
-        // The queue has overflowed, or can't be read: anything may have happened.
+        // The queue has overflowed or can't be read, so any event may have been lost.
         Ok(Event { .. }) | Err(_) => {
-            doubt.store(true, Ordering::Release);
+            may_have_missed.store(true, Ordering::Release);
             waker.wake();
         }
     })
 }
 
-/// Our own looking must not make us look again.
+/// Returns `true` for events that a scan itself causes, which must not cause another one.
 fn is_reading(kind: &EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
@@ -63,14 +67,16 @@ mod tests {
 
     use super::*;
 
-    /// What one event does: whether it wakes, and whether it casts doubt.
+    /// Returns if one event wakes the watch, and if events may have been missed.
     fn outcome(event: impl FnOnce(&Path) -> notify::Result<Event>) -> (bool, bool) {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().canonicalize().unwrap();
         let (waker, woken) = Waker::new();
-        let doubt = Arc::new(AtomicBool::new(false));
-        handler(Places::of(&folder, &[]), Arc::clone(&doubt), waker)(event(&folder));
-        (woken.has_token(), doubt.load(Ordering::Acquire))
+        let may_have_missed = Arc::new(AtomicBool::new(false));
+        handler(WatchedFolders::of(&folder, &[]), Arc::clone(&may_have_missed), waker)(event(
+            &folder,
+        ));
+        (woken.has_token(), may_have_missed.load(Ordering::Acquire))
     }
 
     fn at(kind: EventKind, name: &str) -> impl FnOnce(&Path) -> notify::Result<Event> + use<'_> {

@@ -1,8 +1,8 @@
-//! File systems whose events tell only half of what happens.
+//! File systems that do not give events for all changes.
 
 use std::path::Path;
 
-/// The numbers of `statfs(2)`, and their names.
+/// The types of network file systems in `statfs(2)`, and their names.
 const NETWORKS: [(i64, &str); 8] = [
     (0x6969, "NFS"),
     (0x517b, "SMB"),
@@ -14,7 +14,7 @@ const NETWORKS: [(i64, &str); 8] = [
     (0x00c3_6400, "Ceph"),
 ];
 
-/// Why events of this folder can't be relied on; none if they can.
+/// Returns why events of this folder are not reliable, or `None` if they are.
 pub(super) fn reason(folder: &Path) -> Option<String> {
     let kind = rustix::fs::statfs(folder).ok()?.f_type & 0xffff_ffff;
     let (_, name) = NETWORKS.iter().find(|(number, _)| *number == kind)?;

@@ -16,20 +16,20 @@ const SETTLE: Duration = Duration::from_millis(300);
 struct Bench {
     settler: Settler,
     now: Instant,
-    look: Look,
+    scan: Scan,
 }
 
 impl Bench {
     fn new() -> Self {
         let now = Instant::now();
-        let look = Look {
-            taken: SystemTime::now(),
+        let scan = Scan {
+            started: SystemTime::now(),
             folder: FolderState::Present,
             found: BTreeMap::new(),
             unsure: BTreeSet::new(),
             files: BTreeSet::new(),
         };
-        Self { settler: Settler::new(SETTLE, now), now, look }
+        Self { settler: Settler::new(SETTLE, now), now, scan }
     }
 
     fn library(name: &str) -> Key {
@@ -38,17 +38,17 @@ impl Bench {
 
     /// A file was just written.
     fn write(&mut self, name: &str, number: u64) {
-        let stamp = Stamp::numbered(number, self.look.taken);
-        self.look.found.insert(Self::library(name), stamp);
+        let stamp = Stamp::numbered(number, self.scan.started);
+        self.scan.found.insert(Self::library(name), stamp);
     }
 
     fn remove(&mut self, name: &str) {
-        self.look.found.remove(&Self::library(name));
+        self.scan.found.remove(&Self::library(name));
     }
 
     /// Looks; files are read as `content` says.
     fn turn_with(&mut self, content: impl Fn(&Key) -> Option<Content>) -> Option<Snapshot> {
-        self.settler.observe(&self.look, self.now);
+        self.settler.observe(&self.scan, self.now);
         for (key, _) in self.settler.due(self.now) {
             self.settler.judge(&key, content(&key), self.now);
         }
@@ -62,7 +62,7 @@ impl Bench {
     fn pass(&mut self, millis: u64) -> &mut Self {
         let span = Duration::from_millis(millis);
         self.now += span;
-        self.look.taken += span;
+        self.scan.started += span;
         self
     }
 }
@@ -81,7 +81,7 @@ fn an_empty_folder_is_shown_at_once() {
 fn an_old_file_is_shown_at_once_and_a_fresh_one_when_it_has_settled() {
     let mut old = Bench::new();
     old.write("old", 1);
-    old.look.taken += Duration::from_secs(10);
+    old.scan.started += Duration::from_secs(10);
     assert_eq!(names(&old.turn().unwrap()), ["old"]);
 
     let mut fresh = Bench::new();
@@ -94,9 +94,9 @@ fn an_old_file_is_shown_at_once_and_a_fresh_one_when_it_has_settled() {
 #[test]
 fn a_file_with_a_time_in_the_future_has_to_settle() {
     let mut bench = Bench::new();
-    bench.look.taken += Duration::from_secs(100);
+    bench.scan.started += Duration::from_secs(100);
     bench.write("future", 1);
-    bench.look.taken -= Duration::from_secs(100);
+    bench.scan.started -= Duration::from_secs(100);
     assert_eq!(bench.turn(), None);
     assert_eq!(names(&bench.pass(300).turn().unwrap()), ["future"]);
 }
@@ -134,10 +134,10 @@ fn a_folder_that_is_missing_for_a_moment_was_never_missing() {
     bench.write("x", 1);
     bench.turn();
     bench.pass(300).turn().unwrap();
-    let found = std::mem::take(&mut bench.look.found);
-    bench.look.folder = FolderState::Missing;
+    let found = std::mem::take(&mut bench.scan.found);
+    bench.scan.folder = FolderState::Missing;
     assert_eq!(bench.pass(10).turn(), None);
-    bench.look = Look { folder: FolderState::Present, found, ..bench.look.clone() };
+    bench.scan = Scan { folder: FolderState::Present, found, ..bench.scan.clone() };
     assert_eq!(bench.pass(200).turn(), None);
     assert_eq!(bench.pass(1000).turn(), None);
 }
@@ -149,7 +149,7 @@ fn a_folder_that_can_not_be_read_keeps_what_it_held() {
     bench.turn();
     bench.pass(300).turn().unwrap();
     bench.remove("x");
-    bench.look.folder = FolderState::Unreadable("too many open files".to_owned());
+    bench.scan.folder = FolderState::Unreadable("too many open files".to_owned());
     bench.pass(10).turn();
     let snapshot = bench.pass(300).turn().unwrap();
     assert!(matches!(snapshot.folder, FolderState::Unreadable(_)));
@@ -233,7 +233,7 @@ proptest! {
                 None => bench.remove(&name),
             }
             let now = bench.now;
-            let current = bench.look.found.get(&Bench::library(&name)).copied();
+            let current = bench.scan.found.get(&Bench::library(&name)).copied();
             let known = since.entry(PathBuf::from(&name)).or_insert((None, now));
             if known.0 != current {
                 *known = (current, now);
@@ -259,7 +259,7 @@ proptest! {
         }
         let shown: BTreeMap<_, _> = last.iter().flat_map(|it| &it.libraries)
             .map(|(path, it)| (Key::Library(path.clone()), it.stamp)).collect();
-        prop_assert_eq!(shown, bench.look.found);
+        prop_assert_eq!(shown, bench.scan.found);
     }
 
     #[test]

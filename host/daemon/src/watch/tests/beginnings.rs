@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use tokio::time::timeout;
 
 use super::scene::{Scene, elf, sha256};
-use crate::watch::{Backend, Events};
+use crate::watch::{Backend, EventUse};
 
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -41,7 +41,7 @@ async fn without_events_changes_are_found_by_looking() {
     let mut scene = Scene::with(
         |root| fs::create_dir(root.join("plugins")).unwrap(),
         |config| {
-            config.events = Events::Never;
+            config.events = EventUse::Never;
             config.poll = Duration::from_millis(20);
         },
     );
@@ -58,7 +58,7 @@ async fn a_nudge_makes_it_look_at_once() {
     let mut scene = Scene::with(
         |root| fs::create_dir(root.join("plugins")).unwrap(),
         |config| {
-            config.events = Events::Never;
+            config.events = EventUse::Never;
             config.poll = NEVER;
         },
     );

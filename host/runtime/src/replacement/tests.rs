@@ -100,7 +100,7 @@ fn state_error() -> SchedulerError {
 }
 
 /// Waits in its turn for room on the bus, so that the turn can't be dropped.
-struct Stuck(Seat);
+struct Stuck(ComponentSlot);
 
 #[async_trait]
 impl BackgroundTask for Stuck {
@@ -124,13 +124,17 @@ struct Parts {
 }
 
 #[async_trait]
-impl Maker for Parts {
+impl ComponentFactory for Parts {
     fn runtime(&self) -> &Handle {
         &self.runtime
     }
 
-    async fn make(&self, plan: &Plan, _: &Services) -> Result<Made, SchedulerError> {
-        let id = plan.seat.id();
+    async fn make(
+        &self,
+        plan: &ComponentPlan,
+        _: &Services,
+    ) -> Result<ComponentBuild, SchedulerError> {
+        let id = plan.slot.id();
         let fault = if self.faulty.0 == id { self.faulty.1 } else { Fault::None };
         let name = format!("{} {id}", self.prefix);
         if fault == Fault::Create {
@@ -139,8 +143,12 @@ impl Maker for Parts {
         let elsewhere = fault == Fault::Channel;
         let channel = ChannelName::from(if elsewhere { "elsewhere" } else { "ticks" });
         let part = Part { name, channel, fault, handled: 0, log: self.log.clone() };
-        let task: PluginTask = RegisteredTask::Event(Arc::new(Mutex::new(part)));
-        Ok(Made { task, options: plan.options(&self.runtime), voice: Mute::default() })
+        let task: ComponentTask = RegisteredTask::Event(Arc::new(Mutex::new(part)));
+        Ok(ComponentBuild {
+            task,
+            options: plan.options(&self.runtime),
+            report_gate: ReportGate::default(),
+        })
     }
 }
 
@@ -148,7 +156,7 @@ impl Maker for Parts {
 struct Running {
     scheduler: Scheduler<ChannelName, Batch>,
     services: Services,
-    plans: Vec<(Plan, Seated)>,
+    plans: Vec<(ComponentPlan, ComponentBuild)>,
     log: Log,
 }
 
@@ -162,9 +170,10 @@ impl Running {
         let mut plans = Vec::new();
         for id in ["first", "second"] {
             let plan = plan(id);
-            let Made { task, options, voice } = old.make(&plan, &services).await.unwrap();
+            let ComponentBuild { task, options, report_gate } =
+                old.make(&plan, &services).await.unwrap();
             scheduler.core().register(plan.id(), task.clone(), options.clone()).unwrap();
-            plans.push((plan, Seated { task, options, voice }));
+            plans.push((plan, ComponentBuild { task, options, report_gate }));
         }
         scheduler.start().await.unwrap();
         let running = Self { scheduler, services, plans, log };
@@ -187,7 +196,10 @@ impl Running {
         }
     }
 
-    async fn change(&self, faulty: (&'static str, Fault)) -> Result<Vec<Changed>, Failed> {
+    async fn change(
+        &self,
+        faulty: (&'static str, Fault),
+    ) -> Result<Vec<ReplacedComponent>, ReplaceError> {
         let log = self.log.clone();
         let new = Parts { prefix: "new", faulty, runtime: Handle::current(), log };
         let swaps: Vec<_> = self
@@ -195,7 +207,7 @@ impl Running {
             .iter()
             .map(|(plan, old)| Swap { plan: plan.clone(), old: old.clone(), to: &new })
             .collect();
-        change_over(self.scheduler.core(), &swaps, &self.services, limits()).await.0
+        replace(self.scheduler.core(), &swaps, &self.services, limits()).await.0
     }
 
     /// Asserts that both old builds go on as if nothing had happened.
@@ -223,9 +235,9 @@ impl Running {
     }
 }
 
-fn plan(id: &str) -> Plan {
-    Plan {
-        seat: Seat::new(id, 1),
+fn plan(id: &str) -> ComponentPlan {
+    ComponentPlan {
+        slot: ComponentSlot::new(id, 1),
         component: id.to_owned(),
         connections: Connections { inputs: BTreeMap::new(), outputs: BTreeMap::new() },
         config: serde_json::Value::Null,
@@ -236,11 +248,11 @@ fn plan(id: &str) -> Plan {
 
 fn limits() -> Limits {
     let second = Duration::from_secs(1);
-    Limits { hold: second, initialize: second, after: After::Service }
+    Limits { hold: second, initialize: second, on_failure: OnFailure::Fail }
 }
 
 /// Fails at this step of the second component, when the new build of the first is ready.
-async fn fails_at(old: Fault, new: Fault, step: Step) -> Vec<String> {
+async fn fails_at(old: Fault, new: Fault, step: ReplaceStep) -> Vec<String> {
     let running = Running::start(("second", old)).await;
     let before = running.log.lines().len();
     let failed = running.change(("second", new)).await.expect_err("it is to fail");
@@ -268,18 +280,18 @@ async fn new_builds_go_on_with_the_state_and_the_queue_of_the_old_ones() {
 async fn a_component_that_cannot_be_held_leaves_all_as_they_were_and_no_new_build_is_made() {
     let mut running = Running::start(("", Fault::None)).await;
     let stuck = plan("stuck");
-    let task: PluginTask =
-        RegisteredTask::Background(Arc::new(Mutex::new(Stuck(stuck.seat.clone()))));
+    let task: ComponentTask =
+        RegisteredTask::Background(Arc::new(Mutex::new(Stuck(stuck.slot.clone()))));
     let options = stuck.options(&Handle::current());
     running.scheduler.core().register(stuck.id(), task.clone(), options.clone()).unwrap();
-    let seated = Seated { task, options, voice: Mute::default() };
-    while stuck.seat.waits_for() != WaitsFor::Room {
+    let seated = ComponentBuild { task, options, report_gate: ReportGate::default() };
+    while stuck.slot.waits_for() != WaitsFor::Room {
         tokio::task::yield_now().await;
     }
     running.plans.push((stuck.clone(), seated));
     let before = running.log.lines().len();
     let failed = running.change(("", Fault::None)).await.expect_err("it is to fail");
-    assert_eq!((failed.component.as_str(), failed.step), ("stuck", Step::Hold));
+    assert_eq!((failed.component.as_str(), failed.step), ("stuck", ReplaceStep::Hold));
     assert!(matches!(failed.cause, Cause::Hold(_)));
     assert_eq!(running.log.lines().len(), before, "no build was made");
     assert_eq!(running.scheduler.status(&stuck.id()).unwrap(), ExecutionStatus::Running);
@@ -289,26 +301,26 @@ async fn a_component_that_cannot_be_held_leaves_all_as_they_were_and_no_new_buil
 
 #[tokio::test]
 async fn a_state_that_cannot_be_saved_leaves_all_as_they_were_and_shuts_down_what_was_made() {
-    let lines = fails_at(Fault::Save, Fault::None, Step::SaveState).await;
+    let lines = fails_at(Fault::Save, Fault::None, ReplaceStep::SaveState).await;
     assert_eq!(lines, ["new first restore", "new first initialize", "new first shutdown"]);
 }
 
 #[tokio::test]
 async fn a_build_that_cannot_be_made_leaves_all_as_they_were_and_shuts_down_the_others() {
-    let lines = fails_at(Fault::None, Fault::Create, Step::Create).await;
+    let lines = fails_at(Fault::None, Fault::Create, ReplaceStep::Create).await;
     assert_eq!(lines, ["new first restore", "new first initialize", "new first shutdown"]);
 }
 
 #[tokio::test]
 async fn a_build_that_cannot_restore_leaves_all_as_they_were_and_shuts_down_the_others() {
-    let lines = fails_at(Fault::None, Fault::Restore, Step::Restore).await;
+    let lines = fails_at(Fault::None, Fault::Restore, ReplaceStep::Restore).await;
     let first = ["new first restore", "new first initialize"];
     assert_eq!(lines, [&first[..], &["new second restore", "new first shutdown"]].concat());
 }
 
 #[tokio::test]
 async fn a_build_that_cannot_initialize_leaves_all_as_they_were_and_is_shut_down_as_well() {
-    let lines = fails_at(Fault::None, Fault::Initialize, Step::Initialize).await;
+    let lines = fails_at(Fault::None, Fault::Initialize, ReplaceStep::Initialize).await;
     let made = ["new first restore", "new first initialize", "new second restore"];
     let ended = ["new second initialize", "new second shutdown", "new first shutdown"];
     assert_eq!(lines, [made, ended].concat());
@@ -316,7 +328,7 @@ async fn a_build_that_cannot_initialize_leaves_all_as_they_were_and_is_shut_down
 
 #[tokio::test]
 async fn a_build_that_does_not_fit_its_place_leaves_all_as_they_were_and_shuts_down_the_others() {
-    let lines = fails_at(Fault::None, Fault::Channel, Step::Seat).await;
+    let lines = fails_at(Fault::None, Fault::Channel, ReplaceStep::Install).await;
     let made = ["restore", "initialize"];
     let made = ["first", "second"].map(|id| made.map(|step| format!("new {id} {step}"))).concat();
     assert_eq!(lines[..4], made);

@@ -17,37 +17,40 @@ use hotbay_plugin_api::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ComponentSetup, Mute, Services, lent, lodger::Housed, relay::Dispatch};
+use crate::{
+    ComponentSetup, ReportGate, Services, host_port, object_handle::ObjectHandle,
+    relay::WakeDispatcher,
+};
 
 type Object = RunObject_TO<'static, RBox<()>>;
 
-/// Makes the runs of one task or task kind, as long as its plugin is loaded.
+/// Makes the runs of one task or task kind for as long as its plugin is loaded.
 ///
-/// Each run has an object of its own in the plugin and a host of its own, so that several
-/// may be under way at once, each with its arguments and its cancellation.
-pub struct PluginRuns {
-    /// Taken away when the bay closes: afterwards nothing of the plugin can be called.
-    module: Housed<PluginRef>,
+/// Each run has its own object in the plugin and its own [`HostPort`](host_port), so that
+/// several runs may be under way at once, each with its arguments and its cancellation.
+pub struct RunFactory {
+    /// Emptied when the bay closes: after that nothing of the plugin can be called.
+    module: ObjectHandle<PluginRef>,
     target: RunTarget,
     function: FunctionKind,
     setup: ComponentSetup,
     services: Services,
-    dispatch: Arc<Dispatch>,
-    busy: Busy,
+    dispatcher: Arc<WakeDispatcher>,
+    busy: BusyThreads,
 }
 
-impl PluginRuns {
+impl RunFactory {
     pub(crate) fn new(
-        module: Housed<PluginRef>,
+        module: ObjectHandle<PluginRef>,
         (target, function): (RunTarget, FunctionKind),
         setup: ComponentSetup,
         services: Services,
-        dispatch: Arc<Dispatch>,
+        dispatcher: Arc<WakeDispatcher>,
     ) -> Self {
-        Self { module, target, function, setup, services, dispatch, busy: Busy::default() }
+        Self { module, target, function, setup, services, dispatcher, busy: BusyThreads::default() }
     }
 
-    /// Makes one attempt of a run, which is told to stop by `cancel`.
+    /// Makes one attempt of a run. Cancelling `cancel` asks its code to stop.
     ///
     /// # Errors
     /// If the plugin was unloaded, or has no such function.
@@ -60,7 +63,7 @@ impl PluginRuns {
         let request = RunRequest { target: self.target.clone(), info, arguments };
         let request = serde_json::to_string(&request).map_err(SchedulerError::execution)?;
         let setup = ComponentSetup { cancel, ..self.setup.clone() };
-        let host = lent::lend(&self.services, &self.dispatch, setup, Mute::default())?;
+        let host = host_port::open(&self.services, &self.dispatcher, setup, ReportGate::default())?;
         let create = move |module: &mut PluginRef| {
             let created = module.create_run()(RStr::from(request.as_str()), host);
             created.into_result().map_err(SchedulerError::from)
@@ -69,43 +72,48 @@ impl PluginRuns {
         Ok(PluginRun { object, function: self.function, busy: self.busy.clone() })
     }
 
-    /// Tells whether a sync function of one of the runs holds its thread.
-    pub fn busy(&self) -> Busy {
+    /// Returns the count of the threads that sync functions of the runs occupy.
+    pub fn busy(&self) -> BusyThreads {
         self.busy.clone()
     }
 }
 
-impl fmt::Debug for PluginRuns {
+impl fmt::Debug for RunFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PluginRuns").field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("RunFactory").field("target", &self.target).finish_non_exhaustive()
     }
 }
 
-/// One run that is ready to go. Await [`run`](Self::run) on its bay's runtime.
+/// One attempt of a run, which has not begun. [`run`](Self::run) is to be awaited on the runtime
+/// of its bay.
 pub struct PluginRun {
-    object: Housed<Object>,
+    object: ObjectHandle<Object>,
     function: FunctionKind,
-    busy: Busy,
+    busy: BusyThreads,
 }
 
-/// Counts the sync functions that run right now: one can't be stopped from outside, so its
-/// thread may be held long after everybody stopped waiting for it.
+/// The number of threads that sync functions occupy at the moment.
+///
+/// A sync function can't be stopped from outside, so it may occupy its thread long after
+/// everybody stopped waiting for it.
 #[derive(Debug, Clone, Default)]
-pub struct Busy(Arc<AtomicUsize>);
+pub struct BusyThreads(Arc<AtomicUsize>);
 
-impl Busy {
-    /// Returns `true` while a sync function holds a thread.
+impl BusyThreads {
+    /// Returns `true` while a sync function occupies a thread.
     pub fn is_busy(&self) -> bool {
         self.0.load(Ordering::Acquire) > 0
     }
 }
 
 impl PluginRun {
-    /// Runs the function, and returns its result: an async one here, a sync one on the
-    /// bay's blocking pool.
+    /// Runs the function and returns its result.
+    ///
+    /// An async function runs on the calling thread, a sync function on a blocking thread of the
+    /// bay.
     ///
     /// # Errors
-    /// What the function gave, or that it panicked.
+    /// The error that the function returned, or a report of its panic.
     pub async fn run(&self) -> Result<Value, SchedulerError> {
         match self.function {
             FunctionKind::Async => {
@@ -117,10 +125,10 @@ impl PluginRun {
                 let busy = self.busy.clone();
                 let call = move |object: &mut Object| {
                     busy.0.fetch_add(1, Ordering::AcqRel);
-                    // The plugin's side catches panics, so the end is always reached.
+                    // The plugin's side catches panics, so the count is always reduced again.
                     let returned = object.run_blocking().into_result();
                     busy.0.fetch_sub(1, Ordering::AcqRel);
-                    // Read here, because the text is the plugin's.
+                    // Read on this thread, because the text lies in the plugin's memory.
                     result(returned?)
                 };
                 self.object.block(call).await.ok_or_else(unloaded)?
@@ -135,7 +143,7 @@ impl fmt::Debug for PluginRun {
     }
 }
 
-/// Copies a result out of the plugin's memory.
+/// Copies the result of a run out of the plugin's memory.
 fn result(json: RString) -> Result<Value, SchedulerError> {
     serde_json::from_str(&json).map_err(|error| {
         SchedulerError::TaskExecution(format!("the run's result is not JSON: {error}"))

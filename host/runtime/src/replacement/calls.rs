@@ -1,12 +1,12 @@
-//! Calls into components outside of their drivers: on their own threads, within limits,
-//! with their panics caught.
+//! Calls of components outside of their drivers: on the threads of their bays, with time limits,
+//! and with their panics caught.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use hotbay_plugin_api::{SavedState, SchedulerError};
 use tokio::{runtime::Handle, time::timeout};
 
-use super::PluginTask;
+use super::ComponentTask;
 use hotbay_core::{driver::guarded, scheduler::RegisteredTask};
 
 /// Calls a method of a task, whichever kind it is.
@@ -33,17 +33,18 @@ macro_rules! call {
     }};
 }
 
+/// Asks a component for its state.
 pub(super) async fn save(
-    task: &PluginTask,
+    task: &ComponentTask,
     runtime: &Handle,
     limit: Duration,
 ) -> Result<Option<SavedState>, SchedulerError> {
     call!(task, runtime, limit, |locked| locked.save_state())
 }
 
-/// Has a component take over a state.
+/// Restores a saved state in a component.
 pub async fn restore(
-    task: &PluginTask,
+    task: &ComponentTask,
     runtime: &Handle,
     state: SavedState,
     limit: Duration,
@@ -51,8 +52,9 @@ pub async fn restore(
     call!(task, runtime, limit, |locked| locked.restore(state))
 }
 
+/// Calls the `initialize` hook of a component.
 pub(super) async fn initialize(
-    task: &PluginTask,
+    task: &ComponentTask,
     runtime: &Handle,
     limit: Duration,
 ) -> Result<(), SchedulerError> {
@@ -60,21 +62,22 @@ pub(super) async fn initialize(
 }
 
 /// Calls the `shutdown` hook of a component that is out of service. A failure is logged.
-pub async fn call_hook(task: &PluginTask, runtime: &Handle, limit: Duration) {
+pub async fn call_hook(task: &ComponentTask, runtime: &Handle, limit: Duration) {
     let ended: Result<(), SchedulerError> = call!(task, runtime, limit, |locked| locked.shutdown());
     if let Err(error) = ended {
         tracing::warn!(%error, "the shutdown hook of a build out of service failed");
     }
 }
 
-/// The result, or that it took too long.
+/// Awaits a call, and fails if it takes longer than the limit.
 pub(super) async fn within<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, SchedulerError>>,
 ) -> Result<T, SchedulerError> {
-    timeout(limit, call).await.unwrap_or_else(|_| Err(late(limit)))
+    timeout(limit, call).await.unwrap_or_else(|_| Err(timed_out(limit)))
 }
 
+/// Runs a call on a runtime, and fails if it takes longer than the limit.
 async fn on<T: Send + 'static>(
     runtime: &Handle,
     limit: Duration,
@@ -83,15 +86,15 @@ async fn on<T: Send + 'static>(
     let mut running = runtime.spawn(call);
     match timeout(limit, &mut running).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(SchedulerError::InvalidState("its threads are gone".to_owned())),
+        Ok(Err(_)) => Err(SchedulerError::InvalidState("its threads have ended".to_owned())),
         Err(_) => {
-            // It ends at its next await point; one that has none keeps its thread.
+            // The call ends at its next await point. One that never awaits keeps its thread.
             running.abort();
-            Err(late(limit))
+            Err(timed_out(limit))
         }
     }
 }
 
-fn late(limit: Duration) -> SchedulerError {
+fn timed_out(limit: Duration) -> SchedulerError {
     SchedulerError::TaskExecution(format!("not over within {limit:?}"))
 }

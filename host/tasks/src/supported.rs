@@ -1,11 +1,11 @@
-//! What a task may ask of this host.
+//! The fields of a task spec that this host supports.
 
 use hotbay_plugin_api::{Backoff, Misfire, Overlap, Priority, Schedule, TaskSpec};
 
-/// What a task asks for that this host does not honour yet, each with the field's name.
+/// Returns what a task asks for that this host does not support yet, each with its field's name.
 ///
-/// A spec is never honoured in part: a task that asks for one of these is refused.
-pub(crate) fn unhonoured(task: &TaskSpec) -> Vec<String> {
+/// A spec is never applied in part: a task that asks for one of these is refused.
+pub(crate) fn unsupported(task: &TaskSpec) -> Vec<String> {
     let mut wishes = Vec::new();
     let mut ask = |field: &str, wish: String| wishes.push(format!("{wish} (`{field}`)"));
     match &task.schedule {
@@ -59,7 +59,7 @@ pub(crate) fn unhonoured(task: &TaskSpec) -> Vec<String> {
     wishes
 }
 
-/// Whether a run can't go without arguments: this host gives none.
+/// Returns `true` if a run needs arguments, because this host gives none.
 fn needs_arguments(task: &TaskSpec) -> bool {
     let required = task.arguments.get("required").and_then(|names| names.as_array());
     required.is_some_and(|names| !names.is_empty())
@@ -80,11 +80,11 @@ mod tests {
 
     #[test]
     fn a_task_at_start_or_at_an_interval_is_honoured() {
-        assert!(unhonoured(&task()).is_empty());
+        assert!(unsupported(&task()).is_empty());
         let every = Schedule::Every(Duration::from_secs(1));
         let optional = json!({ "type": "object", "properties": { "days": {} }, "required": [] });
         let task = TaskSpec { schedule: every, enabled: false, arguments: optional, ..task() };
-        assert!(unhonoured(&task).is_empty());
+        assert!(unsupported(&task).is_empty());
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
             ("arguments", TaskSpec { arguments: json!({ "required": ["days"] }), ..task() }),
         ];
         for (field, task) in asks {
-            let wishes = unhonoured(&task);
+            let wishes = unsupported(&task);
             assert!(
                 wishes.len() == 1 && wishes[0].contains(&format!("`{field}`")),
                 "{field}: {wishes:?}"
@@ -120,7 +120,7 @@ mod tests {
         let json = json!({
             "name": "a", "function": "async", "overlap": "merge", "grace_ms": 5, "exclusive": false,
         });
-        let mut wishes = unhonoured(&serde_json::from_value(json).unwrap());
+        let mut wishes = unsupported(&serde_json::from_value(json).unwrap());
         wishes.sort_unstable();
         assert_eq!(wishes, ["`grace_ms`", "`overlap`"]);
     }

@@ -1,7 +1,9 @@
-//! What belongs to a component's name and survives its builds.
+//! The slot of a component: everything that survives the replacement of its build.
 //!
-//! Queues belong to the host: when a new build takes over, its subscriptions are those of
-//! the old one, with all that is queued. So are the numbers of its events.
+//! Queues belong to the host: when a new build takes over, it gets the subscriptions of the old
+//! build with everything that is queued, and continues the old build's sequence numbers.
+//!
+//! Lock order: the subscriptions of the slot, then one input.
 
 use std::{
     collections::BTreeMap,
@@ -21,66 +23,73 @@ use hotbay_core::{
     driver::Ports,
 };
 
-/// The place that the builds of one component take after each other. Clones are the same.
+/// The slot of one component, or of one task, which its builds occupy one after the other.
+///
+/// Clones are the same slot.
 #[derive(Clone)]
-pub struct Seat(Arc<Inner>);
+pub struct ComponentSlot(Arc<Inner>);
 
 struct Inner {
     id: String,
     source: u32,
     subscriptions: Mutex<Subscriptions>,
-    /// The number of the next event, by output port.
-    numbers: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
-    /// Calls that wait for something to receive.
+    /// The sequence number of the next event of each output port.
+    next_seq: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    /// The number of calls that wait for an event to receive.
     receiving: AtomicUsize,
-    /// Calls that wait for room in a channel.
+    /// The number of calls that wait for room in a channel.
     publishing: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Subscriptions {
+    /// The inputs that a build still has.
     open: Vec<(ChannelName, Weak<PluginInput>)>,
-    /// Those of the old build, while a new one is made.
+    /// The inputs of the old build, offered to the new build while that is made.
     offered: Vec<(ChannelName, SharedInput)>,
-    /// Whether what is received is kept, to be received again.
+    /// Received batches are kept, so that they can be received again.
     keeping: bool,
 }
 
 impl Subscriptions {
-    /// Changes the inputs that a build still has. Locked by the caller, so that none is
-    /// opened in between and misses the change.
+    /// Changes the inputs that a build still has.
+    ///
+    /// The caller holds the lock of the subscriptions, so that no input is opened in between
+    /// and misses the change.
     fn change_open(&self, change: impl Fn(&mut Input<ChannelName, Batch>)) {
         let open = self.open.iter().filter_map(|(_, input)| input.upgrade());
         open.for_each(|input| change(&mut input.lock()));
     }
 }
 
-impl Seat {
-    /// A seat for a component, or a task, of this name; `source` is the number that its
-    /// events carry.
+impl ComponentSlot {
+    /// Makes the slot of a component, or of a task, with this name. `source` is the number
+    /// that its events carry.
     pub fn new(id: impl Into<String>, source: u32) -> Self {
         Self(Arc::new(Inner {
             id: id.into(),
             source,
             subscriptions: Mutex::default(),
-            numbers: Mutex::default(),
+            next_seq: Mutex::default(),
             receiving: AtomicUsize::new(0),
             publishing: AtomicUsize::new(0),
         }))
     }
 
-    /// Its name.
+    /// Returns the name of the component.
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// The number that its events carry as their source.
+    /// Returns the number that the component's events carry as their source.
     pub fn source(&self) -> u32 {
         self.0.source
     }
 
-    /// From now on a subscription to a channel is one that the present build has, if it
-    /// has one left, until [`end_handover`](Self::end_handover).
+    /// Offers the inputs of the present build to the next one.
+    ///
+    /// Until [`end_handover`](Self::end_handover), a subscription to a channel takes over an
+    /// input of the present build, if it has one for that channel.
     pub fn begin_handover(&self) {
         let mut subscriptions = self.0.subscriptions.lock();
         let open = subscriptions.open.iter();
@@ -88,44 +97,45 @@ impl Seat {
         subscriptions.offered = alive.collect();
     }
 
-    /// What was not taken over belongs to the old build alone again, and goes with it.
+    /// Stops offering inputs. An input that was not taken over ends with the old build.
     pub fn end_handover(&self) {
         let offered = std::mem::take(&mut self.0.subscriptions.lock().offered);
         drop(offered);
     }
 
-    /// From now on what is received is kept until it is [settled](Self::settle): while a
-    /// build is on probation, the one before may have to receive it again.
+    /// Starts to keep received batches until they are [settled](Self::settle).
+    ///
+    /// While a build is on probation, the previous build may have to receive them again.
     pub fn keep_received(&self) {
         let mut subscriptions = self.0.subscriptions.lock();
         subscriptions.keeping = true;
         subscriptions.change_open(Input::start_keeping);
     }
 
-    /// From now on nothing is kept, and what was is done with.
+    /// Stops keeping received batches, and drops those that were kept.
     pub fn stop_keeping(&self) {
         let mut subscriptions = self.0.subscriptions.lock();
         subscriptions.keeping = false;
         subscriptions.change_open(Input::stop_keeping);
     }
 
-    /// From now on nothing is kept, and what was comes again.
+    /// Stops keeping received batches, and delivers those that were kept again.
     pub fn give_back(&self) {
         let mut subscriptions = self.0.subscriptions.lock();
         subscriptions.keeping = false;
         subscriptions.change_open(Input::give_back);
     }
 
-    /// An offered subscription to this channel, or a new one.
+    /// Returns an offered input for this channel, or a new one.
     pub(crate) fn subscription<E>(
         &self,
         channel: &ChannelName,
         new: impl FnOnce() -> Result<EventReceiver<ChannelName, Batch>, E>,
     ) -> Result<SharedInput, E> {
         let mut subscriptions = self.0.subscriptions.lock();
-        let place = subscriptions.offered.iter().position(|(name, _)| name == channel);
-        if let Some(place) = place {
-            return Ok(subscriptions.offered.remove(place).1);
+        let offered = subscriptions.offered.iter().position(|(name, _)| name == channel);
+        if let Some(index) = offered {
+            return Ok(subscriptions.offered.remove(index).1);
         }
         let mut input = Input::new(new()?);
         if subscriptions.keeping {
@@ -137,14 +147,15 @@ impl Seat {
         Ok(input)
     }
 
-    /// The counter of an output port's events.
-    pub(crate) fn numbers(&self, port: &str) -> Arc<AtomicU64> {
-        let mut numbers = self.0.numbers.lock();
-        Arc::clone(numbers.entry(port.to_owned()).or_default())
+    /// Returns the sequence number of an output port's next event, shared by all builds.
+    pub(crate) fn next_seq(&self, port: &str) -> Arc<AtomicU64> {
+        let mut next_seq = self.0.next_seq.lock();
+        Arc::clone(next_seq.entry(port.to_owned()).or_default())
     }
 
-    pub(crate) fn wait(&self, what: WaitsFor) -> Waiting {
-        let waiting = Waiting { seat: self.clone(), what };
+    /// Notes that a call waits, until the guard is dropped.
+    pub(crate) fn wait(&self, what: WaitsFor) -> WaitGuard {
+        let waiting = WaitGuard { slot: self.clone(), what };
         if let Some(counter) = waiting.counter() {
             counter.fetch_add(1, Ordering::AcqRel);
         }
@@ -152,7 +163,7 @@ impl Seat {
     }
 }
 
-impl Ports for Seat {
+impl Ports for ComponentSlot {
     fn waits_for(&self) -> WaitsFor {
         if self.0.publishing.load(Ordering::Acquire) > 0 {
             WaitsFor::Room
@@ -168,23 +179,23 @@ impl Ports for Seat {
     }
 }
 
-/// Counts one wait, until it is dropped.
-pub(crate) struct Waiting {
-    seat: Seat,
+/// Counts a call as waiting until the guard is dropped.
+pub(crate) struct WaitGuard {
+    slot: ComponentSlot,
     what: WaitsFor,
 }
 
-impl Waiting {
+impl WaitGuard {
     fn counter(&self) -> Option<&AtomicUsize> {
         match self.what {
-            WaitsFor::Events => Some(&self.seat.0.receiving),
-            WaitsFor::Room => Some(&self.seat.0.publishing),
+            WaitsFor::Events => Some(&self.slot.0.receiving),
+            WaitsFor::Room => Some(&self.slot.0.publishing),
             WaitsFor::SomethingElse => None,
         }
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitGuard {
     fn drop(&mut self) {
         if let Some(counter) = self.counter() {
             counter.fetch_sub(1, Ordering::AcqRel);
@@ -192,8 +203,8 @@ impl Drop for Waiting {
     }
 }
 
-impl fmt::Debug for Seat {
+impl fmt::Debug for ComponentSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Seat").field(&self.0.id).finish()
+        f.debug_tuple("ComponentSlot").field(&self.0.id).finish()
     }
 }

@@ -1,10 +1,10 @@
-//! The host as one component or task sees it.
+//! The host as one component or one run sees it: its side of the ABI's [`Host`] trait.
 
 use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -21,105 +21,91 @@ use hotbay_plugin_api::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ReportRow, Seat, Services,
+    ComponentSlot, ReportGate, ReportRow, Services,
     inbox::HostInbox,
-    relay::{Dispatch, Relay},
+    relay::{Relay, WakeDispatcher},
     services::Progress,
+    split_batch::batches,
 };
 use hotbay_core::bus::{EventSender, TrySendError, WaitsFor};
 
-/// Which channels a component's ports are connected to.
+/// The channels that a component's ports are connected to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connections {
-    /// Input port → channels, in order.
+    /// The channels of each input port, in order.
     pub inputs: BTreeMap<String, Vec<ChannelName>>,
-    /// Output port → channels, in order.
+    /// The channels of each output port, in order.
     pub outputs: BTreeMap<String, Vec<ChannelName>>,
 }
 
-/// What one component or task is made with.
+/// Everything that one component or run is made with.
 #[derive(Debug, Clone)]
 pub struct ComponentSetup {
-    /// Its name and what it takes over from the build before it.
-    pub seat: Seat,
-    /// Its configuration.
+    /// The slot of the component: its name, and what it takes over from the previous build.
+    pub slot: ComponentSlot,
+    /// The component's configuration.
     pub config: serde_json::Value,
-    /// Its channels.
+    /// The channels at the component's ports.
     pub connections: Connections,
-    /// Cancelled when it is to stop.
+    /// Cancelled when the component is to stop.
     pub cancel: CancellationToken,
 }
 
-/// Ends what a build says about itself in the report, when another goes on with its state.
-#[derive(Debug, Clone, Default)]
-pub struct Mute(Arc<AtomicBool>);
-
-impl Mute {
-    /// Ends it.
-    pub fn mute(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    /// Whether it is that of the same build of the same component.
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Lets it begin again.
-    pub fn unmute(&self) {
-        self.0.store(false, Ordering::Release);
-    }
-}
-
-/// Lends the host to something that a plugin makes.
-pub(crate) fn lend(
+/// Makes the host that a plugin's object gets.
+///
+/// # Errors
+/// If a channel of an output was never declared.
+pub(crate) fn open(
     services: &Services,
-    dispatch: &Arc<Dispatch>,
+    dispatcher: &Arc<WakeDispatcher>,
     setup: ComponentSetup,
-    mute: Mute,
+    report_gate: ReportGate,
 ) -> Result<Host_TO<'static, RBox<()>>, SchedulerError> {
     let mut outputs = Vec::new();
     for (port, channels) in &setup.connections.outputs {
         let senders = channels.iter().map(|channel| services.bus.clone_sender(channel));
         let senders = senders.collect::<Result<Vec<_>, _>>()?;
-        outputs.push(Output { port: port.clone(), senders, next: setup.seat.numbers(port) });
+        outputs.push(Output { port: port.clone(), senders, next: setup.slot.next_seq(port) });
     }
-    let lent = Lent {
+    let port = HostPort {
         config: setup.config.to_string(),
         outputs,
         setup,
         services: services.clone(),
-        dispatch: Arc::clone(dispatch),
-        mute,
+        dispatcher: Arc::clone(dispatcher),
+        report_gate,
     };
-    Ok(Host_TO::from_value(lent, TD_Opaque))
+    Ok(Host_TO::from_value(port, TD_Opaque))
 }
 
 type Sender = EventSender<ChannelName, Batch>;
 
-struct Lent {
+/// The host's side of one component or run.
+struct HostPort {
     setup: ComponentSetup,
+    /// The configuration as JSON.
     config: String,
     outputs: Vec<Output>,
     services: Services,
-    dispatch: Arc<Dispatch>,
-    mute: Mute,
+    dispatcher: Arc<WakeDispatcher>,
+    report_gate: ReportGate,
 }
 
+/// One output port.
 struct Output {
     port: String,
     senders: Vec<Sender>,
-    /// The number of the next event.
+    /// The sequence number of the next event.
     next: Arc<AtomicU64>,
 }
 
-impl Lent {
-    /// A future of the host's, safe for the plugin to poll.
+impl HostPort {
+    /// Wraps a future of the host so that the plugin may poll it.
     fn relay<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> FfiFuture<T> {
-        let relay: Relay<_> = self.dispatch.relay(Box::pin(future));
+        let relay: Relay<_> = self.dispatcher.relay(Box::pin(future));
         relay.into_ffi()
     }
 
@@ -129,8 +115,8 @@ impl Lent {
         headers: &[EventHeader],
         bytes: &[u8],
     ) -> Result<PublishWait, SchedulerError> {
-        if self.mute.0.load(Ordering::Acquire) {
-            let text = "another build goes on in its place".to_owned();
+        if self.report_gate.is_closed() {
+            let text = "another build has taken over".to_owned();
             return Err(SchedulerError::EventSend(text));
         }
         let Output { senders, next, .. } = self
@@ -144,7 +130,8 @@ impl Lent {
         let mut waiting: Vec<(Sender, Batch)> = Vec::new();
         for batch in batches(headers, bytes, capacity) {
             for sender in senders {
-                // Behind a batch that waits, everything waits, or the order would be lost.
+                // Behind a batch that waits, every other one waits too: otherwise the order of
+                // the events would change.
                 if waiting.is_empty() {
                     match sender.try_send(batch.clone()) {
                         Ok(()) => continue,
@@ -161,7 +148,7 @@ impl Lent {
         if waiting.is_empty() {
             return Ok(RNone);
         }
-        let publishing = self.setup.seat.wait(WaitsFor::Room);
+        let publishing = self.setup.slot.wait(WaitsFor::Room);
         Ok(RSome(self.relay(async move {
             let _publishing = publishing;
             for (sender, batch) in waiting {
@@ -174,40 +161,13 @@ impl Lent {
     }
 }
 
-/// Copies events into batches of at most `capacity` events each.
-fn batches<'a>(
-    headers: &'a [EventHeader],
-    bytes: &'a [u8],
-    capacity: usize,
-) -> impl Iterator<Item = Batch> + 'a {
-    headers.chunks(capacity).map(move |chunk| {
-        if chunk.len() == headers.len() {
-            return Batch::copy_from(chunk, bytes);
-        }
-        let payload = |header: &EventHeader| {
-            let start = header.offset as usize;
-            bytes.get(start..start.saturating_add(header.len as usize)).unwrap_or_default()
-        };
-        let mut own = Vec::new();
-        let rebase = |header: &EventHeader| {
-            let payload = payload(header);
-            // Offsets and lengths shrink here, so they fit as they did before.
-            let offset = u32::try_from(own.len()).unwrap_or(u32::MAX);
-            own.extend_from_slice(payload);
-            EventHeader { offset, len: u32::try_from(payload.len()).unwrap_or(0), ..*header }
-        };
-        let headers: Vec<EventHeader> = chunk.iter().map(rebase).collect();
-        Batch::copy_from(&headers, &own)
-    })
-}
-
-impl Host for Lent {
+impl Host for HostPort {
     fn id(&self) -> RStr<'_> {
-        RStr::from(self.setup.seat.id())
+        RStr::from(self.setup.slot.id())
     }
 
     fn source(&self) -> u32 {
-        self.setup.seat.source()
+        self.setup.slot.source()
     }
 
     fn config(&self) -> RStr<'_> {
@@ -246,14 +206,15 @@ impl Host for Lent {
         let name = ChannelName::from(channel.as_str());
         let own = self.setup.connections.inputs.values().flatten().any(|input| *input == name);
         if !own {
-            let error = SchedulerError::InvalidChannel(format!("{name} is none of the inputs"));
+            let error =
+                SchedulerError::InvalidChannel(format!("{name} is not an input of this component"));
             return RErr(error.into());
         }
         let new = || self.services.bus.subscribe(&name);
-        match self.setup.seat.subscription(&name, new) {
-            Ok(queue) => {
-                let seat = self.setup.seat.clone();
-                let inbox = HostInbox::new(queue, seat, Arc::clone(&self.dispatch));
+        match self.setup.slot.subscription(&name, new) {
+            Ok(input) => {
+                let slot = self.setup.slot.clone();
+                let inbox = HostInbox::new(input, slot, Arc::clone(&self.dispatcher));
                 ROk(Inbox_TO::from_value(inbox, TD_Opaque))
             }
             Err(error) => RErr(error.into()),
@@ -266,7 +227,7 @@ impl Host for Lent {
 
     fn sleep(&self, nanoseconds: u64) -> FfiFuture<()> {
         let clock = Arc::clone(&self.services.clock);
-        // The timer is made at the first poll, on the bay's runtime.
+        // An async block, so that the timer is made at the first poll, on the bay's runtime.
         self.relay(async move { clock.sleep(Duration::from_nanos(nanoseconds)).await })
     }
 
@@ -279,58 +240,30 @@ impl Host for Lent {
     }
 
     fn counter(&self, name: RStr<'_>) -> SharedCounter {
-        self.services.board.counter(self.setup.seat.id(), name.as_str())
+        self.services.board.counter(self.setup.slot.id(), name.as_str())
     }
 
     fn gauge(&self, name: RStr<'_>) -> SharedGauge {
-        self.services.board.gauge(self.setup.seat.id(), name.as_str())
+        self.services.board.gauge(self.setup.slot.id(), name.as_str())
     }
 
     fn progress(&self, done: u64, total: u64) {
-        self.services.board.progress(self.setup.seat.id(), Progress { done, total });
+        self.services.board.progress(self.setup.slot.id(), Progress { done, total });
     }
 
     fn report(&self, section: RStr<'_>, json: RStr<'_>) {
-        if self.mute.0.load(Ordering::Acquire) {
+        if self.report_gate.is_closed() {
             return;
         }
         match serde_json::from_str(json.as_str()) {
             Ok(row) => self.services.board.row(ReportRow {
                 section: section.as_str().to_owned(),
-                component: self.setup.seat.id().to_owned(),
+                component: self.setup.slot.id().to_owned(),
                 row,
             }),
             Err(error) => {
-                tracing::error!(%error, component = self.setup.seat.id(), "a report row is not JSON");
+                tracing::error!(%error, component = self.setup.slot.id(), "a row of the report is not JSON");
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn header(offset: u32, len: u32) -> EventHeader {
-        EventHeader { time_ns: 0, seq: 0, source: 0, kind: 0, offset, len }
-    }
-
-    #[test]
-    fn what_does_not_fit_into_a_channel_at_once_is_split_in_order() {
-        let headers = [header(0, 1), header(1, 2), header(3, 1)];
-        let split: Vec<_> = batches(&headers, b"abcd", 2).collect();
-        let payloads =
-            |batch: &Batch| batch.iter().map(|it| it.payload().to_vec()).collect::<Vec<_>>();
-        assert_eq!(payloads(&split[0]), [b"a".to_vec(), b"bc".to_vec()]);
-        assert_eq!(payloads(&split[1]), [b"d".to_vec()]);
-        assert_eq!(split.len(), 2);
-    }
-
-    #[test]
-    fn a_header_that_points_outside_loses_its_payload_only() {
-        let headers = [header(9, 9), header(0, 1), header(1, 1)];
-        let split: Vec<_> = batches(&headers, b"ab", 2).collect();
-        assert_eq!(split[0].get(0).unwrap().payload(), b"");
-        assert_eq!(split[0].get(1).unwrap().payload(), b"a");
     }
 }

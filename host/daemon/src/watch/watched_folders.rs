@@ -1,4 +1,4 @@
-//! Where something can happen that changes what a path leads to.
+//! The folders in which a change may concern the watched paths, links on the way included.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,58 +9,60 @@ use std::{
 
 use super::snapshot::Key;
 
-/// As many links as the kernel follows in one path.
-const MOST_LINKS: usize = 40;
+/// The number of links that the kernel follows in one path.
+const MAX_LINKS: usize = 40;
 
-/// Folders, by paths without a link in them, and what in them matters.
+/// The folders that are to be watched, by paths without links, with the names that matter in them.
 ///
-/// One path for each folder: two watches over one folder would be one to the system, which
-/// then names the files in it as it likes.
+/// Each folder has one path: the system merges two watches of one folder, and then reports the names of
+/// files under either path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Places {
-    folders: BTreeMap<PathBuf, Place>,
+pub(super) struct WatchedFolders {
+    folders: BTreeMap<PathBuf, WatchedFolder>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Place {
-    /// Device, inode and time of birth: another one under the same name is another place.
+/// One folder that is to be watched.
+struct WatchedFolder {
+    /// Device, inode and time of birth. Another folder of the same name differs in them.
     identity: Option<(u64, u64, Option<std::time::SystemTime>)>,
     names: BTreeSet<OsString>,
     is_plugins_folder: bool,
 }
 
-impl Places {
-    /// The places for a plugins folder and some files.
+impl WatchedFolders {
+    /// Finds the folders for a plugins folder and some files.
     pub(super) fn of(folder: &Path, files: &[PathBuf]) -> Self {
-        let mut places = Self::default();
-        if let Some(folder) = places.follow(folder) {
-            places.place(&folder).is_plugins_folder = true;
+        let mut folders = Self::default();
+        if let Some(folder) = folders.follow(folder) {
+            folders.place(&folder).is_plugins_folder = true;
         }
-        files.iter().for_each(|file| drop(places.follow(file)));
-        places
+        files.iter().for_each(|file| drop(folders.follow(file)));
+        folders
     }
 
     pub(super) fn folders(&self) -> impl Iterator<Item = &Path> {
         self.folders.keys().map(PathBuf::as_path)
     }
 
-    /// Whether the folder with this path is one of the places.
-    pub(super) fn is_place(&self, path: &Path) -> bool {
+    /// Returns `true` if the folder with this path is watched.
+    pub(super) fn contains(&self, path: &Path) -> bool {
         self.folders.contains_key(path)
     }
 
-    /// Whether what happens to this path may matter.
+    /// Returns `true` if a change of this path may matter.
     pub(super) fn concerns(&self, path: &Path) -> bool {
         let within = path.parent().and_then(|parent| self.folders.get(parent));
         let matters = within.zip(path.file_name()).is_some_and(|(place, name)| {
             place.names.contains(name) || place.is_plugins_folder && Key::of_entry(path).is_some()
         });
-        matters || self.is_place(path)
+        matters || self.contains(path)
     }
 
-    /// Takes in the links on the way, the last folder and the name in it. Gives the path
-    /// without links, if it leads to something. Of what is missing, the nearest folder that
-    /// is there is taken in: what is missing will appear in it.
+    /// Adds the folders of a path: those of the links on the way, and the last one.
+    ///
+    /// Returns the path without links, if it exists. If a part of the path is missing, the nearest folder
+    /// that exists is added, because the missing part will appear in it.
     fn follow(&mut self, path: &Path) -> Option<PathBuf> {
         let mut here = PathBuf::from("/");
         let mut ahead: Vec<_> = steps(path);
@@ -79,7 +81,7 @@ impl Places {
                 Ok(target) => {
                     self.name(&here, &step);
                     links += 1;
-                    if links > MOST_LINKS {
+                    if links > MAX_LINKS {
                         return None;
                     }
                     ahead.extend(steps(&target));
@@ -103,16 +105,16 @@ impl Places {
         self.place(folder).names.insert(name.to_owned());
     }
 
-    fn place(&mut self, folder: &Path) -> &mut Place {
+    fn place(&mut self, folder: &Path) -> &mut WatchedFolder {
         self.folders.entry(folder.to_owned()).or_insert_with(|| {
             let metadata = folder.metadata().ok();
             let identity = metadata.map(|it| (it.dev(), it.ino(), it.created().ok()));
-            Place { identity, ..Place::default() }
+            WatchedFolder { identity, ..WatchedFolder::default() }
         })
     }
 }
 
-/// The steps of a path, the last one first.
+/// Returns the components of a path, the last one first.
 fn steps(path: &Path) -> Vec<OsString> {
     let steps = path.components().rev();
     let steps = steps.filter(|step| *step != Component::CurDir);
@@ -136,21 +138,22 @@ mod tests {
     #[test]
     fn a_link_on_the_way_is_watched_where_it_stands() {
         let (_keep, root) = scene();
-        let places = Places::of(&root.join("current/plugins"), &[]);
-        assert!(places.concerns(&root.join("current")));
-        assert!(places.concerns(&root.join("releases/1/plugins")));
-        assert!(places.concerns(&root.join("releases/1/plugins/libx.so")));
-        assert!(!places.concerns(&root.join("other")));
-        assert!(!places.concerns(&root.join("releases/1/plugins/.libx.so.Ab12")));
+        let folders = WatchedFolders::of(&root.join("current/plugins"), &[]);
+        assert!(folders.concerns(&root.join("current")));
+        assert!(folders.concerns(&root.join("releases/1/plugins")));
+        assert!(folders.concerns(&root.join("releases/1/plugins/libx.so")));
+        assert!(!folders.concerns(&root.join("other")));
+        assert!(!folders.concerns(&root.join("releases/1/plugins/.libx.so.Ab12")));
     }
 
     #[test]
     fn what_is_missing_is_waited_for_in_the_nearest_folder_that_is_there() {
         let (_keep, root) = scene();
-        let places = Places::of(&root.join("releases/2/plugins"), &[root.join("host.yaml")]);
-        assert!(places.concerns(&root.join("releases/2")));
-        assert!(places.concerns(&root.join("host.yaml")));
-        assert_eq!(places.folders().count(), 2);
+        let folders =
+            WatchedFolders::of(&root.join("releases/2/plugins"), &[root.join("host.yaml")]);
+        assert!(folders.concerns(&root.join("releases/2")));
+        assert!(folders.concerns(&root.join("host.yaml")));
+        assert_eq!(folders.folders().count(), 2);
     }
 
     #[test]
@@ -158,18 +161,18 @@ mod tests {
         let (_keep, root) = scene();
         symlink("b", root.join("a")).unwrap();
         symlink("a", root.join("b")).unwrap();
-        let places = Places::of(&root.join("a/plugins"), &[]);
-        assert!(places.concerns(&root.join("a")) && places.concerns(&root.join("b")));
+        let folders = WatchedFolders::of(&root.join("a/plugins"), &[]);
+        assert!(folders.concerns(&root.join("a")) && folders.concerns(&root.join("b")));
     }
 
     #[test]
     fn a_folder_made_anew_is_another_place() {
         let (_keep, root) = scene();
         let plugins = root.join("releases/1/plugins");
-        let before = Places::of(&plugins, &[]);
-        assert_eq!(before, Places::of(&plugins, &[]));
+        let before = WatchedFolders::of(&plugins, &[]);
+        assert_eq!(before, WatchedFolders::of(&plugins, &[]));
         fs::rename(&plugins, root.join("old")).unwrap();
         fs::create_dir(&plugins).unwrap();
-        assert_ne!(before, Places::of(&plugins, &[]));
+        assert_ne!(before, WatchedFolders::of(&plugins, &[]));
     }
 }

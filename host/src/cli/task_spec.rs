@@ -1,4 +1,4 @@
-//! A task spec in a few words.
+//! Describing a task spec in a few words.
 
 use hotbay_plugin_api::{FunctionKind, Schedule, TaskSpec};
 use serde_json::Value;
@@ -10,7 +10,7 @@ pub(super) fn function(function: FunctionKind) -> &'static str {
     }
 }
 
-/// What a task is, when it runs, and every field that says more than a plain task's.
+/// Describes the function and the schedule of a task, and each field that is not the default.
 pub(super) fn describe(task: &TaskSpec) -> String {
     let mut text = format!("{}, {}", function(task.function), schedule(&task.schedule));
     let plain = TaskSpec::new(&task.name, task.function);

@@ -7,16 +7,16 @@ use hotbay_plugin_api::TaskId;
 
 use super::{GRACE, PluginCore};
 
-/// Components that are held. They go on when they are released, or when this is dropped,
-/// whatever happens.
-pub(super) struct Held<'a> {
+/// Components that are held. They continue when they are released, or when this value is
+/// dropped: so a replacement that is aborted leaves none of them held.
+pub(super) struct HeldComponents<'a> {
     core: &'a PluginCore,
     ids: Vec<TaskId>,
     since: Option<Instant>,
 }
 
-impl<'a> Held<'a> {
-    /// Nothing is held yet.
+impl<'a> HeldComponents<'a> {
+    /// Makes an empty list.
     pub(super) fn new(core: &'a PluginCore) -> Self {
         Self { core, ids: Vec::new(), since: None }
     }
@@ -29,25 +29,25 @@ impl<'a> Held<'a> {
         Ok(())
     }
 
-    /// Lets all of them go on, and returns how long the first of them was held.
+    /// Lets all components continue, and returns how long the first of them was held.
     pub(super) fn release(mut self) -> Duration {
-        self.let_go();
+        self.release_all();
         self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Against the direction of the data, so that who gets events is there before who
-    /// gives them.
-    fn let_go(&mut self) {
+    /// Releases in the reverse direction of the data, so that each receiver of events runs
+    /// before the components that publish to it.
+    fn release_all(&mut self) {
         for id in self.ids.drain(..).rev() {
             if let Err(error) = self.core.release(&id) {
-                tracing::error!(component = %id, %error, "does not go on");
+                tracing::error!(component = %id, %error, "a held component does not continue");
             }
         }
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldComponents<'_> {
     fn drop(&mut self) {
-        self.let_go();
+        self.release_all();
     }
 }

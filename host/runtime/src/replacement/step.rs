@@ -7,22 +7,22 @@ use hotbay_plugin_api::SchedulerError;
 
 /// The steps of a replacement that can fail, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// The old build comes to a boundary between two turns or events.
+pub enum ReplaceStep {
+    /// The old build is held at a boundary between two turns or events.
     Hold,
     /// The old build saves its state.
     SaveState,
     /// The new build is made.
     Create,
-    /// The new build takes over the state.
+    /// The state is restored in the new build.
     Restore,
     /// The new build is initialized.
     Initialize,
-    /// The new build is prepared for the place of the old one.
-    Seat,
+    /// The new build is prepared to take the place of the old one.
+    Install,
 }
 
-impl Step {
+impl ReplaceStep {
     /// Returns the name of the step, as records and logs have it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,31 +31,31 @@ impl Step {
             Self::Create => "create",
             Self::Restore => "restore",
             Self::Initialize => "initialize",
-            Self::Seat => "seat",
+            Self::Install => "slot",
         }
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ReplaceStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// Why the old builds go on.
+/// The error of a replacement that failed. The old builds continue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{component}: {step} failed: {cause}")]
-pub struct Failed {
+pub struct ReplaceError {
     /// The component that could not be replaced.
     pub component: String,
     /// The step that failed.
-    pub step: Step,
-    /// What happened in it.
+    pub step: ReplaceStep,
+    /// The cause of the failure.
     #[source]
     pub cause: Cause,
 }
 
-/// What happened in a step that failed.
+/// The cause of a step's failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// The old build could not be held.

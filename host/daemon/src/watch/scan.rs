@@ -1,4 +1,4 @@
-//! One look at the folder and the files: names and metadata, nothing is opened.
+//! Scanning the folder and the files: their names and metadata. No file is opened.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,18 +12,18 @@ use super::{
     snapshot::{FolderState, Key},
 };
 
-/// What was seen at one moment.
+/// The result of one scan.
 #[derive(Debug, Clone)]
-pub(super) struct Look {
-    pub(super) taken: SystemTime,
+pub(super) struct Scan {
+    pub(super) started: SystemTime,
     pub(super) folder: FolderState,
     pub(super) found: BTreeMap<Key, Stamp>,
-    /// What may be there or not: the system did not say.
+    /// The files that may exist or not, because the system gave an error.
     pub(super) unsure: BTreeSet<Key>,
     pub(super) files: BTreeSet<PathBuf>,
 }
 
-/// What is known about one thing.
+/// The result of a scan for one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     Is(Stamp),
@@ -31,19 +31,20 @@ pub(super) enum Seen {
     Unsure,
 }
 
-impl Look {
+impl Scan {
+    /// Returns the result for one file.
     pub(super) fn at(&self, key: &Key) -> Seen {
         if let Some(stamp) = self.found.get(key) {
             return Seen::Is(*stamp);
         }
-        // One failed read, for want of a descriptor maybe, must not retire every plugin.
+        // One failed read, perhaps for want of a descriptor, must not retire every plugin.
         let hidden = key.is_in_folder() && matches!(self.folder, FolderState::Unreadable(_));
         if hidden || self.unsure.contains(key) { Seen::Unsure } else { Seen::Absent }
     }
 
     fn see(&mut self, key: Key) {
         let metadata = match &key {
-            // A library that is a link is shown as one, which no loader accepts.
+            // A library that is a link is reported as a link, which the loader refuses.
             Key::Library(path) => fs::symlink_metadata(path),
             Key::Sidecar(path) | Key::Signature(path) | Key::File(path) => fs::metadata(path),
         };
@@ -55,21 +56,22 @@ impl Look {
     }
 }
 
-pub(super) fn look(folder: &Path, files: &[PathBuf]) -> Look {
-    let mut look = Look {
-        taken: SystemTime::now(),
+/// Scans the folder and the files.
+pub(super) fn scan(folder: &Path, files: &[PathBuf]) -> Scan {
+    let mut scan = Scan {
+        started: SystemTime::now(),
         folder: FolderState::Present,
         found: BTreeMap::new(),
         unsure: BTreeSet::new(),
         files: files.iter().cloned().collect(),
     };
-    files.iter().for_each(|file| look.see(Key::File(file.clone())));
+    files.iter().for_each(|file| scan.see(Key::File(file.clone())));
     match entries(folder) {
-        Ok(entries) => entries.into_iter().for_each(|key| look.see(key)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => look.folder = FolderState::Missing,
-        Err(error) => look.folder = FolderState::Unreadable(error.to_string()),
+        Ok(entries) => entries.into_iter().for_each(|key| scan.see(key)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => scan.folder = FolderState::Missing,
+        Err(error) => scan.folder = FolderState::Unreadable(error.to_string()),
     }
-    look
+    scan
 }
 
 fn entries(folder: &Path) -> io::Result<Vec<Key>> {

@@ -1,13 +1,11 @@
-//! Collecting the state of a host.
+//! Collecting the status of a host.
 
 use hotbay_plugin_api::SchedulerError;
 
-use super::{
-    BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus, TrustStatus,
-};
+use super::Actor;
 use crate::{
-    actor::Actor,
-    pipeline::{Member, Pipeline},
+    BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus, TrustStatus,
+    pipeline::{Member, PluginPipeline},
     plugins::LoadedPlugin,
     report::word,
 };
@@ -19,7 +17,7 @@ impl Status {
         let mut plugins: Vec<_> = host.plugins.values().map(|it| in_service(host, it)).collect();
         let before = host.probations.values().map(|it| &it.before);
         plugins.extend(before.map(|it| plugin(it, BuildState::StandingBy)));
-        plugins.extend(host.closings.leaks.iter().map(|leak| leak.status()));
+        plugins.extend(host.closing.leaks.iter().map(|leak| leak.status()));
         let refused = host.refused.iter().map(|(file, refused)| RefusedStatus {
             file: file.clone(),
             code: refused.code.clone(),
@@ -45,14 +43,14 @@ impl Status {
                 .collect(),
             tasks: host.tasks.reports().into_iter().map(|it| task(host, it)).collect(),
             replacements: host.journal.total(),
-            last_replacements: last.iter().rev().take(SHOWN).rev().cloned().collect(),
+            last_replacements: last.iter().rev().take(LAST_REPLACEMENTS).rev().cloned().collect(),
             configuration_refused: host.configuration_refused.clone(),
         }
     }
 }
 
-/// How many records of replacements a status has.
-const SHOWN: usize = 10;
+/// The number of replacements that a status lists.
+const LAST_REPLACEMENTS: usize = 10;
 
 fn in_service(host: &Actor, loaded: &LoadedPlugin) -> PluginStatus {
     let probation = host.probations.contains_key(loaded.name());
@@ -76,9 +74,9 @@ fn plugin(loaded: &LoadedPlugin, state: BuildState) -> PluginStatus {
     }
 }
 
-fn component(host: &Actor, pipeline: &Pipeline, member: &Member) -> ComponentStatus {
+fn component(host: &Actor, pipeline: &PluginPipeline, member: &Member) -> ComponentStatus {
     let info = pipeline.engine().and_then(|engine| {
-        engine.scheduler().info(&member.id.as_str().into()).ok().filter(|_| member.seated.is_some())
+        engine.scheduler().info(&member.id.as_str().into()).ok().filter(|_| member.build.is_some())
     });
     let status = info.as_ref().map_or(ExecutionStatus::Waiting, |info| info.status.clone());
     let status = word(&status);

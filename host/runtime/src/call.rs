@@ -1,4 +1,4 @@
-//! Calls into an object of a plugin.
+//! Calls of methods of a plugin's objects.
 
 use std::{
     future::{Future, poll_fn},
@@ -13,26 +13,29 @@ use hotbay_plugin_api::{
     abi::{CallFuture, FfiError, Started},
 };
 
-use crate::{caller, lodger::Housed};
+use crate::{caller, object_handle::ObjectHandle};
 
-/// Calls a method of an object if it is still there.
-pub(super) async fn call<T: Send, R>(
-    housed: &Housed<T>,
+/// Calls a method of an object and waits for its result.
+///
+/// # Errors
+/// If the plugin was unloaded, or the method failed.
+pub(crate) async fn call<T: Send, R>(
+    handle: &ObjectHandle<T>,
     method: impl for<'a> FnOnce(&'a mut T) -> BorrowingFfiFuture<'a, RResult<R, FfiError>>,
 ) -> Result<R, SchedulerError> {
-    let mut object = housed.lock().await;
+    let mut object = handle.lock().await;
     let object = object.as_mut().ok_or_else(unloaded)?;
     let mut future = method(object);
     let result = poll_fn(|cx| caller::calling(cx, |cx| Pin::new(&mut future).poll(cx))).await;
     Ok(result.into_result()?)
 }
 
-/// As [`call`], for a method that is polled within the call and often over then.
-pub(super) async fn start<T: Send>(
-    housed: &Housed<T>,
+/// Like [`call`], for a method that is polled within the call, and that often returns at once.
+pub(crate) async fn start<T: Send>(
+    handle: &ObjectHandle<T>,
     method: impl for<'a> FnOnce(&'a mut T, &mut FfiContext<'_>) -> Started<'a> + Send,
 ) -> Result<(), SchedulerError> {
-    let mut object = housed.lock().await;
+    let mut object = handle.lock().await;
     let object = object.as_mut().ok_or_else(unloaded)?;
     let method = move |cx: &mut FfiContext<'_>| method(object, cx);
     Ok(Call::New(Some(method)).await.into_result()?)
@@ -42,14 +45,16 @@ fn unloaded() -> SchedulerError {
     SchedulerError::InvalidState("its plugin was unloaded".to_owned())
 }
 
-/// A call that begins at the first poll.
+/// The future of a call that begins at the first poll.
 enum Call<'a, F> {
-    /// The method is there until it is called.
+    /// The method, until it is called.
     New(Option<F>),
-    Going(CallFuture<'a>),
+    /// The call that is under way.
+    Pending(CallFuture<'a>),
 }
 
-/// Nothing in it is pinned: the method is moved into its call, and the future is a pointer.
+/// Nothing in it is pinned: the method is moved out when it is called, and the future is a
+/// pointer.
 impl<F> Unpin for Call<'_, F> {}
 
 impl<'a, F: FnOnce(&mut FfiContext<'_>) -> Started<'a>> Future for Call<'a, F> {
@@ -62,13 +67,14 @@ impl<'a, F: FnOnce(&mut FfiContext<'_>) -> Started<'a>> Future for Call<'a, F> {
                 match caller::calling(cx, |cx| cx.with_ffi_context(method)) {
                     Started::Done(result) => Poll::Ready(result),
                     Started::Pending(future) => {
-                        // It has this task's waker: to poll it again now would be for nothing.
-                        *self = Self::Going(future);
+                        // The future has this task's waker already: polling it again now would
+                        // be useless.
+                        *self = Self::Pending(future);
                         Poll::Pending
                     }
                 }
             }
-            Self::Going(future) => caller::calling(cx, |cx| Pin::new(future).poll(cx)),
+            Self::Pending(future) => caller::calling(cx, |cx| Pin::new(future).poll(cx)),
         }
     }
 }

@@ -10,20 +10,20 @@ use crate::{
 };
 
 /// A task and its place in the queue.
-pub(in crate::scheduler) enum Work<E: EventType, P: Payload> {
+pub(super) enum Work<E: EventType, P: Payload> {
     Background { task: SharedBackgroundTask, stage: Stage },
     Event { task: SharedEventTask<E, P>, input: Input<E, P>, stage: Stage },
 }
 
 /// Whether the task has been initialized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::scheduler) enum Stage {
+pub(super) enum Stage {
     Fresh,
     Initialized,
 }
 
 /// Another build of a task, ready to be put into its place.
-pub(in crate::scheduler) enum Successor<E: EventType, P: Payload> {
+pub(super) enum Successor<E: EventType, P: Payload> {
     Background(SharedBackgroundTask),
     Event {
         task: SharedEventTask<E, P>,
@@ -34,7 +34,7 @@ pub(in crate::scheduler) enum Successor<E: EventType, P: Payload> {
 
 impl<E: EventType, P: Payload> Work<E, P> {
     /// Asks an event task for its channel and subscribes it.
-    pub(in crate::scheduler) fn new(
+    pub(super) fn new(
         id: &TaskId,
         task: &RegisteredTask<E, P>,
         bus: &EventBus<E, P>,
@@ -54,7 +54,7 @@ impl<E: EventType, P: Payload> Work<E, P> {
     /// Puts another build into this place, and gives what was there.
     ///
     /// The kinds are the same: [`Successor::new`] has compared them.
-    pub(in crate::scheduler) fn install(&mut self, new: Successor<E, P>) -> Successor<E, P> {
+    pub(super) fn install(&mut self, new: Successor<E, P>) -> Successor<E, P> {
         match (self, new) {
             (Self::Background { task, stage }, Successor::Background(new)) => {
                 *stage = Stage::Initialized;
@@ -70,7 +70,7 @@ impl<E: EventType, P: Payload> Work<E, P> {
     }
 
     /// The subscription of an event task.
-    pub(in crate::scheduler) fn input(&self) -> Option<SubscriptionId> {
+    pub(super) fn input(&self) -> Option<SubscriptionId> {
         match self {
             Self::Background { .. } => None,
             Self::Event { input, .. } => Some(input.id()),
@@ -78,7 +78,7 @@ impl<E: EventType, P: Payload> Work<E, P> {
     }
 
     /// The channel of an event task.
-    pub(in crate::scheduler) fn channel(&self) -> Option<&E> {
+    pub(super) fn channel(&self) -> Option<&E> {
         match self {
             Self::Background { .. } => None,
             Self::Event { input, .. } => Some(input.event()),
@@ -88,7 +88,7 @@ impl<E: EventType, P: Payload> Work<E, P> {
 
 impl<E: EventType, P: Payload> Successor<E, P> {
     /// Prepares a build for a place of this kind that listens to this channel.
-    pub(in crate::scheduler) fn new(
+    pub(super) fn new(
         id: &TaskId,
         task: &RegisteredTask<E, P>,
         (kind, listens_to): (TaskKind, Option<&E>),

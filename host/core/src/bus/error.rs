@@ -1,0 +1,12 @@
+//! Why a receiver has nothing to give.
+
+/// Why [`EventReceiver::try_recv`](super::EventReceiver::try_recv) has nothing to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TryRecvError {
+    /// Nothing is queued now.
+    #[error("nothing is queued")]
+    Empty,
+    /// The channel is closed and everything was received.
+    #[error("the channel has ended")]
+    Ended,
+}

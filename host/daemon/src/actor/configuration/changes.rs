@@ -1,0 +1,120 @@
+//! Finding what a checked configuration changes.
+
+use std::sync::Arc;
+
+use hotbay_config::Config;
+use hotbay_runtime::{
+    Generation,
+    replacement::{ComponentBuild, ComponentPlan, Limits, OnFailure},
+};
+use hotbay_tasks::{PreparedTasks, ScheduledTask};
+
+use super::{
+    apply::{ApplyRequest, TaskChange},
+    check::CheckedConfiguration,
+};
+use crate::{
+    actor::Actor,
+    pipeline::{ComponentRemoval, MemberState, is_place_of},
+    resolve::ResolvedComponent,
+};
+
+impl Actor {
+    /// Makes the operation that applies a configuration which changes these plugins.
+    pub(super) fn apply_request(
+        &self,
+        checked: CheckedConfiguration,
+        changes: Vec<String>,
+    ) -> ApplyRequest {
+        let mut tasks = Vec::new();
+        for plugin in &changes {
+            let Some(generation) = self.generation(plugin) else { continue };
+            let (kept, fresh, count) = self.divide_tasks(plugin, &checked.plugins[plugin].tasks);
+            tasks.push(TaskChange { plugin: plugin.clone(), generation, kept, fresh, count });
+        }
+        let config = Arc::clone(&checked.config);
+        ApplyRequest {
+            steps: self.component_steps(&checked),
+            removals: self.removals(&config),
+            core: self.pipeline.as_ref().and_then(|it| it.core()).cloned(),
+            limits: Limits::of(&self.config.reload, OnFailure::Fail),
+            drain: config.shutdown.drain,
+            services: self.services.clone(),
+            factory: self.factory.clone(),
+            tasks,
+            checked,
+        }
+    }
+
+    /// Divides a plugin's tasks into those that keep their builds and those that are made again,
+    /// and counts those that differ.
+    fn divide_tasks(
+        &self,
+        plugin: &str,
+        tasks: &[ScheduledTask],
+    ) -> (PreparedTasks, Vec<ScheduledTask>, usize) {
+        let now = self.tasks.of_plugin(plugin);
+        let (mut kept, mut fresh, mut changed) = (PreparedTasks::new(), Vec::new(), 0);
+        for task in tasks {
+            let same = now.iter().find(|(it, _)| it.id() == task.id() && it.config == task.config);
+            match same {
+                Some((was, build)) => {
+                    changed += usize::from(was != task);
+                    kept.push((task.clone(), build.clone()));
+                }
+                None => fresh.push(task.clone()),
+            }
+        }
+        changed += fresh.len() + now.len().saturating_sub(kept.len());
+        (kept, fresh, changed)
+    }
+
+    /// Returns the running components that the configuration changes, with their present builds.
+    fn component_steps(
+        &self,
+        checked: &CheckedConfiguration,
+    ) -> Vec<(ComponentPlan, ComponentBuild, Arc<Generation>)> {
+        let Some(pipeline) = &self.pipeline else { return Vec::new() };
+        let to: Vec<_> = checked.plugins.values().flat_map(|it| &it.components).collect();
+        let mut steps = Vec::new();
+        for member in pipeline.members() {
+            let new = to.iter().find(|it| it.is_same_place(member));
+            let (Some(new), Some(old)) = (new, &member.resolved) else { continue };
+            if let (true, MemberState::Runs, Some(build), Some(generation)) = (
+                new.differs(old),
+                pipeline.state(member),
+                &member.build,
+                self.generation(&new.plugin),
+            ) {
+                steps.push((member.plan(new), build.clone(), generation));
+            }
+        }
+        steps
+    }
+
+    /// Returns the components that the configuration does not name any more.
+    fn removals(&self, config: &Config) -> Vec<ComponentRemoval> {
+        let (Some(pipeline), Some(written)) = (&self.pipeline, &config.pipeline) else {
+            return Vec::new();
+        };
+        pipeline.removals(|it| !written.components().any(|entry| is_place_of(entry, it)))
+    }
+
+    /// Returns `true` if a plugin is to have other components or tasks than it has.
+    pub(super) fn changes(&self, plugin: &str, checked: &CheckedConfiguration) -> bool {
+        let to = &checked.plugins[plugin];
+        let tasks = self.tasks.of_plugin(plugin);
+        let members = self.pipeline.iter().flat_map(|it| it.members());
+        let members: Vec<_> = members.filter(|member| member.plugin == plugin).collect();
+        let is_there = |resolved: &ResolvedComponent| {
+            members.iter().any(|member| {
+                let was = member.resolved.as_ref();
+                resolved.is_same_place(member) && was.is_some_and(|was| !resolved.differs(was))
+            })
+        };
+        tasks.len() != to.tasks.len()
+            || !to.tasks.iter().all(|task| tasks.iter().any(|(it, _)| it == task))
+            || members.len() != to.components.len()
+            || !to.components.iter().all(is_there)
+    }
+}

@@ -1,0 +1,162 @@
+//! Starting a host: from loaded plugins to the actor.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hotbay_config::{Config, Diagnostics, TimeMode};
+use hotbay_core::bus::EventBus;
+use hotbay_plugin_api::{ChannelName, Mode};
+use hotbay_runtime::Services;
+use hotbay_store::record::Journal;
+use hotbay_tasks::Tasks;
+use tokio::task::JoinSet;
+
+use super::Host;
+use crate::{
+    HostError,
+    actor::Actor,
+    pipeline::{PluginPipeline, Strictness},
+    plugins::{ClosingPlugins, LoadedPlugin},
+    reconcile::{Observed, ObservedPlugin, Service},
+    resolve::{ResolvedPlugin, resolve},
+    watch::{Backend, Watch, WatchConfig},
+};
+
+impl Host {
+    /// Makes the actor that owns the running host.
+    pub(super) async fn into_actor(
+        self,
+        services: Services,
+        journal: Journal,
+    ) -> Result<Actor, HostError> {
+        let Self { config, plugins, loader, trust, warnings, source, endpoint, .. } = self;
+        let tasks =
+            Tasks::start(&services).await.map_err(|error| HostError::Engine(error.into()))?;
+        let config = Arc::new(config);
+        Ok(Actor {
+            pipeline: PluginPipeline::new(&config, config.follows_changes()),
+            factory: tasks.factory(),
+            newest: Arc::clone(&config),
+            config,
+            loaded_builds: BTreeMap::new(),
+            probations: BTreeMap::new(),
+            examined: BTreeMap::new(),
+            tasks,
+            services,
+            loader,
+            trust,
+            closing: ClosingPlugins::default(),
+            journal,
+            refused: BTreeMap::new(),
+            known_warnings: warnings,
+            configuration_refused: None,
+            source,
+            desired: Default::default(),
+            observed: observed(&plugins),
+            watch: None,
+            snapshot: None,
+            shown: Default::default(),
+            unseen: BTreeMap::new(),
+            strictness: Strictness::All,
+            check_is_stale: false,
+            readings: Default::default(),
+            all_ended: false,
+            next_number: plugins.len() as u64 + 1,
+            plugins,
+            operations: JoinSet::new(),
+            endpoint,
+        })
+    }
+}
+
+impl Actor {
+    /// Starts the tasks, and resolves the components.
+    ///
+    /// # Errors
+    /// If a task can't be made or started.
+    pub(crate) async fn start_tasks(&mut self) -> Result<(), HostError> {
+        let mut prepared = Vec::new();
+        for plugin in self.plugins.values() {
+            let with = (&*plugin.generation, &plugin.sidecar);
+            // The findings were reported when the host was prepared.
+            let resolved = resolve(&self.config, &plugin.file, with, &mut Diagnostics::new()).await;
+            let ResolvedPlugin { components, tasks } = resolved;
+            let tasks = self.factory.prepare(&plugin.generation, tasks, &self.services);
+            let tasks = tasks.map_err(|error| HostError::Engine(error.into()))?;
+            prepared.push((plugin.name().to_owned(), components, tasks));
+        }
+        for (name, components, tasks) in prepared {
+            if let Some(pipeline) = &mut self.pipeline {
+                pipeline.resolve(components);
+            }
+            drop(
+                self.tasks
+                    .install(&name, tasks)
+                    .map_err(|error| HostError::Engine(error.into()))?,
+            );
+        }
+        let can_start = self.pipeline.as_ref().is_some_and(PluginPipeline::can_be_started);
+        if !can_start {
+            // Missing plugins may come later. Then a component that fails must not keep the
+            // others from starting.
+            self.strictness = Strictness::Each;
+        }
+        Ok(())
+    }
+
+    /// Starts to watch the plugins folder, if the host is to follow changes.
+    pub(crate) fn start_watch(&self) -> Option<Watch> {
+        if !self.config.follows_changes() {
+            return None;
+        }
+        let config = WatchConfig {
+            files: self.files_beside(),
+            settle: self.config.reload.settle,
+            ..WatchConfig::new(self.config.plugins.folder.clone())
+        };
+        match Watch::start(config) {
+            Ok(watch) => {
+                if let Backend::Polling { reason } = watch.backend() {
+                    tracing::warn!(reason, "the system gives no events; the folder is polled");
+                }
+                Some(watch)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the watch did not start; changes are not followed");
+                None
+            }
+        }
+    }
+}
+
+/// Returns the observed state at the start: the plugins that were loaded are in service.
+fn observed(plugins: &BTreeMap<String, LoadedPlugin>) -> Observed {
+    let plugin = |(name, it): (&String, &LoadedPlugin)| {
+        let service = Service {
+            file: it.file.clone(),
+            hash: it.hash().to_owned(),
+            // No settings file has this text, so the settings are read again when the watch has
+            // seen the files.
+            settings: "\0".to_owned(),
+            probation: None,
+        };
+        (name.clone(), ObservedPlugin { service: Some(service), ..ObservedPlugin::default() })
+    };
+    Observed { plugins: plugins.iter().map(plugin).collect(), ..Observed::default() }
+}
+
+/// Makes the services, with the channels of the configuration.
+///
+/// # Errors
+/// If a channel can't be declared.
+pub(super) fn services(config: &Config) -> Result<Services, HostError> {
+    let bus = EventBus::with_payload(Vec::new());
+    for (name, channel) in &config.channels {
+        bus.declare_with(ChannelName::from(name.as_str()), channel.config(), channel.overflow)
+            .map_err(|error| HostError::Engine(error.into()))?;
+    }
+    let mode = match config.pipeline.as_ref().map(|pipeline| pipeline.time) {
+        Some(TimeMode::Replay) => Mode::Replay,
+        Some(TimeMode::Live) | None => Mode::Live,
+    };
+    Ok(Services::new(bus).with_mode(mode))
+}

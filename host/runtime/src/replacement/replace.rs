@@ -1,0 +1,184 @@
+//! Replacing the builds of components.
+
+use std::time::Duration;
+
+use hotbay_config::StatePolicy;
+use hotbay_core::driver::HoldError;
+use hotbay_plugin_api::{SavedState, SchedulerError};
+
+use super::{
+    ComponentBuild, Limits, OnFailure, PROMPT, PluginCore, ReplaceError, ReplaceStep,
+    ReplacedComponent, Swap, call_hook, calls, held_components::HeldComponents, restore,
+};
+use crate::Services;
+
+/// Replaces the builds of running components: all of them, or none.
+///
+/// The swaps are in the direction of the data. Returns the replaced components, and how long
+/// inputs were held. A component that has ended is left out.
+///
+/// # Errors
+/// If a step failed. All components continue on their old builds then.
+pub async fn replace(
+    core: &PluginCore,
+    swaps: &[Swap<'_>],
+    services: &Services,
+    limits: Limits,
+) -> (Result<Vec<ReplacedComponent>, ReplaceError>, Duration) {
+    let mut held = HeldComponents::new(core);
+    let replaced = match hold_all(&mut held, swaps, limits).await {
+        Ok(swaps) => match make_all(&swaps, services, limits).await {
+            Ok(successors) => commit(core, successors, limits).await,
+            Err(failed) => Err(failed),
+        },
+        Err(failed) => Err(failed),
+    };
+    (replaced, held.release())
+}
+
+/// A new build that was initialized with the state of the previous one.
+struct Successor<'s> {
+    swap: &'s Swap<'s>,
+    build: ComponentBuild,
+    state: Option<SavedState>,
+}
+
+/// Holds the components, and returns the swaps of those that are running.
+async fn hold_all<'s>(
+    held: &mut HeldComponents<'_>,
+    swaps: &'s [Swap<'s>],
+    limits: Limits,
+) -> Result<Vec<&'s Swap<'s>>, ReplaceError> {
+    let mut running = Vec::new();
+    for swap in swaps {
+        match held.hold(swap.plan.id(), limits.hold).await {
+            Ok(()) => running.push(swap),
+            // The component ended by itself: there is nothing to hand over.
+            Err(HoldError::NotRunning(_)) => {}
+            Err(error) => return Err(swap.plan.failed(ReplaceStep::Hold, error)),
+        }
+    }
+    Ok(running)
+}
+
+/// Makes and initializes all new builds. If one fails, those before it are shut down.
+async fn make_all<'s>(
+    swaps: &[&'s Swap<'s>],
+    services: &Services,
+    limits: Limits,
+) -> Result<Vec<Successor<'s>>, ReplaceError> {
+    let mut successors = Vec::new();
+    for swap in swaps {
+        match successor(swap, services, limits).await {
+            Ok(successor) => successors.push(successor),
+            Err(failed) => {
+                shut_down(successors).await;
+                return Err(failed);
+            }
+        }
+    }
+    Ok(successors)
+}
+
+/// Makes the new build of a held component and hands the old build's state over to it.
+async fn successor<'s>(
+    swap: &'s Swap<'s>,
+    services: &Services,
+    limits: Limits,
+) -> Result<Successor<'s>, ReplaceError> {
+    let Swap { plan, old, to } = swap;
+    let runtime = old.options.runtime.as_ref().unwrap_or_else(|| to.runtime());
+    let state = match plan.state {
+        StatePolicy::Discard => None,
+        StatePolicy::Keep => calls::save(&old.task, runtime, PROMPT)
+            .await
+            .map_err(|error| plan.failed(ReplaceStep::SaveState, error))?,
+    };
+    plan.slot.begin_handover();
+    let build = make(swap, state.as_ref(), services, limits.initialize).await;
+    plan.slot.end_handover();
+    Ok(Successor { swap, build: build?, state })
+}
+
+/// Makes, restores and initializes one new build, with a limit for each of the three.
+async fn make(
+    Swap { plan, to, .. }: &Swap<'_>,
+    state: Option<&SavedState>,
+    services: &Services,
+    limit: Duration,
+) -> Result<ComponentBuild, ReplaceError> {
+    let build = calls::within(limit, to.make(plan, services))
+        .await
+        .map_err(|error| plan.failed(ReplaceStep::Create, error))?;
+    if let Some(state) = state
+        && let Err(error) = restore(&build.task, to.runtime(), state.clone(), limit).await
+    {
+        // The build was never initialized, so it gets no `shutdown`.
+        build.report_gate.close();
+        return Err(plan.failed(ReplaceStep::Restore, error));
+    }
+    match calls::initialize(&build.task, to.runtime(), limit).await {
+        Ok(()) => Ok(build),
+        Err(error) => {
+            build.report_gate.close();
+            call_hook(&build.task, to.runtime(), PROMPT).await;
+            Err(plan.failed(ReplaceStep::Initialize, error))
+        }
+    }
+}
+
+/// Prepares all successors, then puts all of them into service at once.
+async fn commit(
+    core: &PluginCore,
+    successors: Vec<Successor<'_>>,
+    limits: Limits,
+) -> Result<Vec<ReplacedComponent>, ReplaceError> {
+    let mut prepared = Vec::new();
+    let mut refused: Option<(ReplaceStep, SchedulerError, usize)> = None;
+    for (at, Successor { swap, build, .. }) in successors.iter().enumerate() {
+        match core.prepare(&swap.plan.id(), build.task.clone(), build.options.clone()) {
+            Ok(ready) => prepared.push(ready),
+            Err(error) => {
+                refused = Some((ReplaceStep::Install, error, at));
+                break;
+            }
+        }
+    }
+    if let Some((step, error, at)) = refused {
+        let failed = successors[at].swap.plan.failed(step, error);
+        drop(prepared);
+        shut_down(successors).await;
+        return Err(failed);
+    }
+    // From here on nothing can fail, and nothing is awaited until all are in service.
+    let ended = core.commit(prepared);
+    let (left_out, installed): (Vec<_>, Vec<_>) =
+        successors.into_iter().partition(|it| ended.contains(&it.swap.plan.id()));
+    let replaced = installed.into_iter().map(|successor| into_service(core, successor, limits));
+    let replaced = replaced.collect();
+    // A task that has ended since it was prepared was ended by a shutdown of the host.
+    shut_down(left_out).await;
+    Ok(replaced)
+}
+
+/// Does what follows the commit of one build.
+fn into_service(core: &PluginCore, successor: Successor<'_>, limits: Limits) -> ReplacedComponent {
+    let Successor { swap: Swap { plan, old, .. }, build: new, state } = successor;
+    if limits.on_failure == OnFailure::Hold {
+        core.begin_probation(&plan.id());
+        plan.slot.keep_received();
+    }
+    if state.is_some() {
+        // The new build continues with what the old one has reported until now.
+        old.report_gate.close();
+    }
+    ReplacedComponent { id: plan.id(), slot: plan.slot.clone(), state, old: old.clone(), new }
+}
+
+/// Shuts down builds that did not come into service. They report nothing.
+async fn shut_down(successors: Vec<Successor<'_>>) {
+    for Successor { swap, build, .. } in successors {
+        build.report_gate.close();
+        call_hook(&build.task, swap.to.runtime(), PROMPT).await;
+    }
+}
