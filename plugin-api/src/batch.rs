@@ -1,4 +1,4 @@
-//! The unit that moves: many events in one allocation that the host owns.
+//! Batches: many events in one allocation that the host owns.
 
 use abi_stable::{
     StableAbi,
@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{Event, Kind};
 
-/// What stands beside every event's payload.
+/// The header of an event, which is stored beside its payload.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, StableAbi, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -22,13 +22,13 @@ pub struct EventHeader {
     pub source: u32,
     /// The [`Kind`], as its code.
     pub kind: u32,
-    /// Where the payload begins in the batch's bytes.
+    /// The offset of the payload in the batch's bytes.
     pub offset: u32,
-    /// How long the payload is, in bytes.
+    /// The length of the payload in bytes.
     pub len: u32,
 }
 
-/// Many events, published together, shared by all who read them.
+/// Events that were published together, shared by all their readers.
 ///
 /// A clone is a reference to the same events. The memory belongs to the host:
 /// it stays valid however long a plugin keeps it.
@@ -52,22 +52,22 @@ impl Batch {
         Self(RArc::new(Parts { headers: headers.to_vec().into(), bytes: bytes.to_vec().into() }))
     }
 
-    /// How many events it holds.
+    /// Returns the number of events in the batch.
     pub fn len(&self) -> usize {
         self.0.headers.len()
     }
 
-    /// Whether it holds none.
+    /// Returns `true` if the batch has no events.
     pub fn is_empty(&self) -> bool {
         self.0.headers.is_empty()
     }
 
-    /// The event at `index`, in the order of publishing.
+    /// Returns the event at `index`, in the order of publishing.
     pub fn get(&self, index: usize) -> Option<EventRef<'_>> {
         self.0.headers.get(index).map(|header| EventRef { header, bytes: &self.0.bytes })
     }
 
-    /// The events in the order of publishing.
+    /// Returns the events in the order of publishing.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = EventRef<'_>> + DoubleEndedIterator {
         let bytes = self.0.bytes.as_slice();
         self.0.headers.iter().map(move |header| EventRef { header, bytes })
@@ -101,7 +101,7 @@ impl<'a> EventRef<'a> {
         self.header.time_ns
     }
 
-    /// What kind of payload it has.
+    /// Returns the kind of the payload.
     pub fn kind(&self) -> Kind {
         Kind::from_code(self.header.kind)
     }

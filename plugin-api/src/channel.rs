@@ -1,4 +1,4 @@
-//! How a channel is named and declared.
+//! Names and declarations of channels.
 
 use std::{fmt, sync::Arc};
 
@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 pub struct ChannelName(Arc<str>);
 
 impl ChannelName {
-    /// The channel of this name.
+    /// Makes the name of a channel.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
 
-    /// The name.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -32,7 +32,7 @@ impl From<&str> for ChannelName {
     }
 }
 
-/// What a channel does with an event for which it has no room.
+/// The policy of a channel for an event for which it has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Overflow {
@@ -49,26 +49,26 @@ pub enum Overflow {
 
 /// The size and the purpose of one channel.
 ///
-/// What happens when a queue is full is no part of it: see [`Overflow`].
+/// The policy for a full queue is set separately: see [`Overflow`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelConfig {
     /// The most events that wait for one subscriber; at least 1.
     pub capacity: usize,
-    /// What the channel carries, for people.
+    /// A description of what the channel carries.
     #[serde(default)]
     pub description: String,
 }
 
 impl ChannelConfig {
-    /// A channel of this capacity.
+    /// Makes the configuration of a channel with this capacity.
     pub fn new(capacity: usize, description: impl Into<String>) -> Self {
         Self { capacity, description: description.into() }
     }
 }
 
 impl Default for ChannelConfig {
-    /// 1024 events, no description.
+    /// Returns a capacity of 1024 events, without a description.
     fn default() -> Self {
         Self::new(1024, "")
     }

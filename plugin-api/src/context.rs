@@ -13,7 +13,7 @@ use crate::{
     spec::{RunInfo, RunRequest},
 };
 
-/// How time passes for a pipeline.
+/// The kind of time that a pipeline uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Events come from a recording: wait for data, never for the clock.
@@ -64,7 +64,7 @@ impl Context {
         })
     }
 
-    /// Which run of a task this is; `None` in a component.
+    /// Returns the run of a task that this is; `None` in a component.
     ///
     /// Two runs of one task may be under way at once. Each has a context of its own, and
     /// [`is_cancelled`](Self::is_cancelled) is about that run alone.
@@ -85,7 +85,7 @@ impl Context {
         })
     }
 
-    /// Whether the pipeline replays a recording or runs live.
+    /// Returns the mode of the pipeline: live, or the replay of a recording.
     pub fn mode(&self) -> Mode {
         if self.host.is_replay() { Mode::Replay } else { Mode::Live }
     }
@@ -158,7 +158,7 @@ impl Context {
         self.host.sleep(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)).await;
     }
 
-    /// Whether the host asked this component or run to stop.
+    /// Returns `true` if the host has asked this component or run to stop.
     pub fn is_cancelled(&self) -> bool {
         self.host.is_cancelled()
     }

@@ -2,7 +2,7 @@
 
 use crate::TaskId;
 
-/// Why a task could not do what the scheduler asked of it.
+/// The errors of tasks and of the scheduler.
 ///
 /// The variant says in which phase, the message says what happened. A task's
 /// status keeps its last error, so the message should name the thing at fault.
@@ -77,7 +77,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Why an engine could not be built, started or stopped.
+/// The errors of building, starting and stopping an engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TradingEngineError {

@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::spec::EventTypeSpec;
 
-/// What kind of payload an event has: the hash of a name such as `acme.feed/quote/1`.
+/// The kind of an event's payload: the hash of a name such as `acme.feed/quote/1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kind(u32);
 

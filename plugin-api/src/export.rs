@@ -91,7 +91,7 @@ impl ComponentExport {
     }
 }
 
-/// What a plugin exports; [`export_plugin!`](crate::export_plugin) fills it in.
+/// The exports of a plugin, which [`export_plugin!`](crate::export_plugin) fills in.
 #[derive(Debug, Clone, Copy)]
 pub struct Exports {
     /// The plugin's name.

@@ -1,5 +1,5 @@
-//! The wall around an author's code: a panic stops here, and every poll is
-//! entered with the plugin's runtime and the name of what runs.
+//! The guard around an author's code: it catches panics, enters the plugin's runtime for every call and
+//! poll, and sets the name of the component or task that runs.
 
 use std::{
     any::Any,
@@ -57,7 +57,7 @@ pub(crate) fn call<T>(
     within(&mut Name(Some(Arc::clone(id))), code).and_then(|result| result)
 }
 
-/// As [`call`], for code whose own result is kept apart from a panic.
+/// Like [`call`], for code whose own result has to be distinguished from a panic.
 fn within<T>(name: &mut Name, code: impl FnOnce() -> T) -> Result<T, SchedulerError> {
     let _named = Named::new(name);
     caught(|| entered(code))
@@ -68,13 +68,13 @@ fn caught<T>(code: impl FnOnce() -> T) -> Result<T, SchedulerError> {
         .map_err(|panic| SchedulerError::TaskPanicked(message(panic)))
 }
 
-/// A boxed future of an author's code, as an async method gives it.
+/// A boxed future of an author's code, as an async method returns it.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, SchedulerError>> + Send + 'a>>;
 
-/// A future of an author's code, as it crosses.
+/// A future of an author's code, in the form in which it crosses the border.
 pub(crate) type Crossing<'a, T> = BorrowingFfiFuture<'a, RResult<T, FfiError>>;
 
-/// Makes a future of an author's code ready to cross.
+/// Wraps a future of an author's code so that it can cross the border.
 pub(crate) fn future<'a, T: 'a>(
     name: &mut Name,
     make: impl FnOnce() -> Boxed<'a, T>,
@@ -129,7 +129,7 @@ fn poll_in_call<F: Future + ?Sized>(
     future.poll(cx)
 }
 
-/// Whether this is the waker with which the host polls on this thread right now.
+/// Returns `true` if this is the waker with which the host polls on this thread at the moment.
 pub(crate) fn is_of_call(waker: &Waker) -> bool {
     WAKER.get() == pointers(waker)
 }
@@ -180,14 +180,14 @@ pub(crate) fn drop_quietly<T>(name: &mut Name, value: T) {
     }
 }
 
-/// As [`drop_quietly`], where the author's code has been entered already.
+/// Like [`drop_quietly`], for callers that have entered the author's code already.
 fn drop_caught<T>(value: T) {
     if let Err(error) = caught(|| drop(value)) {
         tracing::error!(%error, "a destructor panicked");
     }
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 fn message(panic: Box<dyn Any + Send>) -> String {
     let text = if let Some(text) = panic.downcast_ref::<&'static str>() {
         (*text).to_owned()
@@ -196,7 +196,7 @@ fn message(panic: Box<dyn Any + Send>) -> String {
     } else {
         "with a value that is not text".to_owned()
     };
-    // The payload is the author's too: its destructor may panic again.
+    // The payload is the author's as well, and its destructor may panic again.
     if catch_unwind(AssertUnwindSafe(|| drop(panic))).is_err() {
         return format!("{text} (and again while the panic was dropped)");
     }

@@ -155,7 +155,7 @@ pub mod prelude {
     };
 }
 
-/// What the export macro's expansion refers to; not for authors.
+/// Items that the expansion of the export macro refers to. They are not for authors.
 #[cfg(feature = "abi")]
 #[doc(hidden)]
 pub mod __private {

@@ -1,4 +1,4 @@
-//! `tracing` inside a plugin has its own globals: this carries its events to the host.
+//! The bridge from a plugin's `tracing` to the host: the library has `tracing` globals of its own.
 
 //!
 //! The subscriber is small and our own, because the global one of a library is
@@ -48,7 +48,7 @@ pub(crate) extern "C" fn connect(host: HostLog_TO<'static, RBox<()>>) {
     INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(Bridge).is_ok());
 }
 
-/// Lets go of the host; later events go nowhere.
+/// Disconnects from the host. Later events are dropped.
 pub(crate) fn disconnect() {
     *HOST.write().unwrap_or_else(PoisonError::into_inner) = None;
     *spans() = None;

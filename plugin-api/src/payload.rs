@@ -1,13 +1,13 @@
-//! What can travel on a bus.
+//! Payloads: the values that channels carry.
 
 use std::{borrow::Cow, sync::Arc};
 
-/// What a channel carries. A payload is cloned once for each subscriber but the last.
+/// A value that a channel carries. It is cloned for each subscriber but the last.
 ///
 /// `clone` runs while the channel is locked, so it should be as cheap as an `Arc`'s
 /// and must not panic or use the same channel. Wrap what is big: `Arc<Order>` is a payload.
 pub trait Payload: Clone + Send + Sync + 'static {
-    /// How many events this payload carries. Capacities and statistics count events.
+    /// Returns the number of events in this payload. Capacities and statistics count events.
     ///
     /// Asked once, when it is published. A payload of none is accepted and goes nowhere.
     fn events(&self) -> usize {

@@ -1,4 +1,4 @@
-//! `PLUGIN_TASKS` and `PLUGIN_TASK_KINDS`: what a plugin brings to run.
+//! The entries of `PLUGIN_TASKS` and `PLUGIN_TASK_KINDS`.
 
 use std::time::Duration;
 
@@ -13,36 +13,36 @@ use crate::{
 /// The JSON Schema of a type, as a function that a constant can hold.
 pub type SchemaFn = fn() -> Value;
 
-/// The JSON Schema of `T`; write `Some(schema_of::<T>)` for a task's `arguments`.
+/// Returns the JSON Schema of `T`. Write `Some(schema_of::<T>)` for a task's `arguments`.
 pub fn schema_of<T: JsonSchema>() -> Value {
     schemars::schema_for!(T).to_value()
 }
 
 /// One task of a plugin: an entry of its `PLUGIN_TASKS`.
 ///
-/// A host that does not honour one of the fields refuses a task that sets it, and names the
-/// field; it never ignores one.
+/// A host that does not support one of the fields refuses a task that sets it, and names the field.
+/// It never ignores a field.
 #[derive(Debug, Clone, Copy)]
 pub struct PluginTask {
     /// The name, unique in the plugin.
     pub name: &'static str,
-    /// One line for people.
+    /// A description in one line.
     pub description: &'static str,
     /// The function.
     pub run: TaskFn,
-    /// When runs begin.
+    /// The schedule of the task's runs.
     pub schedule: Schedule,
-    /// How urgent it is beside others that are due.
+    /// The priority among tasks that are due at the same time.
     pub priority: Priority,
     /// Tasks of the same plugin that must have succeeded before a run begins.
     pub depends_on: &'static [&'static str],
-    /// How often a run is tried before it counts as failed.
+    /// The number of attempts after which a run has failed.
     pub attempts: u32,
-    /// How long to wait before the second attempt.
+    /// The delay before the second attempt.
     pub retry_delay: Duration,
-    /// How the delay grows with further attempts.
+    /// The growth of the delay with further attempts.
     pub backoff: Backoff,
-    /// How long one attempt may take.
+    /// The time limit of one attempt.
     pub timeout: Option<Duration>,
     /// What happens if a run is due while another is under way.
     pub overlap: Overlap,
@@ -50,16 +50,16 @@ pub struct PluginTask {
     pub misfire: Misfire,
     /// The longest delay by which starts are spread.
     pub jitter: Duration,
-    /// After how many failed runs in a row somebody is alerted.
+    /// The number of consecutive failed runs after which an alert is sent.
     pub alert_after: Option<u32>,
     /// The schema of the arguments that [`Context::arguments`](crate::Context::arguments) reads, by [`schema_of`].
     pub arguments: Option<SchemaFn>,
-    /// Whether it runs unless the host's configuration switches it on or off.
+    /// The task runs by default. The host's configuration can enable or disable it.
     pub enabled: bool,
 }
 
 impl PluginTask {
-    /// A task that runs once, at start. Set other fields with `..PluginTask::new(…)`.
+    /// Makes a task that runs once, at start. Set other fields with `..PluginTask::new(…)`.
     pub const fn new(name: &'static str, run: TaskFn) -> Self {
         Self {
             name,
@@ -134,7 +134,7 @@ impl PluginTask {
 pub struct PluginTaskKind {
     /// The name, unique among the kinds of the plugin.
     pub name: &'static str,
-    /// One line for people.
+    /// A description in one line.
     pub description: &'static str,
     /// The function.
     pub run: TaskFn,
@@ -143,7 +143,7 @@ pub struct PluginTaskKind {
 }
 
 impl PluginTaskKind {
-    /// A kind of task whose parameters are a `P`.
+    /// Makes a kind of task whose parameters are a `P`.
     pub const fn new<P: JsonSchema>(name: &'static str, run: TaskFn) -> Self {
         Self { name, description: "", run, parameters: schema_of::<P> }
     }

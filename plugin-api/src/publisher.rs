@@ -2,7 +2,7 @@
 
 use crate::{Context, Event, Kind, SchedulerError, batch::EventHeader};
 
-/// How many events a batch holds when [`Publisher::is_full`] says so.
+/// The number of events of a batch from which [`Publisher::is_full`] returns `true`.
 const BATCH: usize = 256;
 
 /// Publishes events on one output port, in batches.
@@ -63,17 +63,17 @@ impl Publisher {
         self.next_seq += 1;
     }
 
-    /// How many events wait in the open batch.
+    /// Returns the number of events in the open batch.
     pub fn len(&self) -> usize {
         self.headers.len()
     }
 
-    /// Whether none waits.
+    /// Returns `true` if the open batch is empty.
     pub fn is_empty(&self) -> bool {
         self.headers.is_empty()
     }
 
-    /// Whether the open batch has a good size for flushing.
+    /// Returns `true` if the open batch is large enough to be flushed.
     pub fn is_full(&self) -> bool {
         self.headers.len() >= BATCH
     }
@@ -97,19 +97,19 @@ impl Publisher {
         }
     }
 
-    /// Publishes one event now, and with it what waits in the open batch.
+    /// Publishes one event now, after the events in the open batch.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush).
+    /// The same as those of [`flush`](Self::flush).
     pub async fn send<T: Event>(&mut self, time_ns: i64, event: &T) -> Result<(), SchedulerError> {
         self.push(time_ns, event);
         self.flush().await
     }
 
-    /// Publishes one event of bytes now, and with it what waits in the open batch.
+    /// Publishes one event with a payload of bytes now, after the events in the open batch.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush).
+    /// The same as those of [`flush`](Self::flush).
     pub async fn send_bytes(
         &mut self,
         time_ns: i64,

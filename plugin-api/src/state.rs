@@ -1,4 +1,4 @@
-//! What a component hands over to the next build of itself.
+//! The state that a component hands over to its next build.
 
 use std::fmt;
 
@@ -14,15 +14,15 @@ use crate::SchedulerError;
 /// does not take place and the old build goes on.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SavedState {
-    /// Which layout the bytes have.
+    /// The version of the bytes' layout.
     pub version: u32,
-    /// The state, in whatever form the author likes.
+    /// The state, in any format that the author chooses.
     pub bytes: Vec<u8>,
 }
 
 #[cfg(feature = "spec")]
 impl SavedState {
-    /// A state as JSON.
+    /// Makes a state from a value, as JSON.
     ///
     /// # Errors
     /// [`SchedulerError::State`] if the value is not plain data.
@@ -48,7 +48,7 @@ impl SavedState {
 }
 
 impl SavedState {
-    /// The error of a build that can't read this version.
+    /// Returns the error of a build that can't read this version.
     pub fn unknown(&self, readable: &str) -> SchedulerError {
         let version = self.version;
         SchedulerError::State(format!("it has version {version}, this build reads {readable}"))

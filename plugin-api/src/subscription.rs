@@ -26,14 +26,14 @@ impl Subscription {
         Self { channel, inbox }
     }
 
-    /// Which channel it reads.
+    /// Returns the name of the channel.
     pub fn channel(&self) -> &ChannelName {
         &self.channel
     }
 
-    /// The next batch; `None` when the channel has ended and all was delivered.
+    /// Receives the next batch. Returns `None` when the channel has ended and everything was delivered.
     ///
-    /// If dropped while it waits, nothing is lost.
+    /// No batch is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<Batch> {
         match self.inbox.try_recv() {
             Polled::Batch(batch) => Some(batch),
@@ -45,10 +45,10 @@ impl Subscription {
         }
     }
 
-    /// The next batch if one is there.
+    /// Receives the next batch if there is one.
     ///
     /// # Errors
-    /// Says whether more may come.
+    /// If there is none at the moment, or the channel has ended.
     pub fn try_recv(&mut self) -> Result<Batch, TryRecvError> {
         match self.inbox.try_recv() {
             Polled::Batch(batch) => Ok(batch),
@@ -95,10 +95,10 @@ impl Drop for InCall<'_> {
     }
 }
 
-/// Why [`Subscription::try_recv`] gave nothing.
+/// Why [`Subscription::try_recv`] returned no batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {
-    /// Nothing is there now.
+    /// No batch is queued at the moment.
     #[error("no event is waiting")]
     Empty,
     /// The channel has ended.

@@ -48,7 +48,7 @@ impl Borrow<str> for TaskId {
     }
 }
 
-/// What names a channel: usually a small enum. Implemented for every type that fits.
+/// A type that names channels, usually a small enum. Implemented for every type that fits.
 pub trait EventType: fmt::Debug + Clone + Hash + Eq + Send + Sync + 'static {}
 
 impl<T: fmt::Debug + Clone + Hash + Eq + Send + Sync + 'static> EventType for T {}

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::{Context, SchedulerError, spec::FunctionKind};
 
-/// What a task's function came to: its result as JSON, `null` for `()`.
+/// The result of a task's function, as JSON; `null` for `()`.
 pub type RunResult = Result<Value, SchedulerError>;
 
-/// What an async task function returns, boxed.
+/// The boxed future of an async task function.
 pub type TaskFuture = Pin<Box<dyn Future<Output = RunResult> + Send>>;
 
 /// The function behind a task; made by [`run_async!`](crate::run_async) and
@@ -38,7 +38,7 @@ impl fmt::Debug for TaskFn {
     }
 }
 
-/// Turns what an author's function returned into a run's result.
+/// Converts the return value of an author's function into the result of a run.
 #[doc(hidden)]
 pub fn run_result<T: Serialize>(returned: Result<T, SchedulerError>) -> RunResult {
     serde_json::to_value(returned?).map_err(|error| {

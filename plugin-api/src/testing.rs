@@ -196,7 +196,7 @@ impl TestHost {
 
     /// The context that a component or task gets.
     pub fn context(&self) -> Context {
-        let host = host::Lent { setup: self.setup.clone(), shared: self.shared.clone() };
+        let host = host::TestHostPort { setup: self.setup.clone(), shared: self.shared.clone() };
         let context = Context::new(Host_TO::from_value(host, abi_stable::sabi_trait::TD_Opaque));
         match &self.setup.run {
             Some(run) => context.of_run(run.clone()),
@@ -225,7 +225,7 @@ impl TestHost {
         self.shared.change(|state| state.channel(channel).ended = true);
     }
 
-    /// What was published on a channel so far.
+    /// Returns everything that was published on a channel so far.
     pub fn published(&self, channel: &str) -> Vec<Batch> {
         self.shared.lock().channel(channel).published.clone()
     }
@@ -238,7 +238,7 @@ impl TestHost {
         self.published(channel).iter().flat_map(read).collect()
     }
 
-    /// How many batches wait in the channel's subscriptions, together.
+    /// Returns the number of batches that are queued in all subscriptions of a channel.
     pub fn queued(&self, channel: &str) -> usize {
         self.shared.lock().channel(channel).inboxes.iter().map(VecDeque::len).sum()
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::path::ConfigPath;
 use super::ports::Ports;
-use super::trust::Trust;
+use super::trust::TrustSettings;
 
 /// The section `plugins`.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Plugins {
     /// How long a library may take to load in the probe.
     pub probe_timeout: Duration,
     /// Which plugins are trusted.
-    pub trust: Trust,
+    pub trust: TrustSettings,
 }
 
 impl Plugins {

@@ -20,7 +20,7 @@ pub use values::PinEntry;
 
 /// The section `plugins.trust`. The files that it names are not read here.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trust {
+pub struct TrustSettings {
     /// What happens to a file with neither a pin nor a valid signature.
     pub mode: TrustMode,
     /// The mode of the file, if the command line replaced it for this run.
@@ -47,7 +47,7 @@ pub enum KeyEntry {
     File(PathBuf),
 }
 
-impl Trust {
+impl TrustSettings {
     /// The name of the pin file if the configuration does not name one. It is in the same folder.
     const PINS_FILE: &str = "hotbay.pins";
 
@@ -117,18 +117,18 @@ pub(super) struct Written {
 
 impl Written {
     /// Resolves the paths against the configuration file.
-    pub(super) fn into_trust(self, file: &Path) -> Trust {
+    pub(super) fn into_trust(self, file: &Path) -> TrustSettings {
         let folder = base_dir(file);
         let key = |written| match written {
             WrittenKey::Here(key) => KeyEntry::Here(key),
             WrittenKey::File(path) => KeyEntry::File(folder.join(path)),
         };
-        Trust {
+        TrustSettings {
             mode: self.mode,
             overridden: None,
             pins: self.pins.0,
             pins_file_is_named: self.pins_file.is_some(),
-            pins_file: folder.join(self.pins_file.as_deref().unwrap_or(Trust::PINS_FILE)),
+            pins_file: folder.join(self.pins_file.as_deref().unwrap_or(TrustSettings::PINS_FILE)),
             keys: self.keys.into_iter().map(key).collect(),
             said_in: file.to_owned(),
         }

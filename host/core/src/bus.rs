@@ -120,7 +120,7 @@ impl<E: EventType, P: Payload> EventBus<E, P> {
     /// Adds a channel with an overflow policy of its own to a bus in use.
     ///
     /// # Errors
-    /// As [`declare`](Self::declare).
+    /// The same as those of [`declare`](Self::declare).
     pub fn declare_with(
         &self,
         event: E,

@@ -6,6 +6,7 @@
 //! to its end; then it calls the `shutdown` hooks against the direction of the data.
 
 mod builder;
+mod component_options;
 
 use std::time::Duration;
 
@@ -16,12 +17,13 @@ use tokio::time::timeout;
 use crate::{
     bus::{EventBus, Payload},
     scheduler::{
-        Entries, ExecutionStatus, RegisteredTask, Scheduler, ShutdownLimits, ShutdownReport,
-        TaskKind, shut_down,
+        DriverKind, Entries, ExecutionStatus, RegisteredTask, Scheduler, ShutdownLimits,
+        ShutdownReport, shut_down,
     },
 };
 
-pub use builder::{ComponentOptions, TradingEngineBuilder};
+pub use builder::TradingEngineBuilder;
+pub use component_options::ComponentOptions;
 
 /// One pipeline, from its connectors to its executors.
 ///
@@ -115,7 +117,7 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
     /// Like [`shutdown`](Self::shutdown), within other limits.
     ///
     /// # Errors
-    /// As [`shutdown`](Self::shutdown).
+    /// The same as those of [`shutdown`](Self::shutdown).
     pub async fn shutdown_within(&self, limits: ShutdownLimits) -> Result<(), TradingEngineError> {
         let report = shut_down(self.scheduler.core(), &self.stages()?, limits).await;
         let did_not_stop: Vec<_> = report.did_not_stop.iter().map(ToString::to_string).collect();
@@ -200,8 +202,8 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
         let known = |id: &TaskId| roles.iter().flatten().any(|one| one == id);
         for entry in core.entries().into_iter().filter(|entry| !known(entry.id())) {
             let place = match entry.kind() {
-                TaskKind::Background => 0,
-                TaskKind::Event => stages.len() - 1,
+                DriverKind::Background => 0,
+                DriverKind::Event => stages.len() - 1,
             };
             stages[place].push(entry);
         }
@@ -209,7 +211,7 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
     }
 }
 
-/// Why the engine could not start, with the component's name.
+/// Returns the error of an engine that could not start, with the component's name.
 fn start_error(id: &TaskId, error: SchedulerError) -> SchedulerError {
     let named = |text: &str| format!("{id}: {text}");
     if let SchedulerError::TaskPanicked(text) = &error {

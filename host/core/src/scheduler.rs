@@ -36,9 +36,9 @@ use crate::bus::{EventBus, Payload};
 pub use options::TaskOptions;
 pub use registry::{RegisteredTask, SharedBackgroundTask, SharedEventTask, TaskRegistry};
 pub use shutdown::{Drain, ShutdownLimits, ShutdownReport};
-pub use status::{ExecutionStatus, TaskInfo, TaskKind};
+pub use status::{DriverKind, ExecutionStatus, TaskInfo};
 
-pub(crate) use self::{core::Entries, options::Ports, shutdown::shut_down};
+pub(crate) use self::{core::Entries, options::ComponentPorts, shutdown::shut_down};
 
 use self::core::Core;
 
@@ -101,7 +101,7 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
     /// It is locked for the length of a turn; who locks it meanwhile delays the next one.
     ///
     /// # Errors
-    /// As [`register_background_task_with`](Self::register_background_task_with).
+    /// The same as those of [`register_background_task_with`](Self::register_background_task_with).
     pub fn register_shared_background_task(
         &self,
         id: impl Into<TaskId>,

@@ -253,7 +253,7 @@ impl Actor {
                 self.look_for_gone();
             }
             ActorEvent::Panicked(error) => {
-                // What it was to report is waited for by others for ever.
+                // The report of the operation never comes, and others would wait for it for ever.
                 return Some(StopReason::Failed(HostError::System(format!(
                     "an operation of the host panicked: {error}"
                 ))));

@@ -1,8 +1,8 @@
-//! A host that runs: it watches its plugins folder, loads, wires, replaces and stops.
+//! The running host: it watches the plugins folder, and loads, connects, replaces and stops plugins.
 //!
-//! [`Host::prepare`] does everything short of running and finds every problem;
-//! [`Host::run`] runs to the end of the sources or to a stop, and reports. What runs is owned
-//! by one task, the actor; everything outside of it has a [`HostHandle`].
+//! [`Host::prepare`] does everything but run, and finds all problems. [`Host::run`] runs until the
+//! sources end or the host is stopped, and returns a report. One task, the actor, owns the state of the
+//! running host; everything else uses a [`HostHandle`].
 
 #![forbid(unsafe_code)]
 
@@ -35,14 +35,14 @@ pub use status::{
 };
 pub use trust::{pins_finding, read_keys};
 
-/// Why a host does not run.
+/// The errors of preparing and running a host.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// The configuration, or what it names, is wrong; every problem is listed.
+    /// The configuration, or something that it names, is wrong. All problems are listed.
     #[error("{0}")]
     Configuration(Diagnostics),
-    /// This machine does not let the host work.
+    /// The system does not let the host work.
     #[error("{0}")]
     System(String),
     /// The pipeline could not be built or started.

@@ -94,7 +94,7 @@ impl Drop for StateFolder {
     fn drop(&mut self) {
         if let Some(serving) = self.serving.take() {
             serving.abort();
-            // Whoever asks later should not wait for a host that is gone.
+            // A later request for the status should fail at once, not wait for a host that has ended.
             if let Err(error) = fs::remove_file(self.path.join(SOCKET))
                 && error.kind() != io::ErrorKind::NotFound
             {
@@ -105,7 +105,7 @@ impl Drop for StateFolder {
 }
 
 fn bind(folder: &Path) -> io::Result<UnixListener> {
-    // The lock is ours, so a socket that is there was left by a host that was killed.
+    // This host has the lock, so an existing socket was left by a host that was killed.
     match fs::remove_file(folder.join(SOCKET)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -116,7 +116,8 @@ fn bind(folder: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// The socket by a path that is short enough: an address has room for 107 bytes, a path for 4,095.
+/// Returns a path of the socket that is short enough: an address has room for 107 bytes, a path for
+/// 4,095.
 ///
 /// A short one for a long path is valid as long as the folder is open.
 fn address(folder: &Path) -> io::Result<(PathBuf, Option<File>)> {
@@ -129,35 +130,41 @@ fn address(folder: &Path) -> io::Result<(PathBuf, Option<File>)> {
     Ok((link.join(SOCKET), Some(folder)))
 }
 
+/// Accepts requests for the status.
 async fn serve(listener: UnixListener, host: HostHandle) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(answer(stream, host.clone()))),
             Err(error) => {
-                tracing::warn!(%error, "a question for the status was not received");
-                // Out of descriptors, most likely: not at once again.
+                tracing::warn!(%error, "a request for the status was not accepted");
+                // Most likely there is no free descriptor, so wait before the next attempt.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
 }
 
+/// Answers one request for the status.
 async fn answer(mut stream: UnixStream, host: HostHandle) {
     let last = host.watch_status().borrow().clone();
     let status = match timeout(SOCKET_TIMEOUT, host.status()).await {
         Ok(Ok(status)) => Some(status),
-        // It is stopping: its loop is over, and what was true at its end is still shown.
+        // The host is stopping and its loop has ended: the last status is served.
         Ok(Err(_)) | Err(_) => last,
     };
     let Some(Ok(text)) = status.map(|status| serde_json::to_vec(&*status)) else { return };
     match timeout(SOCKET_TIMEOUT, stream.write_all(&text)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "nobody waits for the status any more"),
-        Err(_) => tracing::debug!("nobody reads the status"),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the client closed the connection before it got the status")
+        }
+        Err(_) => tracing::debug!("the client did not read the status in time"),
     }
 }
 
-/// Asks the host that runs with this state folder for its status; `None` if no host does.
+/// Requests the status of the host that runs with this state folder.
+///
+/// Returns `None` if no host runs with it.
 ///
 /// # Errors
 /// If the folder cannot be read, or the host does not answer within five seconds.

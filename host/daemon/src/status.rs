@@ -56,24 +56,24 @@ pub struct PluginStatus {
     pub generation: u64,
     /// The state of the build.
     pub state: BuildState,
-    /// The SHA-256 of its library, in hexadecimal.
+    /// The SHA-256 of the library, in hexadecimal.
     pub hash: String,
-    /// Where it came from.
+    /// The file that the build was loaded from.
     pub file: PathBuf,
-    /// Who vouches for that file.
+    /// The reason why that file was trusted.
     pub trusted_by: TrustedBy,
-    /// When it was loaded, RFC 3339, UTC.
+    /// The time at which the build was loaded, RFC 3339, UTC.
     pub loaded: String,
-    /// The threads of its bay.
+    /// The number of threads of the bay.
     pub threads: usize,
-    /// The address space of its library, in bytes.
+    /// The size of the library's mappings in bytes.
     pub mapped_bytes: u64,
-    /// Why it could not be unloaded.
+    /// Why the library could not be unmapped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What a build does.
+/// The state of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BuildState {

@@ -51,7 +51,7 @@ pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
 ///
 /// # Errors
 /// If a key is wrong. All problems are listed.
-pub fn read_keys(written: &hotbay_config::Trust) -> Result<Vec<Key>, Diagnostics> {
+pub fn read_keys(written: &hotbay_config::TrustSettings) -> Result<Vec<Key>, Diagnostics> {
     let mut found = Diagnostics::new();
     let finding = |_, message| Diagnostic::new(&written.said_in, Severity::Error, message);
     let keys = keys(written, &mut found, &finding);
@@ -73,7 +73,7 @@ fn path() -> ConfigPath {
 }
 
 fn keys(
-    written: &hotbay_config::Trust,
+    written: &hotbay_config::TrustSettings,
     found: &mut Diagnostics,
     finding: &dyn Fn(ConfigPath, String) -> Diagnostic,
 ) -> Vec<Key> {

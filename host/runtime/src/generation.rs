@@ -356,7 +356,7 @@ impl fmt::Debug for Generation {
 
 fn open_bay(config: &BayConfig, mark: ThreadMark) -> Result<Bay, Refusal> {
     Bay::open_for(config, mark).map_err(|error| Refusal::Host {
-        operation: "no threads for its bay".to_owned(),
+        operation: "starting the threads of its bay".to_owned(),
         source: error,
     })
 }

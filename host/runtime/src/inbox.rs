@@ -100,7 +100,7 @@ mod tests {
         task::{Wake, Waker},
     };
 
-    use hotbay_core::{ChannelConfig, bus::EventBus, driver::Ports};
+    use hotbay_core::{ChannelConfig, bus::EventBus, driver::ComponentPorts};
     use hotbay_plugin_api::EventHeader;
     use tokio::runtime::Handle;
 

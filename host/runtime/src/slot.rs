@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use super::inbox::{PluginInput, SharedInput};
 use hotbay_core::{
     bus::{EventReceiver, Input, WaitsFor},
-    driver::Ports,
+    driver::ComponentPorts,
 };
 
 /// The slot of one component, or of one task, which its builds occupy one after the other.
@@ -163,7 +163,7 @@ impl ComponentSlot {
     }
 }
 
-impl Ports for ComponentSlot {
+impl ComponentPorts for ComponentSlot {
     fn waits_for(&self) -> WaitsFor {
         if self.0.publishing.load(Ordering::Acquire) > 0 {
             WaitsFor::Room

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use hotbay_config::Config;
 use hotbay_daemon::{BuildState, Status, TrustStatus, read_status};
 use hotbay_loader::{TrustMode, TrustedBy};
-use hotbay_store::record::{Outcome, Replacement};
+use hotbay_store::record::{Replacement, ReplacementOutcome};
 
 use super::{NOT_RUNNING, Output, fail, inspect::table};
 
@@ -172,7 +172,7 @@ fn sentence(record: &Replacement) -> String {
     let hash = |hash: &str| hash.chars().take(12).collect::<String>();
     let held = *held_us as f64 / 1e3;
     match (&record.outcome, &record.alert) {
-        (Outcome::Replaced, _) | (_, None) => format!(
+        (ReplacementOutcome::Replaced, _) | (_, None) => format!(
             "{at} {plugin} {} ({}) by {} ({}), inputs held {held:.1} ms",
             from.version,
             hash(&from.hash),

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use hotbay_config::Trust as Written;
+use hotbay_config::TrustSettings;
 use hotbay_daemon::{pins_finding, read_keys};
 use hotbay_loader::{Loader, LoaderConfig, Pin, PinChange, Pins, Trust, TrustMode};
 
@@ -30,9 +30,9 @@ async fn pin(file: &Path, config: Option<&Path>) -> Result<(), ExitCode> {
         ExitCode::from(WRONG_CONFIGURATION)
     };
     let written = match config {
-        Some(config) => Written::load(config, &|name| std::env::var(name)),
+        Some(config) => TrustSettings::load(config, &|name| std::env::var(name)),
         // All configurations in this folder use this file of pins by default.
-        None => Ok(Written::usual(Path::new(USUAL_CONFIGURATION))),
+        None => Ok(TrustSettings::usual(Path::new(USUAL_CONFIGURATION))),
     };
     let written = written.map_err(|found| refuse(&found))?;
     let keys = read_keys(&written).map_err(|found| refuse(&found))?;

@@ -39,7 +39,7 @@ pub struct Replacement {
     pub handed: Vec<Handed>,
     /// How the replacement ended.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: ReplacementOutcome,
     /// The alert for an operator; present if the new build is not in service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alert: Option<String>,
@@ -74,7 +74,7 @@ pub struct Handed {
 /// How a replacement ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum ReplacementOutcome {
     /// The new build is in service.
     Replaced,
     /// The new build never came into service.
@@ -230,7 +230,7 @@ mod tests {
             to: build(),
             held_us: 1,
             handed: Vec::new(),
-            outcome: Outcome::Replaced,
+            outcome: ReplacementOutcome::Replaced,
             alert: None,
             notes: Vec::new(),
         };

@@ -14,7 +14,7 @@ pub const API_VERSION: u32 = 3;
 const MAGIC: [u8; 8] = *b"HOTBAY\x00\x01";
 const TEXT: usize = 64;
 
-/// Who a library is: fixed size, fixed layout, plain bytes.
+/// The identity of a library, as plain bytes of fixed size and layout.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Descriptor {

@@ -53,7 +53,7 @@ pub trait Inbox: Send + Sync {
     fn try_recv(&mut self) -> Polled;
     #[sabi(last_prefix_field)]
     fn recv(&mut self) -> BorrowingFfiFuture<'_, ROption<Batch>>;
-    /// As `try_recv`, and if there is nothing, then the task of the host that calls into the
+    /// Like `try_recv`, and if there is nothing, then the task of the host that calls into the
     /// plugin on this thread is woken when there is; `RNone` if no task does. For whoever
     /// waits with the very waker of that call.
     fn poll_in_call(&mut self) -> ROption<Polled> {
@@ -63,7 +63,7 @@ pub trait Inbox: Send + Sync {
     fn stop_waiting(&mut self) {}
 }
 
-/// What a look into an inbox found.
+/// The result of polling an inbox.
 #[derive(StableAbi)]
 #[repr(u8)]
 pub enum Polled {
@@ -72,7 +72,7 @@ pub enum Polled {
     Ended,
 }
 
-/// Where a plugin's `tracing` events go.
+/// The host's receiver of a plugin's `tracing` events.
 #[sabi_trait]
 pub trait HostLog: Send + Sync {
     /// The most verbose level wanted: 0 none, 1 error, … 5 trace.

@@ -10,7 +10,7 @@ use abi_stable::{
 
 use crate::abi::{ComponentObject, FfiError, Host_TO, HostLog_TO, RunObject_TO};
 
-/// What a loader finds behind a plugin's entry symbol.
+/// The module of a plugin, which a loader gets from its entry symbol.
 pub type LibraryHeader = LibHeader;
 
 /// The functions of a plugin. None of them unwinds: a panic comes back as an error.
@@ -51,13 +51,13 @@ impl RootModule for PluginRef {
     const VERSION_STRINGS: VersionStrings = package_version_strings!();
 }
 
-/// What is wrong with a configuration, and where.
+/// A problem of a configuration, and its place.
 #[repr(C)]
 #[derive(Debug, Clone, StableAbi)]
 pub struct ConfigProblem {
     /// The path below `config`, such as `instruments[0].tick`; empty for the whole.
     pub path: RString,
-    /// What is wrong and what was expected.
+    /// The problem, and what was expected.
     pub message: RString,
 }
 

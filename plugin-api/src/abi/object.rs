@@ -132,7 +132,7 @@ pub trait RunObject: Send + Sync {
     fn run_blocking(&self) -> RResult<RString, FfiError>;
 }
 
-/// What `create_component` gives.
+/// The object that `create_component` returns.
 #[derive(StableAbi)]
 #[repr(u8)]
 pub enum ComponentObject {

@@ -26,14 +26,14 @@ impl Fields {
         }
     }
 
-    /// What is left and may change what a host ought to do.
+    /// Returns the remaining fields that may change what a host ought to do.
     pub(super) fn with_effect(self) -> Map<String, Value> {
         let fields = self.0.into_iter();
         fields.filter(|(name, value)| !name.starts_with("x-") && !is_nothing(value)).collect()
     }
 }
 
-/// Whether a value is one of those that can have no effect.
+/// Returns `true` for values that can't have an effect.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -1,4 +1,4 @@
-//! What a plugin says about itself.
+//! The manifest of a plugin: its description of itself.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,23 +6,23 @@ use serde_json::Value;
 use super::{PortManifest, TaskKindSpec, TaskSpec};
 use crate::Role;
 
-/// The whole manifest of a plugin.
+/// The manifest of a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The plugin's name: the crate's, unless the export says otherwise.
     pub name: String,
     /// The plugin's version.
     pub version: String,
-    /// One line for people.
+    /// A description in one line.
     #[serde(default)]
     pub description: String,
-    /// Its tasks, which run on their schedules.
+    /// The tasks of the plugin, which run on their schedules.
     #[serde(default)]
     pub tasks: Vec<TaskSpec>,
-    /// The kinds of tasks of which somebody may submit a run.
+    /// The kinds of tasks for which runs can be submitted.
     #[serde(default)]
     pub task_kinds: Vec<TaskKindSpec>,
-    /// Its components.
+    /// The components of the plugin.
     #[serde(default)]
     pub components: Vec<ComponentManifest>,
 }
@@ -32,18 +32,18 @@ pub struct Manifest {
 pub struct ComponentManifest {
     /// The component's name, unique in its plugin.
     pub name: String,
-    /// Its place in an engine.
+    /// The component's role in an engine.
     pub role: Role,
-    /// One line for people.
+    /// A description in one line.
     #[serde(default)]
     pub description: String,
-    /// Its inputs; the first is the main one.
+    /// The component's inputs; the first is the main one.
     #[serde(default)]
     pub inputs: Vec<PortManifest>,
-    /// Its outputs; the first is the main one.
+    /// The component's outputs; the first is the main one.
     #[serde(default)]
     pub outputs: Vec<PortManifest>,
-    /// The JSON schema of its configuration.
+    /// The JSON Schema of the component's configuration.
     #[serde(default)]
     pub config_schema: Value,
 }

@@ -9,12 +9,12 @@ use super::EventTypeSpec;
 pub struct PortManifest {
     /// The port's name, unique in its component and direction.
     pub name: String,
-    /// One line for people.
+    /// A description in one line.
     #[serde(default)]
     pub description: String,
-    /// Whether it must be connected.
+    /// The port has to be connected.
     pub required: bool,
-    /// The types of the events that it carries; empty if it does not tell them.
+    /// The types of the events that the port carries; empty if it does not name them.
     #[serde(default)]
     pub events: Vec<EventTypeSpec>,
 }

@@ -1,10 +1,10 @@
-//! How urgent a task is.
+//! Priorities of tasks.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How urgent a task is beside others that are due: the greater number goes first.
+/// The priority of a task among those that are due at the same time: the greater number goes first.
 ///
 /// It crosses as a number. The named priorities are numbers like any other.
 #[derive(

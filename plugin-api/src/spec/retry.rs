@@ -1,4 +1,4 @@
-//! How long to wait before a failed run is tried again.
+//! The delays between the attempts of a run.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::millis;
 
-/// How the delay grows from one attempt of a run to the next.
+/// The growth of the delay from one attempt of a run to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Backoff {

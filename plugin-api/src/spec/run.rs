@@ -1,30 +1,30 @@
-//! What a run is made with.
+//! The request with which a host makes a run.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a host gives a plugin to make a run.
+/// The request of a host to make a run.
 ///
 /// A plugin ignores fields that it does not know, so a field that is added later must be
 /// one that a run can do without.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRequest {
-    /// What is to run.
+    /// The task or task kind that is to run.
     pub target: RunTarget,
-    /// Which run it is.
+    /// The run and its attempt.
     #[serde(flatten)]
     pub info: RunInfo,
-    /// The arguments: an object, empty unless somebody gave some.
+    /// The arguments, a JSON object, which is empty by default.
     #[serde(default = "no_arguments")]
     pub arguments: Value,
 }
 
-/// Which run of a task is under way.
+/// Identifies one attempt of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunInfo {
     /// The run's id. All attempts of a run have the same.
     pub id: String,
-    /// Which attempt it is, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
 }
 

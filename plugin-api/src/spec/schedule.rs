@@ -1,4 +1,4 @@
-//! When a task runs.
+//! Schedules of tasks.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::millis;
 
-/// When runs of a task begin.
+/// The schedule on which the runs of a task begin.
 ///
 /// A plugin's constants have static texts, which is the default of `S`; in a
 /// [`TaskSpec`](super::TaskSpec) the texts are owned.
@@ -31,13 +31,13 @@ pub enum Schedule<S = &'static str> {
     },
     /// Each time that all tasks of `depends_on` have succeeded anew.
     AfterDependencies,
-    /// Only when somebody asks for a run.
+    /// Only when a run is requested.
     Manual,
 }
 
 #[cfg(feature = "abi")]
 impl Schedule {
-    /// The same schedule with texts of its own.
+    /// Returns the same schedule with owned texts.
     pub(crate) fn into_owned(self) -> Schedule<String> {
         match self {
             Self::AtStart => Schedule::AtStart,
@@ -52,7 +52,7 @@ impl Schedule {
     }
 }
 
-/// What happens to a run that is due while an earlier run of the task is under way.
+/// The policy for a run that is due while an earlier run of the task is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
@@ -67,7 +67,7 @@ pub enum Overlap {
     Replace,
 }
 
-/// What happens to runs that were due while the host could not begin them.
+/// The policy for runs that were due while the host could not begin them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Misfire {

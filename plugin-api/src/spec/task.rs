@@ -11,7 +11,7 @@ use super::{
     millis::{self, Millis},
 };
 
-/// Whether a function is async or occupies a thread.
+/// The kind of a function: async, or sync on a thread of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FunctionKind {
@@ -37,22 +37,22 @@ pub struct TaskSpec {
     pub name: String,
     /// One line for people.
     pub description: String,
-    /// Whether its function is async or occupies a thread.
+    /// The kind of the task's function.
     pub function: FunctionKind,
     /// When its runs begin.
     pub schedule: Schedule<String>,
-    /// How urgent it is beside others that are due.
+    /// The priority among tasks that are due at the same time.
     pub priority: Priority,
     /// Tasks of the same plugin that must have succeeded before a run begins.
     pub depends_on: Vec<String>,
-    /// How often a run is tried before it counts as failed; at least 1.
+    /// The number of attempts after which a run has failed; at least 1.
     pub attempts: u32,
-    /// How long to wait before the second attempt.
+    /// The delay before the second attempt.
     #[serde(rename = "retry_delay_ms", with = "millis")]
     pub retry_delay: Duration,
-    /// How the delay grows with further attempts.
+    /// The growth of the delay with further attempts.
     pub backoff: Backoff,
-    /// How long one attempt may take; `None` for any time.
+    /// The time limit of one attempt; `None` for no limit.
     #[serde(rename = "timeout_ms", serialize_with = "millis::serialize_option")]
     pub timeout: Option<Duration>,
     /// What happens if a run is due while another is under way.
@@ -67,7 +67,7 @@ pub struct TaskSpec {
     pub alert_after: Option<u32>,
     /// The JSON Schema of its arguments; `null` if it takes none.
     pub arguments: Value,
-    /// Whether it runs unless the configuration switches it on or off.
+    /// The task runs by default. The configuration can enable or disable it.
     pub enabled: bool,
     /// Fields that this host does not understand and that may change what it ought to do.
     #[serde(flatten)]
@@ -75,7 +75,7 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
-    /// A task of this name that runs once, at start, and asks for nothing else.
+    /// Makes the spec of a task that runs once, at start, with the default of every other field.
     pub fn new(name: impl Into<String>, function: FunctionKind) -> Self {
         Self {
             name: name.into(),
@@ -126,4 +126,98 @@ impl<'de> Deserialize<'de> for TaskSpec {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: Value) -> TaskSpec {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_spec_with_a_name_and_a_function_runs_once_at_start() {
+        let spec = read(json!({ "name": "a", "function": "sync" }));
+        assert_eq!(spec, TaskSpec::new("a", FunctionKind::Sync));
+    }
+
+    #[test]
+    fn every_field_comes_back_as_it_was_written() {
+        let seconds = Duration::from_secs;
+        let spec = TaskSpec {
+            description: "nightly".to_owned(),
+            schedule: Schedule::Cron {
+                expression: "0 3 * * *".into(),
+                zone: "Europe/Paris".into(),
+            },
+            priority: Priority(7),
+            depends_on: vec!["b".to_owned()],
+            attempts: 3,
+            retry_delay: seconds(1),
+            backoff: Backoff::Exponential { cap: seconds(60) },
+            timeout: Some(seconds(2)),
+            overlap: Overlap::Replace,
+            misfire: Misfire::All { cap: 5 },
+            jitter: seconds(10),
+            alert_after: Some(2),
+            arguments: json!({ "type": "object" }),
+            enabled: false,
+            ..TaskSpec::new("a", FunctionKind::Async)
+        };
+        let json = serde_json::to_value(&spec).unwrap();
+        assert_eq!(read(json), spec);
+    }
+
+    #[test]
+    fn durations_cross_as_milliseconds_under_names_that_say_so() {
+        let spec = TaskSpec {
+            schedule: Schedule::Every(Duration::from_secs(60)),
+            timeout: Some(Duration::from_secs(2)),
+            ..TaskSpec::new("a", FunctionKind::Async)
+        };
+        let json = serde_json::to_value(&spec).unwrap();
+        assert_eq!(json["schedule"], json!({ "every_ms": 60_000 }));
+        assert_eq!(json["timeout_ms"], json!(2_000));
+    }
+
+    #[test]
+    fn a_field_of_a_later_sdk_is_kept_by_name_unless_it_can_have_no_effect() {
+        let spec = read(json!({
+            "name": "a", "function": "async",
+            "grace_ms": 500,
+            "x-icon": "moon",
+            "region": "", "exclusive": false, "weight": 0, "labels": [], "limits": {}, "owner": null,
+        }));
+        assert_eq!(spec.not_understood.keys().collect::<Vec<_>>(), ["grace_ms"]);
+    }
+
+    #[test]
+    fn a_value_of_a_later_sdk_is_kept_under_its_fields_name() {
+        let spec = read(json!({
+            "name": "a", "function": "async",
+            "schedule": { "on_event": "fills" },
+            "overlap": "merge",
+            "misfire": { "all": { "cap": 2, "newest": true } },
+            "attempts": 2,
+        }));
+        let mut names: Vec<_> = spec.not_understood.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["misfire", "overlap", "schedule"]);
+        assert_eq!(spec.attempts, 2);
+    }
+
+    #[test]
+    fn a_spec_without_a_name_or_of_an_unknown_function_is_no_spec() {
+        for json in [json!({ "function": "async" }), json!({ "name": "a", "function": "quantum" })]
+        {
+            assert!(serde_json::from_value::<TaskSpec>(json).is_err());
+        }
+    }
+
+    #[test]
+    fn a_task_kind_of_a_later_sdk_keeps_what_this_host_does_not_understand() {
+        let json = json!({ "name": "a", "function": "sync", "timeout_ms": 5, "x-icon": "moon" });
+        let kind: crate::spec::TaskKindSpec = serde_json::from_value(json).unwrap();
+        assert_eq!(kind.not_understood.keys().collect::<Vec<_>>(), ["timeout_ms"]);
+    }
+}

@@ -14,7 +14,7 @@ pub struct TaskKindSpec {
     pub name: String,
     /// One line for people.
     pub description: String,
-    /// Whether its function is async or occupies a thread.
+    /// The kind of the function.
     pub function: FunctionKind,
     /// The JSON Schema of the parameters, which a run gets as its arguments.
     pub parameters: Value,

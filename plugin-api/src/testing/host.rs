@@ -17,12 +17,12 @@ use crate::{
     abi::{FfiError, Host, Inbox, Inbox_TO, Polled, PublishWait, SharedCounter, SharedGauge},
 };
 
-pub(super) struct Lent {
+pub(super) struct TestHostPort {
     pub(super) setup: Setup,
     pub(super) shared: Shared,
 }
 
-impl Lent {
+impl TestHostPort {
     fn name_of(&self, output: u32) -> Option<&'static str> {
         self.setup.outputs.values().nth(output as usize).copied()
     }
@@ -45,7 +45,7 @@ fn wait<T: Send>(
     })
 }
 
-impl Host for Lent {
+impl Host for TestHostPort {
     fn id(&self) -> RStr<'_> {
         RStr::from(&*self.setup.id)
     }
@@ -97,7 +97,8 @@ impl Host for Lent {
     fn subscribe(&self, channel: RStr<'_>) -> RResult<Inbox_TO<'static, RBox<()>>, FfiError> {
         let name = channel.as_str();
         if !self.setup.inputs.values().flatten().any(|input| *input == name) {
-            let error = SchedulerError::InvalidChannel(format!("{name} is none of the inputs"));
+            let error =
+                SchedulerError::InvalidChannel(format!("{name} is not an input of this component"));
             return RErr(error.into());
         }
         let index = self.shared.change(|state| {

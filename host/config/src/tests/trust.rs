@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use crate::TrustMode;
-use crate::{KeyEntry, Trust};
+use crate::{KeyEntry, TrustSettings};
 
 use super::{findings, parse};
 
@@ -16,7 +16,7 @@ fn with(trust: &str) -> String {
     format!("plugins: {{ folder: /srv/p, trust: {trust} }}")
 }
 
-fn read(trust: &str) -> Trust {
+fn read(trust: &str) -> TrustSettings {
     let config = parse(&with(trust)).unwrap_or_else(|found| panic!("{found}"));
     config.plugins.trust
 }
@@ -29,7 +29,7 @@ fn wrong(trust: &str) -> String {
 fn without_a_word_everybody_is_trusted_and_the_pins_are_beside_the_configuration() {
     let trust = parse("plugins: { folder: /srv/p }").unwrap().plugins.trust;
     assert_eq!(trust, read(""));
-    assert_eq!(trust, Trust::usual(Path::new("etc/x.yaml")));
+    assert_eq!(trust, TrustSettings::usual(Path::new("etc/x.yaml")));
     assert_eq!(trust.mode, TrustMode::Off);
     assert_eq!((trust.pins.len(), trust.keys.len()), (0, 0));
     assert_eq!(trust.pins_file, Path::new("etc/hotbay.pins"));

@@ -85,7 +85,7 @@ impl<E: EventType, P: Payload> Channel<E, P> {
         self.change(|state, effects| state.take(id, effects))
     }
 
-    /// As [`take`](Self::take); a receiver that finds nothing is woken when that changes.
+    /// Like [`take`](Self::take), but wakes a receiver that found nothing when there is something.
     pub(super) fn poll_take(&self, id: SubscriptionId, cx: &mut Context<'_>) -> Poll<Option<P>> {
         self.change(|state, effects| match state.take(id, effects) {
             Ok(payload) => Poll::Ready(Some(payload)),

@@ -1,6 +1,6 @@
 //! Why a receiver has nothing to give.
 
-/// Why [`EventReceiver::try_recv`](super::EventReceiver::try_recv) has nothing to give.
+/// Why [`EventReceiver::try_recv`](super::EventReceiver::try_recv) returned no payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {
     /// Nothing is queued now.

@@ -26,7 +26,7 @@ pub struct Input<E: EventType, P: Payload = String> {
     again: VecDeque<P>,
 }
 
-/// Whether an input keeps what it hands out.
+/// Decides if an input keeps the payloads that it delivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeping {
     No,

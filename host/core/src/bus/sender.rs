@@ -44,8 +44,8 @@ impl<E: EventType, P: Payload> EventSender<E, P> {
         match channel.publish(payload) {
             Ok(()) => Ok(()),
             Err((Refusal::Full, payload)) if self.waits() => {
-                let place = Place::NotInLine { payload };
-                WaitForRoom { channel, events, place }.await
+                let position = Position::NotInLine { payload };
+                WaitForRoom { channel, events, position }.await
             }
             Err((refusal, _)) => Err(explain(channel, refusal, events)),
         }
@@ -97,7 +97,7 @@ impl<E: EventType, P: Payload> fmt::Debug for EventSender<E, P> {
     }
 }
 
-/// Why [`EventSender::try_send`] did not publish; the payload comes back.
+/// Why [`EventSender::try_send`] did not publish, with the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrySendError<P> {
@@ -110,7 +110,7 @@ pub enum TrySendError<P> {
     /// The payload can never be published as it is.
     #[error("the payload has more events than the channel's capacity of {capacity}")]
     TooLarge {
-        /// What was to be published.
+        /// The payload that was not published.
         payload: P,
         /// The most events that a payload may have here.
         capacity: usize,
@@ -130,10 +130,10 @@ impl<P> TrySendError<P> {
 struct WaitForRoom<'a, E: EventType, P: Payload> {
     channel: &'a Channel<E, P>,
     events: usize,
-    place: Place<P>,
+    position: Position<P>,
 }
 
-enum Place<P> {
+enum Position<P> {
     NotInLine { payload: P },
     InLine { ticket: Ticket, payload: P },
     Done,
@@ -147,16 +147,16 @@ impl<E: EventType, P: Payload> Future for WaitForRoom<'_, E, P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (channel, events) = (self.channel, self.events);
-        let (ticket, payload) = match std::mem::replace(&mut self.place, Place::Done) {
-            Place::NotInLine { payload } => (channel.line_up(events, cx.waker()), payload),
-            Place::InLine { ticket, payload } => (ticket, payload),
-            Place::Done => return Poll::Pending,
+        let (ticket, payload) = match std::mem::replace(&mut self.position, Position::Done) {
+            Position::NotInLine { payload } => (channel.line_up(events, cx.waker()), payload),
+            Position::InLine { ticket, payload } => (ticket, payload),
+            Position::Done => return Poll::Pending,
         };
         // Asks again also right after lining up: room may have come since the first refusal.
         match channel.publish_waiting(ticket, payload, cx.waker()) {
             Ok(()) => Poll::Ready(Ok(())),
             Err((Refusal::Full, payload)) => {
-                self.place = Place::InLine { ticket, payload };
+                self.position = Position::InLine { ticket, payload };
                 Poll::Pending
             }
             Err((refusal, _)) => Poll::Ready(Err(explain(channel, refusal, events))),
@@ -166,7 +166,7 @@ impl<E: EventType, P: Payload> Future for WaitForRoom<'_, E, P> {
 
 impl<E: EventType, P: Payload> Drop for WaitForRoom<'_, E, P> {
     fn drop(&mut self) {
-        if let Place::InLine { ticket, .. } = &self.place {
+        if let Position::InLine { ticket, .. } = &self.position {
             self.channel.leave_line(*ticket);
         }
     }

@@ -12,7 +12,7 @@ impl fmt::Display for SubscriptionId {
     }
 }
 
-/// What went through one channel, all taken at one moment. The unit is the event.
+/// The numbers of events that went through one channel, all taken at one moment.
 ///
 /// An event that is published is *owed* to each of the subscriptions that exist then.
 /// At every moment, however many threads publish and receive:
@@ -47,7 +47,7 @@ pub struct ChannelStats {
     pub queued: u64,
     /// Publishers that wait for room now.
     pub waiting_publishers: usize,
-    /// Whether the channel has ended.
+    /// The channel has ended.
     pub closed: bool,
     /// The present subscriptions, oldest first.
     pub subscriptions: Vec<SubscriptionStats>,
@@ -65,7 +65,7 @@ impl ChannelStats {
 /// At every moment `owed = delivered + dropped_oldest + dropped_newest + queued`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionStats {
-    /// Which subscription.
+    /// The number of the subscription.
     pub id: SubscriptionId,
     /// Events published since it began.
     pub owed: u64,
@@ -79,7 +79,7 @@ pub struct SubscriptionStats {
     pub queued: u64,
 }
 
-/// What moves on a bus.
+/// The activity of a bus.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
     /// Events published on all channels.

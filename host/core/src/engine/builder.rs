@@ -1,22 +1,22 @@
-//! Putting an engine together.
+//! Building an engine from its components.
 
 use std::{fmt, sync::Arc};
 
 use hotbay_plugin_api::{
     Aggregator, Connector, EventType, Executor, Role, Strategy, TaskId, TradingEngineError,
 };
-use tokio::{runtime::Handle, sync::Mutex};
+use tokio::sync::Mutex;
 
-use super::TradingEngine;
+use super::{ComponentOptions, TradingEngine};
 use crate::{
     bus::{EventBus, Payload},
-    scheduler::{Ports, RegisteredTask, Scheduler, ShutdownLimits, TaskOptions},
+    scheduler::{RegisteredTask, Scheduler, ShutdownLimits},
 };
 
 /// Collects the components of a [`TradingEngine`].
 ///
-/// Components get their ends of the bus before they are added: the builder wires nothing
-/// but the channels that strategies and executors are subscribed to.
+/// Components get their senders and receivers before they are added: the builder only connects the
+/// channels to which strategies and executors subscribe.
 pub struct TradingEngineBuilder<E: EventType, P: Payload = String> {
     bus: EventBus<E, P>,
     connectors: Vec<Component<E, P>>,
@@ -24,21 +24,6 @@ pub struct TradingEngineBuilder<E: EventType, P: Payload = String> {
     strategies: Vec<Component<E, P>>,
     executors: Vec<Component<E, P>>,
     limits: ShutdownLimits,
-}
-
-/// What is to be known about one component beside itself.
-#[derive(Clone)]
-pub struct ComponentOptions<E> {
-    /// Its name in statuses and errors; `connector-1`, `aggregator`, `strategy-1`,
-    /// `executor-1` and so on if absent.
-    pub id: Option<TaskId>,
-    /// The runtime on which all of its code runs; the caller's of `start` if absent.
-    pub runtime: Option<Handle>,
-    /// The channels that it publishes to. They are closed when all of their producers
-    /// have ended, so that [`TradingEngine::wait`] sees the end of the data come through.
-    pub outputs: Vec<E>,
-    /// The component's ends of the bus, if the host knows them.
-    pub ports: Option<Arc<dyn Ports>>,
 }
 
 struct Component<E: EventType, P: Payload> {
@@ -197,56 +182,6 @@ fn default_id(role: &str, number: usize) -> TaskId {
         // There is only one.
         "aggregator" => TaskId::from(role),
         _ => TaskId::new(format!("{role}-{number}")),
-    }
-}
-
-impl<E> ComponentOptions<E> {
-    /// Returns the options of a task, for a component of this name.
-    pub fn of(id: impl Into<TaskId>, options: TaskOptions<E>) -> Self {
-        let TaskOptions { runtime, outputs, ports } = options;
-        Self { id: Some(id.into()), runtime, outputs, ports }
-    }
-
-    /// Returns the same options with a name.
-    #[must_use]
-    pub fn with_id(mut self, id: impl Into<TaskId>) -> Self {
-        self.id = Some(id.into());
-        self
-    }
-
-    /// Returns the same options with a runtime.
-    #[must_use]
-    pub fn with_runtime(mut self, runtime: Handle) -> Self {
-        self.runtime = Some(runtime);
-        self
-    }
-
-    /// Returns the same options with these outputs.
-    #[must_use]
-    pub fn with_outputs(mut self, outputs: impl IntoIterator<Item = E>) -> Self {
-        self.outputs = outputs.into_iter().collect();
-        self
-    }
-}
-
-impl<E> Default for ComponentOptions<E> {
-    /// The default name, the caller's runtime, no outputs.
-    fn default() -> Self {
-        Self { id: None, runtime: None, outputs: Vec::new(), ports: None }
-    }
-}
-
-impl<E> From<ComponentOptions<E>> for TaskOptions<E> {
-    fn from(options: ComponentOptions<E>) -> Self {
-        let ComponentOptions { runtime, outputs, ports, .. } = options;
-        Self { runtime, outputs, ports }
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for ComponentOptions<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("ComponentOptions");
-        shown.field("id", &self.id).field("outputs", &self.outputs).finish_non_exhaustive()
     }
 }
 

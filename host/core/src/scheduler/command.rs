@@ -12,7 +12,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct DriverId(pub(super) u64);
 
-/// What a driver is to do. It only ever rises for one driver.
+/// The command for a driver. For one driver, it only ever rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Command {
     /// Give the task its turns or events.
@@ -23,7 +23,7 @@ pub(super) enum Command {
     Abort,
 }
 
-/// Whether a driver is to step aside, with its place in the queue kept.
+/// Decides if a driver is to step aside, with its position in the queue kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hold {
     /// The driver goes on.
@@ -34,13 +34,13 @@ pub(super) enum Hold {
     AtAwait,
 }
 
-/// What one driver is told, derived from the state of its task.
+/// The orders for one driver, derived from the state of its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Orders {
     pub(super) driver: DriverId,
     pub(super) command: Command,
     pub(super) hold: Hold,
-    /// Whether a failure holds the task instead of ending it.
+    /// A failure holds the task instead of ending it.
     pub(super) probation: bool,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Commands {
     changes: watch::Receiver<Option<Orders>>,
 }
 
-/// How a call ended that may be interrupted.
+/// The outcome of a call that may be interrupted.
 pub(super) enum Ended<T> {
     Done(T),
     Aborted,

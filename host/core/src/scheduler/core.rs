@@ -14,7 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
-    RegisteredTask, TaskKind, TaskRegistry,
+    DriverKind, RegisteredTask, TaskRegistry,
     command::{Command, DriverId},
     entry::Entry,
     outputs::Outputs,
@@ -32,9 +32,9 @@ pub struct Core<E: EventType, P: Payload> {
     bus: EventBus<E, P>,
     tasks: Mutex<Tasks<E, P>>,
     outputs: Outputs<E>,
-    /// Whether a channel's end is not the end of the data: somebody was stopped.
+    /// A producer was stopped, so that the end of a channel is not the end of the data.
     cut: AtomicBool,
-    /// Whether the place of a task that failed or left is kept for another build of it.
+    /// The queue of a task that failed or was taken out is kept for another build.
     keeps_places: AtomicBool,
     /// Held for a whole shutdown: the second caller waits for the first.
     pub(super) stopping: tokio::sync::Mutex<()>,
@@ -47,11 +47,11 @@ pub(super) struct Tasks<E: EventType, P: Payload> {
     pub(super) phase: Phase,
     pub(super) registry: TaskRegistry<E, P>,
     pub(super) entries: HashMap<TaskId, Arc<Entry<E, P>>>,
-    /// Why a task could not be registered by a call that can't say so itself.
+    /// The error of a registration whose call can't return it.
     pub(super) refused: Option<SchedulerError>,
 }
 
-/// Whether tasks may start.
+/// The phase of the scheduler.
 pub(super) enum Phase {
     Registering,
     /// Those who ask may start their tasks on this runtime.
@@ -87,7 +87,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
 
     /// The driver of a task is gone: enters its end, and that of the channels that end with it.
     pub(super) fn end(&self, entry: &Entry<E, P>, driver: DriverId, outcome: Outcome) {
-        let place = Place::after(&outcome, entry.is_leaving());
+        let place = QueueAfterEnd::after(&outcome, entry.is_leaving());
         // Before the end is shown: who waits for it finds the channels closed. A driver
         // whose task has gone on without it ends nothing.
         if entry.is_driven_by(driver) {
@@ -100,7 +100,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
     }
 
     /// Ends a task that has no driver; one that has is left alone.
-    pub(super) fn end_idle(&self, entry: &Entry<E, P>, outcome: Outcome, place: Place) {
+    pub(super) fn end_idle(&self, entry: &Entry<E, P>, outcome: Outcome, place: QueueAfterEnd) {
         if let Ok(work) = entry.end_idle(outcome) {
             self.end_outputs(entry, place);
             drop(work);
@@ -108,9 +108,9 @@ impl<E: EventType, P: Payload> Core<E, P> {
         }
     }
 
-    fn end_outputs(&self, entry: &Entry<E, P>, place: Place) {
+    fn end_outputs(&self, entry: &Entry<E, P>, place: QueueAfterEnd) {
         let keeps_places = self.keeps_places.load(Ordering::SeqCst) && !self.data_is_cut();
-        if place == Place::ForAnotherBuild && keeps_places {
+        if place == QueueAfterEnd::Kept && keeps_places {
             return;
         }
         for channel in self.outputs.end(&entry.replace_outputs(Vec::new())) {
@@ -139,7 +139,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
                     Ok(SteppedAside::Wanted) => return,
                     Ok(SteppedAside::Unwanted) => {
                         if let Err(error) = self.resume(&tasks, entry) {
-                            tracing::error!(task = %entry.id(), %error, "does not go on");
+                            tracing::error!(task = %entry.id(), %error, "a held task could not be released");
                         }
                         return;
                     }
@@ -192,11 +192,11 @@ impl<E: EventType, P: Payload> Core<E, P> {
     /// The background tasks and the event tasks, which is the direction of the data.
     pub(super) fn by_kind(&self) -> [Entries<E, P>; 2] {
         let (background, event) =
-            self.entries().into_iter().partition(|entry| entry.kind() == TaskKind::Background);
+            self.entries().into_iter().partition(|entry| entry.kind() == DriverKind::Background);
         [background, event]
     }
 
-    /// Where this task's code runs; `None` if nothing was ever started.
+    /// Returns the runtime on which the code of a task runs; `None` if nothing was ever started.
     pub(super) fn runtime_of(&self, entry: &Entry<E, P>) -> Option<Handle> {
         let own = entry.options().runtime;
         own.or_else(|| match &self.tasks().phase {
@@ -235,23 +235,19 @@ impl<E: EventType, P: Payload> Tasks<E, P> {
     }
 }
 
-/// For whom the place of a task is after its end.
+/// What happens to the queue of a task after its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// For nobody: the channels that only this task published to end with it.
+pub(super) enum QueueAfterEnd {
+    /// The queue is given up, and the channels to which only this task published are closed.
     GivenUp,
-    /// For another build of the task, if the scheduler keeps places.
-    ForAnotherBuild,
+    /// The queue is kept for another build of the task, if the scheduler keeps places.
+    Kept,
 }
 
-impl Place {
+impl QueueAfterEnd {
     /// A task that failed, or is being taken out, may go on as another build.
     fn after(outcome: &Outcome, leaving: bool) -> Self {
-        if leaving || matches!(outcome, Outcome::Failed(_)) {
-            Self::ForAnotherBuild
-        } else {
-            Self::GivenUp
-        }
+        if leaving || matches!(outcome, Outcome::Failed(_)) { Self::Kept } else { Self::GivenUp }
     }
 }
 

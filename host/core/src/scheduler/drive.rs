@@ -27,17 +27,17 @@ use super::{
 };
 use crate::bus::Payload;
 
-/// How long a driver may go on without letting others run.
+/// The time for which a driver may run without letting others run.
 const STRETCH: Duration = Duration::from_millis(1);
 
-/// How a driver came to its end.
+/// How a driver ended.
 enum End<E: EventType, P: Payload> {
     Over(Outcome),
     /// It stepped aside; with an error if it did so because the task failed on probation.
     Aside(Work<E, P>, Option<SchedulerError>),
 }
 
-/// What a driver does instead of going on.
+/// How a driver leaves its loop.
 enum Step {
     Over(Outcome),
     Aside(Option<SchedulerError>),

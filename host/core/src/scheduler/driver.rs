@@ -9,7 +9,7 @@ pub use super::{
     core::{Core, Entries},
     entry::Entry,
     guard::{Guarded, guarded},
-    options::Ports,
+    options::ComponentPorts,
     replace::{HoldError, Prepared},
 };
 pub use crate::bus::WaitsFor;

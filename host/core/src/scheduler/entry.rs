@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    ExecutionStatus, TaskInfo, TaskKind, TaskOptions,
+    DriverKind, ExecutionStatus, TaskInfo, TaskOptions,
     command::{DriverId, Orders},
     state::{Outcome, State},
     work::Work,
@@ -25,7 +25,7 @@ use crate::bus::{Payload, SubscriptionId};
 /// One task of a scheduler, whatever build of it runs.
 pub struct Entry<E: EventType, P: Payload> {
     id: TaskId,
-    kind: TaskKind,
+    kind: DriverKind,
     inner: Mutex<Inner<E, P>>,
     /// Derived from the state, under its lock, after each transition.
     status: watch::Sender<ExecutionStatus>,
@@ -37,7 +37,7 @@ pub struct Entry<E: EventType, P: Payload> {
 
 struct Inner<E: EventType, P: Payload> {
     state: State<Work<E, P>>,
-    /// How many drivers there were.
+    /// The number of drivers that were started.
     drivers: u64,
     options: TaskOptions<E>,
     /// The subscription of an event task.
@@ -52,7 +52,7 @@ struct Inner<E: EventType, P: Payload> {
 impl<E: EventType, P: Payload> Entry<E, P> {
     pub(super) fn new(
         id: TaskId,
-        kind: TaskKind,
+        kind: DriverKind,
         options: TaskOptions<E>,
         state: State<Work<E, P>>,
         input: Option<SubscriptionId>,
@@ -85,7 +85,7 @@ impl<E: EventType, P: Payload> Entry<E, P> {
     }
 
     /// Returns how the task is driven.
-    pub fn kind(&self) -> TaskKind {
+    pub fn kind(&self) -> DriverKind {
         self.kind
     }
 
@@ -137,7 +137,7 @@ impl<E: EventType, P: Payload> Entry<E, P> {
         self.status.borrow().has_ended()
     }
 
-    /// Whether its driver has ended, which for a task that was given up is another matter.
+    /// Returns `true` if the driver has ended. The driver of a task that was given up may still run.
     pub(super) fn is_over(&self) -> bool {
         self.status.borrow().is_over()
     }

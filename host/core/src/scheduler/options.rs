@@ -1,4 +1,4 @@
-//! How a task is to be run.
+//! The options with which a task is registered.
 
 use std::{fmt, sync::Arc};
 
@@ -8,28 +8,30 @@ use tokio::runtime::Handle;
 use super::command::Hold;
 use crate::bus::WaitsFor;
 
-/// Where a task runs and what it publishes.
+/// The runtime of a task, and the channels that it uses.
 #[derive(Clone)]
 pub struct TaskOptions<E> {
-    /// The runtime of the task's driver, and so of all of its code: a plugin's own
-    /// threads. The one that called `start` if absent.
+    /// The runtime of the task's driver, and so of all of the task's code, such as the threads of a
+    /// plugin; by default the one that calls `start`.
     pub runtime: Option<Handle>,
     /// The channels that the task publishes to. When all registered producers of a
     /// channel have ended, the scheduler closes it, so the end of the data flows on.
     pub outputs: Vec<E>,
-    /// The task's ends of the bus, if the host knows them.
-    pub ports: Option<Arc<dyn Ports>>,
+    /// The task's ports, if the host manages them.
+    pub ports: Option<Arc<dyn ComponentPorts>>,
 }
 
-/// The ends of the bus that the host lends to a task, as the driver of the task sees them.
+/// The ports through which a task receives and publishes, as the driver of the task sees them.
 ///
-/// A task that subscribes by itself, as those of embedders do, has none.
-pub trait Ports: Send + Sync {
-    /// Returns what the turn under way is waiting for.
+/// Tasks that subscribe by themselves, as those of embedders do, have none.
+pub trait ComponentPorts: Send + Sync {
+    /// Returns what the turn under way waits for.
     fn waits_for(&self) -> WaitsFor;
 
-    /// On probation: a turn or an event is done and the state after it is kept, so what the
-    /// task has received until now need not come again.
+    /// Drops the kept copies of everything that the task has received until now.
+    ///
+    /// Called on probation, after a turn or an event whose resulting state was saved: a roll-back
+    /// continues from there.
     fn settle(&self);
 }
 
@@ -48,7 +50,7 @@ impl<E: EventType> TaskOptions<E> {
         self
     }
 
-    /// Whether a turn that waits may be dropped, so that its task steps aside.
+    /// Returns `true` if a turn that waits may be dropped, so that its task steps aside.
     pub(super) fn may_drop(&self, hold: Hold) -> bool {
         let waits_for =
             self.ports.as_ref().map_or(WaitsFor::SomethingElse, |ports| ports.waits_for());

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use hotbay_plugin_api::{BackgroundTask, EventTask, EventType, SchedulerError, TaskId};
 use tokio::sync::Mutex;
 
-use super::TaskKind;
+use super::DriverKind;
 use crate::bus::Payload;
 
 /// A background task that its driver and others share.
@@ -24,7 +24,7 @@ pub enum RegisteredTask<E: EventType, P: Payload = String> {
 
 /// Finds tasks by id and lists them in the order of their registration.
 ///
-/// Whether a task comes from a plugin or is linked in makes no difference here.
+/// A task of a plugin and a task that is linked in are the same here.
 pub struct TaskRegistry<E: EventType, P: Payload = String> {
     tasks: HashMap<TaskId, RegisteredTask<E, P>>,
     order: Vec<TaskId>,
@@ -131,10 +131,10 @@ impl<E: EventType, P: Payload> TaskRegistry<E, P> {
 
 impl<E: EventType, P: Payload> RegisteredTask<E, P> {
     /// Returns how the task is driven.
-    pub fn kind(&self) -> TaskKind {
+    pub fn kind(&self) -> DriverKind {
         match self {
-            Self::Background(_) => TaskKind::Background,
-            Self::Event(_) => TaskKind::Event,
+            Self::Background(_) => DriverKind::Background,
+            Self::Event(_) => DriverKind::Event,
         }
     }
 }
@@ -167,4 +167,54 @@ impl<E: EventType, P: Payload> fmt::Debug for TaskRegistry<E, P> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+
+    struct Idle;
+
+    #[async_trait]
+    impl BackgroundTask for Idle {
+        async fn execute(&mut self) -> Result<(), SchedulerError> {
+            Err(SchedulerError::Finished)
+        }
+    }
+
+    #[async_trait]
+    impl EventTask<u8> for Idle {
+        fn subscribed_event(&self) -> &u8 {
+            &0
+        }
+
+        async fn handle_event(&mut self, _: String) -> Result<(), SchedulerError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn tasks_are_found_by_id_and_kind_and_listed_in_their_order() {
+        let mut registry: TaskRegistry<u8> = TaskRegistry::new();
+        assert!(registry.is_empty());
+        let later = registry.register_background_task("z", Arc::new(Mutex::new(Idle))).unwrap();
+        let event = registry.register_event_task("a", Arc::new(Mutex::new(Idle))).unwrap();
+        assert_eq!(registry.ids(), [later.clone(), event.clone()]);
+        assert_eq!(registry.len(), 2);
+        assert!(
+            registry.background_task(&later).is_some() && registry.event_task(&later).is_none()
+        );
+        assert!(
+            registry.event_task(&event).is_some() && registry.background_task(&event).is_none()
+        );
+        assert!(registry.get(&TaskId::from("b")).is_none());
+    }
+
+    #[test]
+    fn an_id_is_taken_by_either_kind() {
+        let mut registry: TaskRegistry<u8> = TaskRegistry::new();
+        let id = registry.register_background_task("a", Arc::new(Mutex::new(Idle))).unwrap();
+        let error = registry.register_event_task("a", Arc::new(Mutex::new(Idle))).unwrap_err();
+        assert_eq!(error, SchedulerError::DuplicateTask(id.clone()));
+        assert!(registry.background_task(&id).is_some(), "the first one stays");
+    }
+}

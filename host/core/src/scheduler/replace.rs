@@ -1,7 +1,7 @@
-//! Taking a task out of its place and putting another build of it in.
+//! Replacing the code of a task by another build.
 //!
-//! A place is a task's id with its queue, its status and its history. While the task is held
-//! nothing is lost: what comes is queued, and publishers wait as the channel says.
+//! The id, the queue, the status and the history of the task stay. While the task is held nothing is
+//! lost: events are queued, and publishers wait if the policy of the channel says so.
 //!
 //! Builds are replaced in two steps: [`Core::prepare`] does everything that can fail, for one
 //! task after the other, and [`Core::commit`] puts all of them in at once and can't fail.
@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     ExecutionStatus, RegisteredTask, TaskOptions,
     command::{Command, Hold},
-    core::{Core, Phase, Place},
+    core::{Core, Phase, QueueAfterEnd},
     entry::Entry,
     starting::shut_down,
     state::Outcome,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::bus::Payload;
 
-/// Why a task can't be held.
+/// The errors of holding a task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HoldError {
     /// The task has ended, or has no code at the moment.
@@ -63,7 +63,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
     ) -> Result<(), HoldError> {
         let entry = self.entry(id)?;
         let until = Instant::now() + limit;
-        // Whoever initializes is not between two events yet.
+        // A task that is being initialized is not between two events yet.
         if timeout_at(until, entry.initialized()).await.is_err() {
             return Err(HoldError::Busy(limit));
         }
@@ -175,7 +175,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
     /// even so and was given up.
     pub async fn take_out(&self, id: &TaskId, drain: Duration, grace: Duration) -> bool {
         let Ok(entry) = self.entry(id) else { return true };
-        self.end_idle(&entry, Outcome::Stopped, Place::ForAnotherBuild);
+        self.end_idle(&entry, Outcome::Stopped, QueueAfterEnd::Kept);
         entry.leave();
         for (command, limit) in [(Command::Stop, drain), (Command::Abort, grace)] {
             entry.order(command);
@@ -256,7 +256,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
         let Ok(entry) = self.entry(id) else { return };
         entry.end_probation();
         if let Some(error) = entry.fault() {
-            self.end_idle(&entry, Outcome::Failed(error), Place::ForAnotherBuild);
+            self.end_idle(&entry, Outcome::Failed(error), QueueAfterEnd::Kept);
         }
     }
 

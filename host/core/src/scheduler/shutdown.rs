@@ -17,7 +17,7 @@ use super::{
 use crate::bus::Payload;
 use drain::Flow;
 
-/// How long a shutdown may take, all in all and for each of its steps.
+/// The time limits of a shutdown, in total and for each of its steps.
 ///
 /// The whole may exceed `total` only by the graces of the steps that come after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Default for ShutdownLimits {
     }
 }
 
-/// How a shutdown went.
+/// The report of a shutdown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "says which tasks did not stop"]
 pub struct ShutdownReport {
@@ -72,11 +72,11 @@ pub struct ShutdownReport {
     pub did_not_stop: Vec<TaskId>,
     /// Tasks whose `shutdown` hook failed. They have stopped all the same.
     pub failed_hooks: Vec<(TaskId, SchedulerError)>,
-    /// Whether everything queued was handled.
+    /// Tells if everything that was queued was handled.
     pub drain: Drain,
 }
 
-/// How far what was queued got in a shutdown.
+/// The outcome of draining the queues in a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drain {
     /// The tasks have handled everything.
@@ -128,7 +128,7 @@ pub(crate) async fn shut_down<E: EventType, P: Payload>(
     let mut flow = Flow::observe(core, now + limits.drain.min(limits.total), limits.settle);
 
     for (place, stage) in stages.iter().enumerate() {
-        // Whoever fed this stage has stopped; what it left behind is still to be handled.
+        // The producers of this stage have stopped. What they have published is still to be handled.
         if place > 0 {
             flow.drain(&stages[place..]).await;
         }

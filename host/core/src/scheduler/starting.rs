@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::{
     RegisteredTask, TaskOptions,
-    core::{Core, Phase, Place, Tasks},
+    core::{Core, Phase, QueueAfterEnd, Tasks},
     drive,
     entry::Entry,
     state::{Outcome, Start, State},
@@ -183,7 +183,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
         }
         // Nobody comes into the hands of a driver now, or steps aside.
         for entry in self.entries() {
-            self.end_idle(&entry, Outcome::Stopped, Place::GivenUp);
+            self.end_idle(&entry, Outcome::Stopped, QueueAfterEnd::GivenUp);
         }
     }
 }

@@ -79,7 +79,7 @@ pub(super) struct Driven {
     given_up: bool,
 }
 
-/// How far a driver has come.
+/// The phase of a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Starting,
@@ -87,7 +87,7 @@ enum Phase {
     Running,
 }
 
-/// Whether a failure is a reason to go back to the build before.
+/// Tells if a failure is a reason to roll back to the previous build.
 #[derive(Debug)]
 pub(super) enum Probation {
     Off,
@@ -97,7 +97,7 @@ pub(super) enum Probation {
     },
 }
 
-/// Whether the task's `shutdown` is to be called: once, if `initialize` was.
+/// Tells if the task's `shutdown` is to be called: once, if `initialize` was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hook {
     NotDue,
@@ -105,7 +105,7 @@ pub(super) enum Hook {
     Called,
 }
 
-/// Whether the task's initialization went well.
+/// Tells if the initialization of the task succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ran {
     Never,
@@ -120,7 +120,7 @@ pub(super) enum Outcome {
     Stopped,
 }
 
-/// Why a transition is not possible.
+/// Why a transition was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("another driver has the task")]
@@ -131,7 +131,7 @@ pub(super) enum Refusal {
     Is(ExecutionStatus),
 }
 
-/// What a driver that stepped aside is to know.
+/// The answer to a driver that steps aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SteppedAside {
     /// Somebody holds the task and will resume it.
@@ -140,7 +140,7 @@ pub(super) enum SteppedAside {
     Unwanted,
 }
 
-/// How a task comes into the hands of a driver.
+/// How a driver begins with a task.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Start<W> {
     pub(super) driver: DriverId,

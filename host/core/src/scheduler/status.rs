@@ -4,7 +4,7 @@ use std::{fmt, time::SystemTime};
 
 use hotbay_plugin_api::{SchedulerError, TaskId};
 
-/// What a task does now, or how it ended.
+/// The status of a task: what it does at the moment, or how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExecutionStatus {
@@ -23,7 +23,7 @@ pub enum ExecutionStatus {
     Finished,
     /// It ended with an error or a panic.
     Failed {
-        /// What happened, and in which phase.
+        /// The error, with the phase in which it happened.
         error: SchedulerError,
     },
     /// It was told to stop and has not ended yet.
@@ -95,16 +95,16 @@ impl fmt::Display for ExecutionStatus {
     }
 }
 
-/// How a task is driven.
+/// The kind of driver that a task needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TaskKind {
-    /// Turn after turn.
+pub enum DriverKind {
+    /// The driver of a background task calls it turn after turn.
     Background,
-    /// By the events of a channel.
+    /// The driver of an event task calls it for each event of a channel.
     Event,
 }
 
-impl fmt::Display for TaskKind {
+impl fmt::Display for DriverKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Background => "background",
@@ -118,9 +118,9 @@ impl fmt::Display for TaskKind {
 pub struct TaskInfo {
     /// Its name.
     pub id: TaskId,
-    /// How it is driven.
-    pub kind: TaskKind,
-    /// What it does now.
+    /// The kind of the task's driver.
+    pub kind: DriverKind,
+    /// The present status.
     pub status: ExecutionStatus,
     /// Turns, or payloads, that ended well.
     pub turns: u64,

@@ -6,7 +6,7 @@ use hotbay_plugin_api::{EventType, SchedulerError, TaskId};
 
 use crate::{
     bus::{EventBus, Input, Payload, SubscriptionId},
-    scheduler::{RegisteredTask, SharedBackgroundTask, SharedEventTask, TaskKind, guard::caught},
+    scheduler::{DriverKind, RegisteredTask, SharedBackgroundTask, SharedEventTask, guard::caught},
 };
 
 /// A task and its place in the queue.
@@ -15,7 +15,7 @@ pub(super) enum Work<E: EventType, P: Payload> {
     Event { task: SharedEventTask<E, P>, input: Input<E, P>, stage: Stage },
 }
 
-/// Whether the task has been initialized.
+/// Tells if the task has been initialized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Fresh,
@@ -91,14 +91,14 @@ impl<E: EventType, P: Payload> Successor<E, P> {
     pub(super) fn new(
         id: &TaskId,
         task: &RegisteredTask<E, P>,
-        (kind, listens_to): (TaskKind, Option<&E>),
+        (kind, listens_to): (DriverKind, Option<&E>),
         bus: &EventBus<E, P>,
     ) -> Result<Self, SchedulerError> {
         match (kind, task) {
-            (TaskKind::Background, RegisteredTask::Background(task)) => {
+            (DriverKind::Background, RegisteredTask::Background(task)) => {
                 Ok(Self::Background(Arc::clone(task)))
             }
-            (TaskKind::Event, RegisteredTask::Event(task)) => {
+            (DriverKind::Event, RegisteredTask::Event(task)) => {
                 let channel = channel(id, task)?;
                 let moved = match listens_to {
                     Some(same) if *same == channel => None,
@@ -106,7 +106,7 @@ impl<E: EventType, P: Payload> Successor<E, P> {
                 };
                 Ok(Self::Event { task: Arc::clone(task), moved })
             }
-            (TaskKind::Background | TaskKind::Event, _) => {
+            (DriverKind::Background | DriverKind::Event, _) => {
                 let text = format!("task {id} is driven in another way than the one before it");
                 Err(SchedulerError::InvalidState(text))
             }

@@ -8,7 +8,7 @@ use std::{
 use hotbay_config::{Config, Diagnostics};
 use hotbay_loader::{Inspected, Loader, sweep};
 use hotbay_runtime::Services;
-use hotbay_store::record::{Build, Outcome};
+use hotbay_store::record::{Build, ReplacementOutcome};
 use hotbay_tasks::{PreparedTasks, TaskFactory};
 
 use super::{Actor, ActorEvent, replace::new_record};
@@ -140,7 +140,8 @@ impl Actor {
             "plugin {plugin}: {version} does not come into service, {} goes on: {step}: {reason}",
             record.from.version
         ));
-        record.outcome = Outcome::Refused { step: step.to_string(), reason: reason.clone() };
+        record.outcome =
+            ReplacementOutcome::Refused { step: step.to_string(), reason: reason.clone() };
         self.record(record);
     }
 

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use hotbay_runtime::replacement::{
     ComponentBuild, Limits, OnFailure, PluginCore, ReplacedComponent, roll_back,
 };
-use hotbay_store::record::{Outcome, Replacement, micros, now};
+use hotbay_store::record::{Replacement, ReplacementOutcome, micros, now};
 use hotbay_tasks::PreparedTasks;
 use tokio::task::AbortHandle;
 
@@ -191,7 +191,7 @@ impl Actor {
              another build, for a restart would load this one",
             record.to.version, record.from.version
         ));
-        record.outcome = Outcome::RolledBack { reason };
+        record.outcome = ReplacementOutcome::RolledBack { reason };
         self.record(Replacement { at: now(), ..record });
     }
 }

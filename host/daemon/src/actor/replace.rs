@@ -8,7 +8,7 @@ use std::{
 use hotbay_runtime::replacement::{
     Limits, OnFailure, ReplaceError, ReplacedComponent, Swap, replace,
 };
-use hotbay_store::record::{Build, Handed, Outcome, Replacement, micros, now};
+use hotbay_store::record::{Build, Handed, Replacement, ReplacementOutcome, micros, now};
 
 use super::{Actor, ActorEvent, load::LoadedBuild, probation::PluginProbation};
 use crate::{
@@ -107,7 +107,7 @@ pub(super) fn new_record(plugin: &str, from: Build, to: Build) -> Replacement {
         to,
         held_us: 0,
         handed: Vec::new(),
-        outcome: Outcome::Replaced,
+        outcome: ReplacementOutcome::Replaced,
         alert: None,
         notes: Vec::new(),
     }

@@ -35,7 +35,7 @@ impl Actor {
             StopReason::SourcesEnded => tracing::info!(reason = "the sources ended", "stopping"),
             StopReason::Failed(_) => {}
         }
-        // Whoever asks for the status from now on gets the last one.
+        // From now on, a request for the status gets the last one.
         self.endpoint.commands.close();
         while self.endpoint.commands.try_recv().is_ok() {}
         self.end_operations().await;

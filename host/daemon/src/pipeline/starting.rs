@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use hotbay_config::Config;
 use hotbay_core::{
     engine::{ComponentOptions, TradingEngineBuilder},
-    scheduler::TaskKind,
+    scheduler::DriverKind,
 };
 use hotbay_plugin_api::{Role, SchedulerError, TaskId, TradingEngineError};
 use hotbay_runtime::{
@@ -256,7 +256,7 @@ async fn make(
     };
     let made = made.map_err(|error| named(request, &error))?;
     let turns = matches!(request.role, Role::Connector | Role::Aggregator);
-    if turns != (made.task.kind() == TaskKind::Background) {
+    if turns != (made.task.kind() == DriverKind::Background) {
         // The role in the manifest was checked, but the plugin made a component of another kind.
         let error = SchedulerError::InvalidState(
             "the component is not of the role that the manifest declares".to_owned(),

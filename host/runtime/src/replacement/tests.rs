@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hotbay_core::{
     ChannelConfig, EventBus,
     bus::WaitsFor,
-    driver::Ports,
+    driver::ComponentPorts,
     scheduler::{ExecutionStatus, Scheduler, ShutdownLimits},
 };
 use hotbay_plugin_api::{BackgroundTask, EventHeader, EventTask};

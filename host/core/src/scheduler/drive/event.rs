@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// How many payloads an event task may handle under one lock.
+/// The number of payloads that an event task may handle under one lock.
 const GROUP: usize = 32;
 
 impl<E: EventType, P: Payload> Driver<'_, E, P> {

@@ -160,7 +160,7 @@ impl<E: EventType, P: Payload> Entry<E, P> {
         self.inner.lock().state.take_checkpoint()
     }
 
-    /// Whether the `shutdown` hook is to be called, by the caller and now.
+    /// Returns `true` if the caller has to call the `shutdown` hook now.
     pub(in crate::scheduler) fn take_hook(&self) -> bool {
         self.inner.lock().state.take_hook()
     }

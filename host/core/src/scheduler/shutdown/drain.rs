@@ -25,7 +25,7 @@ pub(super) struct Flow<'a, E: EventType, P: Payload> {
     outcome: Drain,
 }
 
-/// What one look at the bus says.
+/// The state of the bus at one moment.
 #[derive(Debug, PartialEq, Eq)]
 enum Look {
     /// A task has something to handle, or is at it.

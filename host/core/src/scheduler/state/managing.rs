@@ -92,7 +92,7 @@ impl<W> State<W> {
         Ok(())
     }
 
-    /// What the task saved after its last turn or event, while on probation.
+    /// Takes the state that the task saved after its last turn or event on probation.
     pub(in crate::scheduler) fn take_checkpoint(&mut self) -> Option<SavedState> {
         match self.probation_mut() {
             Ok(Probation::On { checkpoint }) => checkpoint.take(),

@@ -33,7 +33,7 @@ impl<W> State<W> {
         Some(Orders { driver, command, hold, probation: probation.is_on() })
     }
 
-    /// Why the task stepped aside, if nobody told it to.
+    /// Returns why the task stepped aside, if it was not told to.
     pub(in crate::scheduler) fn fault(&self) -> Option<&SchedulerError> {
         let Self::Held { fault, .. } = self else { return None };
         fault.as_ref()
