@@ -148,10 +148,10 @@ pub use {
 pub mod prelude {
     pub use crate::{
         Aggregator, BackgroundTask, Backoff, Batch, ChannelName, Component, Connector, Context,
-        Event, EventTask, Executor, JsonSchema, Kind, Misfire, Mode, NoConfig, Overlap, PluginTask,
-        PluginTaskKind, Port, Priority, Publisher, SavedState, Schedule, SchedulerError, Strategy,
-        Subscription, TaskId, aggregator, async_trait, connector, executor, export_plugin,
-        run_async, run_sync, schema_of, strategy,
+        Counter, Event, EventTask, Executor, Gauge, JsonSchema, Kind, Misfire, Mode, NoConfig,
+        Overlap, PluginTask, PluginTaskKind, Port, Priority, Publisher, SavedState, Schedule,
+        SchedulerError, Strategy, Subscription, TaskId, aggregator, async_trait, connector,
+        executor, export_plugin, run_async, run_sync, schema_of, strategy,
     };
 }
 

@@ -252,6 +252,40 @@ fn a_configuration_that_comes_while_the_one_before_is_taken_over_is_taken_over_t
 }
 
 #[test]
+fn of_two_plugins_that_come_together_and_do_not_connect_the_second_is_refused() {
+    let yaml = "\
+reload: { settle: 200ms }
+channels:
+  raw: { capacity: 64 }
+  quotes: { capacity: 64 }
+  orders: { capacity: 64 }
+pipeline:
+  time: live
+  connectors: [{ id: sample, plugin: market-sample, outputs: raw }]
+  aggregator: { id: merge, plugin: market-aggregator, inputs: raw, outputs: { quotes: quotes } }
+  strategies:
+    - id: reversion
+      plugin: mean-reversion
+      inputs: { fair: [quotes] }
+      outputs: orders
+      config: { quantity: \"1\", theta: 1.0 }
+  executors: [{ id: sink, plugin: numbers-sink, inputs: orders }]
+";
+    let folder = PluginsFolder::with(&[]);
+    let config = ConfigFile::new(&folder, yaml);
+    let running = start(&config);
+    folder.add("market-aggregator");
+    folder.add("mean-reversion");
+    let refused = until("one of them is refused", || {
+        config.status()?["refused"].as_array()?.first().cloned()
+    });
+    assert!(refused["reason"].as_str().unwrap().contains(" takes "), "{refused}");
+    assert_eq!(config.status().unwrap()["plugins"].as_array().unwrap().len(), 1);
+    running.signal(Signal::Terminate);
+    drop(running.wait().expect_code(0));
+}
+
+#[test]
 fn a_hangup_signal_has_the_configuration_read_again() {
     let folder = PluginsFolder::with(&["hello"]);
     let config = ConfigFile::new(&folder, RELOAD);

@@ -46,6 +46,8 @@ pub(crate) enum Read {
 pub(crate) struct Readings {
     configuration: u64,
     trust: u64,
+    /// Whether the newest configuration could not be read.
+    refused: bool,
 }
 
 impl Actor {
@@ -91,6 +93,7 @@ impl Actor {
             Read::Trust(number, _) if number != self.readings.trust => {}
             Read::Configuration(_, read) => {
                 self.desired.reading = false;
+                self.readings.refused = read.is_err();
                 match read {
                     Ok(config) => {
                         self.newest = config;
@@ -243,7 +246,10 @@ impl Actor {
     fn end_reconfiguration(&mut self, subject: Subject, result: Result<usize, Diagnostics>) {
         let accepted = result.is_ok();
         if subject == Subject::Configuration {
-            self.configuration_refused = result.as_ref().err().map(ToString::to_string);
+            // Otherwise, why a newer one could not be read is still to be shown.
+            if !self.readings.refused {
+                self.configuration_refused = result.as_ref().err().map(ToString::to_string);
+            }
             self.send_event(HostEvent::Configuration { accepted });
         }
         self.observed.reconfigured(&subject);

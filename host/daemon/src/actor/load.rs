@@ -14,7 +14,7 @@ use hotbay_tasks::{PreparedTasks, TaskFactory};
 use super::{Actor, ActorEvent, replace::new_record};
 use crate::{
     HostEvent, check,
-    plugins::{ClosingPlugin, KnownPlugins, LoadedPlugin, UnloadFailure, read_sidecar},
+    plugins::{ClosingPlugin, LoadedPlugin, UnloadFailure, read_sidecar},
     reconcile::Retry,
     refused::{RolloutStep, StepFailure},
     resolve::{ResolvedComponent, ResolvedPlugin, resolve},
@@ -60,7 +60,6 @@ impl Actor {
             services: self.services.clone(),
             factory: self.factory.clone(),
             leaks: self.closing.leaks.clone(),
-            known: self.known(),
         };
         self.next_number += 1;
         self.spawn(async move { ActorEvent::Loaded(Box::new(request.run(plugin).await)) });
@@ -68,6 +67,13 @@ impl Actor {
 
     pub(super) fn on_loaded(&mut self, report: LoadReport) {
         let LoadReport { plugin, file, version, hash, result } = report;
+        let result = match result {
+            Ok(build) => match self.check_event_types(&build) {
+                Ok(()) => Ok(build),
+                Err(failure) => Err((failure, Some(build.into_plugin()))),
+            },
+            Err(refused) => Err(refused),
+        };
         match result {
             Ok(build) => {
                 self.loaded_builds.insert(plugin.clone(), build);
@@ -80,6 +86,23 @@ impl Actor {
                 }
                 self.refuse_build(&plugin, &file, to, &failure);
             }
+        }
+    }
+
+    /// Checks the event types of a build's ports against those of the plugins in service.
+    ///
+    /// Not while it is loaded: another plugin may come into service meanwhile.
+    fn check_event_types(&self, build: &LoadedBuild) -> Result<(), StepFailure> {
+        let own = &build.plugin.generation.info().manifest;
+        let (known, mut findings) = (self.known(), Diagnostics::new());
+        let manifest = |plugin: &str| match plugin == own.name {
+            true => Some(own),
+            false => known.manifest(plugin),
+        };
+        check::event_types(&self.config, manifest, &mut findings);
+        match findings.has_errors() {
+            true => Err(StepFailure::new(RolloutStep::Configuration, &findings)),
+            false => Ok(()),
         }
     }
 
@@ -162,7 +185,6 @@ struct LoadRequest {
     services: Services,
     factory: TaskFactory,
     leaks: Vec<UnloadFailure>,
-    known: KnownPlugins,
 }
 
 impl LoadRequest {
@@ -174,7 +196,7 @@ impl LoadRequest {
     }
 
     async fn load(self, plugin: &str) -> Result<LoadedBuild, (StepFailure, Option<LoadedPlugin>)> {
-        let Self { library, number, config, loader, services, factory, leaks, known } = self;
+        let Self { library, number, config, loader, services, factory, leaks } = self;
         bound_leaks(leaks, config.reload.leaks).await.map_err(|failure| (failure, None))?;
         let sidecar = read_sidecar(&library.path, plugin)
             .map_err(|found| (StepFailure::new(RolloutStep::Configuration, &found), None))?;
@@ -186,11 +208,6 @@ impl LoadRequest {
         let with = (&*loaded.generation, &loaded.sidecar);
         let ResolvedPlugin { components, tasks } =
             resolve(&config, &loaded.file, with, &mut findings).await;
-        let manifest = |other: &str| match other == plugin {
-            true => Some(&loaded.generation.info().manifest),
-            false => known.manifest(other),
-        };
-        check::event_types(&config, manifest, &mut findings);
         if findings.has_errors() {
             return Err((StepFailure::new(RolloutStep::Configuration, &findings), Some(loaded)));
         }

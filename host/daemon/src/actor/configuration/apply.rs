@@ -95,7 +95,9 @@ impl ApplyRequest {
                     return Err(refuse(checked, text));
                 }
             }
-            tracing::info!(components = changed.len(), ?held, "reconfigured");
+            if !changed.is_empty() {
+                tracing::info!(components = changed.len(), ?held, "reconfigured");
+            }
         }
         let removed = match &core {
             Some(core) => take_out(removals, core, drain).await,
