@@ -18,6 +18,7 @@
 
 mod components;
 mod configuration;
+mod event;
 mod files;
 mod load;
 mod probation;
@@ -48,22 +49,16 @@ use crate::{
     handle::{HostCommand, HostEndpoint},
     pipeline::{PluginPipeline, Strictness},
     plugins::{ClosingPlugins, KnownPlugins, LoadedPlugin},
-    reconcile::{Action, Desired, EngineState, Observed, Subject, reconcile},
+    reconcile::{Action, Desired, EngineState, Observed, reconcile},
     refused::RefusedFile,
     watch::{Backend, Snapshot, Watch},
 };
 
+pub(crate) use configuration::Readings;
 pub(crate) use load::LoadedBuild;
 pub(crate) use probation::PluginProbation;
 
-use components::EngineReport;
-pub(crate) use configuration::Readings;
-use configuration::{AppliedConfiguration, CheckedConfiguration, Read};
-use files::Examined;
-use load::LoadReport;
-use probation::RollBackReport;
-use replace::ReplaceReport;
-use retire::RetireReport;
+use event::{ActorEvent, reported};
 
 /// The time between two checks of things that give no event: libraries that are still mapped, and
 /// files that were removed before they were watched.
@@ -71,44 +66,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// A turn of the loop that takes longer is logged, because no other event was handled meanwhile.
 const LONG_TURN: Duration = Duration::from_millis(50);
-
-/// The events of the actor's loop.
-pub(crate) enum ActorEvent {
-    /// A command came through a handle.
-    Command(HostCommand),
-    /// The host is asked to stop.
-    Stop,
-    /// The plugins folder, or a file beside it, changed.
-    Folder(Box<Snapshot>),
-    /// The configuration, or the files that it names as trusted, were read.
-    Read(Read),
-    /// A file was checked and probed.
-    Examined(Box<Examined>),
-    /// Loading a library ended.
-    Loaded(Box<LoadReport>),
-    /// Replacing a build ended.
-    Replaced(Box<ReplaceReport>),
-    /// Rolling back to a previous build ended.
-    RolledBack(Box<RollBackReport>),
-    /// A plugin's components were taken out.
-    Retired(RetireReport),
-    /// A component or a task failed on probation. [`Actor::failure`] tells which one, and why.
-    ProbationFailed,
-    /// Making or starting components ended.
-    Engine(EngineReport),
-    /// All components have ended by themselves. One may have been started meanwhile.
-    Ended,
-    /// Checking a configuration against the plugins ended.
-    Checked(Box<Result<CheckedConfiguration, (Subject, Diagnostics)>>),
-    /// Applying a configuration ended.
-    Applied(Box<Result<AppliedConfiguration, (Subject, Diagnostics)>>),
-    /// A build was closed.
-    Closed,
-    /// A tick of the clock, or the end of a probation.
-    Tick,
-    /// An operation panicked, and will not report.
-    Panicked(String),
-}
 
 /// Why the loop ended.
 #[derive(Debug)]
@@ -251,6 +208,7 @@ impl Actor {
             ActorEvent::Tick => {
                 self.closing.retry_in_background();
                 self.look_for_gone();
+                self.count_threads();
             }
             ActorEvent::Panicked(error) => {
                 // The report of the operation never comes, and others would wait for it for ever.
@@ -330,6 +288,15 @@ impl Actor {
         })
     }
 
+    /// Counts the threads of the bays, which looks into `/proc` for each of them. The status of
+    /// each turn shows the last count.
+    fn count_threads(&mut self) {
+        let before = self.probations.values_mut().map(|probation| &mut probation.before);
+        for plugin in self.plugins.values_mut().chain(before) {
+            plugin.threads = plugin.generation.threads();
+        }
+    }
+
     fn publish_status(&self) {
         let status = Status::of(self);
         self.endpoint.status.send_if_modified(|last| {
@@ -350,38 +317,6 @@ impl Actor {
         self.send_event(HostEvent::Replacement(Arc::new(record.clone())));
         self.journal.add(record);
     }
-}
-
-impl ActorEvent {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Command(_) => "command",
-            Self::Stop => "stop",
-            Self::Folder(_) => "folder",
-            Self::Read(_) => "read",
-            Self::Examined(_) => "examined",
-            Self::Loaded(_) => "loaded",
-            Self::Replaced(_) => "replaced",
-            Self::RolledBack(_) => "rolled back",
-            Self::Retired(_) => "retired",
-            Self::ProbationFailed => "probation failed",
-            Self::Engine(_) => "engine",
-            Self::Ended => "ended",
-            Self::Checked(_) => "checked",
-            Self::Applied(_) => "applied",
-            Self::Closed => "closed",
-            Self::Tick => "tick",
-            Self::Panicked(_) => "panicked",
-        }
-    }
-}
-
-/// Returns the event of an operation that ended. Only a watcher is aborted while the host runs.
-fn reported(joined: Result<ActorEvent, tokio::task::JoinError>) -> ActorEvent {
-    joined.unwrap_or_else(|error| match error.is_panic() {
-        true => ActorEvent::Panicked(error.to_string()),
-        false => ActorEvent::Tick,
-    })
 }
 
 /// Logs a turn of the loop that took long.

@@ -10,8 +10,9 @@ use hotbay_config::{
 };
 use hotbay_plugin_api::{ComponentManifest, Manifest};
 use hotbay_runtime::{Connections, Generation};
+use tokio::time::timeout;
 
-use crate::{plugins::KnownPlugins, reconcile::settings_files, resolve::ResolvedComponent};
+use crate::{plugins::KnownPlugins, reconcile::settings_files, resolved::ResolvedComponent};
 pub(crate) use event_types::event_types;
 use ports::{Direction, connect};
 
@@ -114,7 +115,11 @@ pub(super) async fn component(
     let inputs = connect(config, entry, &found.inputs, Direction::Inputs, findings);
     let outputs = connect(config, entry, &found.outputs, Direction::Outputs, findings);
     let settings = merged(sidecar.components.get(&found.name), Some(&entry.config));
-    if let Err((path, message)) = plugin.check_config(&found.name, &settings).await {
+    // The check runs code of the plugin, which may hang.
+    let limit = config.reload.initialize;
+    let checked = timeout(limit, plugin.check_config(&found.name, &settings)).await;
+    let late = |_| Err((String::new(), format!("the plugin did not check it within {limit:?}")));
+    if let Err((path, message)) = checked.unwrap_or_else(late) {
         let base = entry.location.key("config");
         let at = base.join(&ConfigPath::from(path.as_str()));
         findings.push(config.error_at(&at, message).with_help(format!(

@@ -17,6 +17,7 @@ mod reconcile;
 mod refused;
 mod report;
 mod resolve;
+mod resolved;
 mod state_folder;
 mod status;
 mod trust;

@@ -18,7 +18,7 @@ use hotbay_plugin_api::{Batch, ChannelName, Role};
 use hotbay_runtime::replacement::{ComponentBuild, ComponentPlan, PluginCore, ReplacedComponent};
 use tokio_util::sync::CancellationToken;
 
-use crate::resolve::ResolvedComponent;
+use crate::resolved::ResolvedComponent;
 
 pub(crate) use member::{Member, MemberState};
 pub(crate) use starting::{

@@ -44,6 +44,8 @@ pub(crate) struct LoadedPlugin {
     pub(crate) loaded: String,
     /// The reason why the file is trusted.
     pub(crate) trusted_by: TrustedBy,
+    /// The number of threads of the bay when they were last counted.
+    pub(crate) threads: usize,
 }
 
 impl LoadedPlugin {
@@ -64,7 +66,8 @@ impl LoadedPlugin {
             None => threads(config, &library.manifest.name, findings),
         };
         let generation = Arc::new(Generation::load(loader, library, threads).await?);
-        Ok(Self { generation, number, file, sidecar, loaded: now(), trusted_by })
+        let threads = generation.threads();
+        Ok(Self { generation, number, file, sidecar, loaded: now(), trusted_by, threads })
     }
 
     /// Returns the plugin's name.

@@ -48,6 +48,23 @@ pub struct Replacement {
     pub notes: Vec<String>,
 }
 
+impl Replacement {
+    /// Makes the record of a replacement that ends now, and well unless another outcome is set.
+    pub fn new(plugin: &str, from: Build, to: Build) -> Self {
+        Self {
+            at: now(),
+            plugin: plugin.to_owned(),
+            from,
+            to,
+            held_us: 0,
+            handed: Vec::new(),
+            outcome: ReplacementOutcome::Replaced,
+            alert: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// Identifies one build of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {

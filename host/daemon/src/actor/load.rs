@@ -8,16 +8,17 @@ use std::{
 use hotbay_config::{Config, Diagnostics};
 use hotbay_loader::{Inspected, Loader, sweep};
 use hotbay_runtime::Services;
-use hotbay_store::record::{Build, ReplacementOutcome};
+use hotbay_store::record::{Build, Replacement, ReplacementOutcome};
 use hotbay_tasks::{PreparedTasks, TaskFactory};
 
-use super::{Actor, ActorEvent, replace::new_record};
+use super::{Actor, ActorEvent};
 use crate::{
     HostEvent, check,
     plugins::{ClosingPlugin, LoadedPlugin, UnloadFailure, read_sidecar},
     reconcile::Retry,
     refused::{RolloutStep, StepFailure},
-    resolve::{ResolvedComponent, ResolvedPlugin, resolve},
+    resolve::{ResolvedPlugin, resolve},
+    resolved::ResolvedComponent,
 };
 
 /// A loaded build, with the components and tasks that it is to run. None of it is in service.
@@ -132,7 +133,7 @@ impl Actor {
     ) {
         let Some(old) = self.plugins.get(plugin) else { return };
         let unknown = Build { version: String::new(), hash: String::new(), generation: None };
-        let mut record = new_record(plugin, old.build(), to.unwrap_or(unknown));
+        let mut record = Replacement::new(plugin, old.build(), to.unwrap_or(unknown));
         let version =
             if record.to.version.is_empty() { "its new file" } else { &record.to.version };
         let StepFailure { step, reason } = failure;

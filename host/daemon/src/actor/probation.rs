@@ -15,7 +15,7 @@ use crate::{
     pipeline::{ComponentRemoval, RemovedComponent, take_out},
     plugins::{ClosingPlugin, LoadedPlugin},
     refused::{RefusedFile, RolloutStep, StepFailure},
-    resolve::ResolvedComponent,
+    resolved::ResolvedComponent,
 };
 
 /// The replacement of a plugin's build that can still be rolled back.

@@ -8,7 +8,7 @@ use std::{
 use hotbay_runtime::replacement::{
     Limits, OnFailure, ReplaceError, ReplacedComponent, Swap, replace,
 };
-use hotbay_store::record::{Build, Handed, Replacement, ReplacementOutcome, micros, now};
+use hotbay_store::record::{Handed, Replacement, micros};
 
 use super::{Actor, ActorEvent, load::LoadedBuild, probation::PluginProbation};
 use crate::{
@@ -77,7 +77,7 @@ impl Actor {
         tracing::info!(plugin, number = loaded.number, "loaded");
         let to = loaded.build();
         let Some(before) = self.plugins.insert(plugin.clone(), loaded) else { return };
-        let mut record = new_record(&plugin, before.build(), to);
+        let mut record = Replacement::new(&plugin, before.build(), to);
         record.held_us = micros(held);
         record.handed = changed.iter().map(handed).collect();
         let watcher = self.watch_probation(&plugin, &changed);
@@ -95,20 +95,5 @@ fn handed(one: &ReplacedComponent) -> Handed {
         component: one.id.to_string(),
         version: one.state.as_ref().map(|state| state.version),
         bytes: one.state.as_ref().map_or(0, |state| state.bytes.len()),
-    }
-}
-
-/// Makes the record of a replacement, which is successful until another outcome is set.
-pub(super) fn new_record(plugin: &str, from: Build, to: Build) -> Replacement {
-    Replacement {
-        at: now(),
-        plugin: plugin.to_owned(),
-        from,
-        to,
-        held_us: 0,
-        handed: Vec::new(),
-        outcome: ReplacementOutcome::Replaced,
-        alert: None,
-        notes: Vec::new(),
     }
 }

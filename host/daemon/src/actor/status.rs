@@ -68,7 +68,7 @@ fn plugin(loaded: &LoadedPlugin, state: BuildState) -> PluginStatus {
         file: loaded.file.clone(),
         trusted_by: loaded.trusted_by.clone(),
         loaded: loaded.loaded.clone(),
-        threads: loaded.generation.threads(),
+        threads: loaded.threads,
         mapped_bytes: loaded.generation.mapped_bytes(),
         reason: None,
     }

@@ -8,7 +8,7 @@ use hotbay_runtime::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::resolve::ResolvedComponent;
+use crate::resolved::ResolvedComponent;
 
 /// One component of the configuration, which runs or waits for its plugin.
 pub(crate) struct Member {
@@ -54,6 +54,12 @@ impl Member {
             is_registered: false,
             may_start: false,
         }
+    }
+
+    /// Returns `true` if this component is that member of the pipeline, and not another one of
+    /// the same name.
+    pub(crate) fn is_place_of(&self, resolved: &ResolvedComponent) -> bool {
+        self.id == resolved.id && self.role == resolved.role && self.plugin == resolved.plugin
     }
 
     /// Returns the plan for making the member as it is resolved.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Member, MemberState, PluginEngine, PluginPipeline, limits};
-use crate::{HostError, resolve::ResolvedComponent};
+use crate::{HostError, resolved::ResolvedComponent};
 
 /// What happens to the other components if one does not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     actor::Actor,
     pipeline::{ComponentRemoval, MemberState, is_place_of},
-    resolve::ResolvedComponent,
+    resolved::ResolvedComponent,
 };
 
 impl Actor {
@@ -78,7 +78,7 @@ impl Actor {
         let to: Vec<_> = checked.plugins.values().flat_map(|it| &it.components).collect();
         let mut steps = Vec::new();
         for member in pipeline.members() {
-            let new = to.iter().find(|it| it.is_same_place(member));
+            let new = to.iter().find(|it| member.is_place_of(it));
             let (Some(new), Some(old)) = (new, &member.resolved) else { continue };
             if let (true, MemberState::Runs, Some(build), Some(generation)) = (
                 new.differs(old),
@@ -109,7 +109,7 @@ impl Actor {
         let is_there = |resolved: &ResolvedComponent| {
             members.iter().any(|member| {
                 let was = member.resolved.as_ref();
-                resolved.is_same_place(member) && was.is_some_and(|was| !resolved.differs(was))
+                member.is_place_of(resolved) && was.is_some_and(|was| !resolved.differs(was))
             })
         };
         tasks.len() != to.tasks.len()
