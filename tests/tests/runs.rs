@@ -6,7 +6,7 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use hotbay::runtime::{
-    BayConfig, ComponentSetup, ComponentSlot, Connections, Generation, RunFactory, Services,
+    BayConfig, ComponentSetup, ComponentSlot, ComponentSpec, Generation, RunFactory, Services,
     UnloadOutcome,
 };
 use hotbay_plugin_api::{RunInfo, prelude::*, spec::RunTarget};
@@ -94,8 +94,7 @@ fn runs(plugin: &Generation, target: RunTarget) -> RunFactory {
     let bus = hotbay::EventBus::<ChannelName, Batch>::try_with_payload(Vec::new()).unwrap();
     let setup = ComponentSetup {
         slot: ComponentSlot::new("runs/task", 0),
-        config: json!({}),
-        connections: Connections::default(),
+        spec: ComponentSpec::without_ports("task", json!({})),
         cancel: CancellationToken::new(),
     };
     plugin.runs(target, setup, &Services::new(bus)).unwrap()

@@ -10,7 +10,7 @@ use std::{
 
 use hotbay::{
     loader::{Loader, LoaderConfig},
-    runtime::{ComponentSetup, ComponentSlot, Connections, Generation, Services, UnloadOutcome},
+    runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services, UnloadOutcome},
 };
 use hotbay_plugin_api::{Batch, ChannelName, RunInfo, spec::RunTarget};
 use hotbay_tests::{
@@ -49,8 +49,7 @@ fn services() -> Services {
 async fn run(plugin: &Generation, task: &str, services: &Services) {
     let setup = ComponentSetup {
         slot: ComponentSlot::new(task, 0),
-        config: serde_json::json!({}),
-        connections: Connections::default(),
+        spec: ComponentSpec::without_ports(task, serde_json::json!({})),
         cancel: CancellationToken::new(),
     };
     let runs = plugin.runs(RunTarget::Task(task.to_owned()), setup, services).unwrap();

@@ -9,7 +9,7 @@ use hotbay_config::{
     ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar, merged,
 };
 use hotbay_plugin_api::{ComponentManifest, Manifest};
-use hotbay_runtime::{Connections, Generation};
+use hotbay_runtime::{ComponentSpec, Connections, Generation};
 use tokio::time::timeout;
 
 use crate::{plugins::KnownPlugins, reconcile::settings_files, resolved::ResolvedComponent};
@@ -131,10 +131,12 @@ pub(super) async fn component(
         role: entry.role,
         id: entry.id.clone(),
         plugin: entry.plugin.clone(),
-        component: found.name.clone(),
-        connections: Connections { inputs, outputs },
-        config: settings,
-        state: entry.state,
+        spec: ComponentSpec {
+            name: found.name.clone(),
+            connections: Connections { inputs, outputs },
+            config: settings,
+            state: entry.state,
+        },
     })
 }
 

@@ -15,7 +15,10 @@ use hotbay_core::{
     scheduler::{ExecutionStatus, ShutdownLimits},
 };
 use hotbay_plugin_api::{Batch, ChannelName, Role};
-use hotbay_runtime::replacement::{ComponentBuild, ComponentPlan, PluginCore, ReplacedComponent};
+use hotbay_runtime::{
+    ComponentSetup,
+    replacement::{ComponentBuild, PluginCore, ReplacedComponent},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::resolved::ResolvedComponent;
@@ -98,7 +101,7 @@ impl PluginPipeline {
         for resolved in components {
             if let Some(member) = self.get_mut(&resolved.id.clone()) {
                 member.may_start |=
-                    member.resolved.as_ref().is_none_or(|was| resolved.differs(was));
+                    member.resolved.as_ref().is_none_or(|was| resolved.spec.differs(&was.spec));
                 member.resolved = Some(resolved);
             }
         }
@@ -139,17 +142,17 @@ impl PluginPipeline {
         }
     }
 
-    /// Returns the plans for the running members among these components, with their present
+    /// Returns the setups for the running members among these components, with their present
     /// builds, in the direction of the data.
-    pub(crate) fn plans(&self, to: &[ResolvedComponent]) -> Vec<(ComponentPlan, ComponentBuild)> {
-        let mut plans = Vec::new();
+    pub(crate) fn setups(&self, to: &[ResolvedComponent]) -> Vec<(ComponentSetup, ComponentBuild)> {
+        let mut setups = Vec::new();
         for member in &self.members {
             let Some(resolved) = to.iter().find(|it| it.id == member.id) else { continue };
             if let (MemberState::Runs, Some(build)) = (self.state(member), &member.build) {
-                plans.push((member.plan(resolved), build.clone()));
+                setups.push((member.setup(resolved), build.clone()));
             }
         }
-        plans
+        setups
     }
 
     /// Returns the components of one plugin that have ended or failed by themselves.

@@ -1,8 +1,7 @@
 //! A component of the configuration, resolved against its plugin.
 
-use hotbay_config::{Role, StatePolicy};
-use hotbay_runtime::Connections;
-use serde_json::Value;
+use hotbay_config::Role;
+use hotbay_runtime::ComponentSpec;
 
 /// One component of the pipeline, resolved against its plugin.
 #[derive(Debug, Clone)]
@@ -10,18 +9,5 @@ pub(crate) struct ResolvedComponent {
     pub(crate) role: Role,
     pub(crate) id: String,
     pub(crate) plugin: String,
-    /// The component's name in the plugin.
-    pub(crate) component: String,
-    pub(crate) connections: Connections,
-    pub(crate) config: Value,
-    pub(crate) state: StatePolicy,
-}
-
-impl ResolvedComponent {
-    /// Returns `true` if the component has to be made again to become `other`.
-    pub(crate) fn differs(&self, other: &Self) -> bool {
-        self.component != other.component
-            || self.connections != other.connections
-            || self.config != other.config
-    }
+    pub(crate) spec: ComponentSpec,
 }

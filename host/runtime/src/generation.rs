@@ -209,14 +209,13 @@ impl Generation {
     /// If a channel is not declared, or the plugin refuses or panics.
     pub async fn create_component(
         &self,
-        component: &str,
         setup: ComponentSetup,
         services: &Services,
     ) -> Result<PluginComponent, SchedulerError> {
         let Parts { module, bay, .. } = self.parts();
         let report_gate = ReportGate::default();
+        let (module, component) = (*module, RString::from(setup.spec.name.as_str()));
         let host = host_port::open(services, bay.dispatcher(), setup, report_gate.clone())?;
-        let (module, component) = (*module, RString::from(component));
         let create = move || module.create_component()(component.as_rstr(), host);
         let created = bay.run(create).await.map_err(SchedulerError::initialization)?;
         Ok(match created.into_result()? {

@@ -1,7 +1,6 @@
 //! The host as one component or one run sees it: its side of the ABI's [`Host`] trait.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,38 +17,15 @@ use hotbay_plugin_api::{
     Batch, ChannelName, EventHeader, Mode, Overflow, SchedulerError,
     abi::{FfiError, Host, Host_TO, Inbox_TO, PublishWait, SharedCounter, SharedGauge},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    ComponentSlot, ReportGate, ReportRow, Services,
+    ComponentSetup, ReportGate, ReportRow, Services,
     inbox::HostInbox,
     relay::{Relay, WakeDispatcher},
     services::Progress,
     split_batch::batches,
 };
 use hotbay_core::bus::{EventSender, TrySendError, WaitsFor};
-
-/// The channels that a component's ports are connected to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Connections {
-    /// The channels of each input port, in order.
-    pub inputs: BTreeMap<String, Vec<ChannelName>>,
-    /// The channels of each output port, in order.
-    pub outputs: BTreeMap<String, Vec<ChannelName>>,
-}
-
-/// Everything that one component or run is made with.
-#[derive(Debug, Clone)]
-pub struct ComponentSetup {
-    /// The slot of the component: its name, and what it takes over from the previous build.
-    pub slot: ComponentSlot,
-    /// The component's configuration.
-    pub config: serde_json::Value,
-    /// The channels at the component's ports.
-    pub connections: Connections,
-    /// Cancelled when the component is to stop.
-    pub cancel: CancellationToken,
-}
 
 /// Makes the host that a plugin's object gets.
 ///
@@ -62,13 +38,13 @@ pub(crate) fn open(
     report_gate: ReportGate,
 ) -> Result<Host_TO<'static, RBox<()>>, SchedulerError> {
     let mut outputs = Vec::new();
-    for (port, channels) in &setup.connections.outputs {
+    for (port, channels) in &setup.spec.connections.outputs {
         let senders = channels.iter().map(|channel| services.bus.clone_sender(channel));
         let senders = senders.collect::<Result<Vec<_>, _>>()?;
         outputs.push(Output { port: port.clone(), senders, next: setup.slot.next_seq(port) });
     }
     let port = HostPort {
-        config: setup.config.to_string(),
+        config: setup.spec.config.to_string(),
         outputs,
         setup,
         services: services.clone(),
@@ -189,7 +165,7 @@ impl Host for HostPort {
     }
 
     fn input(&self, port: RStr<'_>) -> RVec<RString> {
-        let channels = self.setup.connections.inputs.get(port.as_str());
+        let channels = self.setup.spec.connections.inputs.get(port.as_str());
         channels.into_iter().flatten().map(|channel| RString::from(channel.as_str())).collect()
     }
 
@@ -204,7 +180,7 @@ impl Host for HostPort {
 
     fn subscribe(&self, channel: RStr<'_>) -> RResult<Inbox_TO<'static, RBox<()>>, FfiError> {
         let name = ChannelName::from(channel.as_str());
-        let own = self.setup.connections.inputs.values().flatten().any(|input| *input == name);
+        let own = self.setup.spec.connections.inputs.values().flatten().any(|input| *input == name);
         if !own {
             let error =
                 SchedulerError::InvalidChannel(format!("{name} is not an input of this component"));

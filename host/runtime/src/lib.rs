@@ -17,13 +17,14 @@ mod report_gate;
 mod runs;
 mod services;
 mod slot;
+mod spec;
 mod split_batch;
 
 pub use bay::{Bay, BayConfig};
 pub use component::{PluginBackgroundTask, PluginComponent, PluginEventTask};
 pub use generation::{FileInfo, Generation, GenerationInfo, UnloadOutcome};
-pub use host_port::{ComponentSetup, Connections};
 pub use report_gate::ReportGate;
 pub use runs::{BusyThreads, PluginRun, RunFactory};
 pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};
 pub use slot::ComponentSlot;
+pub use spec::{ComponentSetup, ComponentSpec, Connections};

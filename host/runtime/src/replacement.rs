@@ -25,17 +25,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use hotbay_plugin_api::{Batch, ChannelName, SavedState, SchedulerError, TaskId};
 use tokio::{runtime::Handle, sync::Mutex};
-use tokio_util::sync::CancellationToken;
 
-use hotbay_config::{Reload, StatePolicy};
+use hotbay_config::Reload;
 use hotbay_core::{
     driver::Core,
     scheduler::{RegisteredTask, TaskOptions},
 };
 
-use crate::{
-    ComponentSetup, ComponentSlot, Connections, Generation, PluginComponent, ReportGate, Services,
-};
+use crate::{ComponentSetup, ComponentSlot, Generation, PluginComponent, ReportGate, Services};
 
 pub use calls::{call_hook, restore};
 pub use replace::replace;
@@ -53,23 +50,6 @@ const PROMPT: Duration = Duration::from_secs(2);
 
 /// The time that a turn gets to end before it is dropped at the point where it waits.
 const GRACE: Duration = Duration::from_millis(100);
-
-/// Describes how one component is to be made.
-#[derive(Debug, Clone)]
-pub struct ComponentPlan {
-    /// The slot of the component, which survives its builds.
-    pub slot: ComponentSlot,
-    /// The component's name in the plugin.
-    pub component: String,
-    /// The channels at the component's ports.
-    pub connections: Connections,
-    /// The component's configuration.
-    pub config: serde_json::Value,
-    /// Decides if a new build takes over the state of the previous one.
-    pub state: StatePolicy,
-    /// Cancelled when the component is to stop.
-    pub cancel: CancellationToken,
-}
 
 /// The time limits of a replacement, and what follows it.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +83,7 @@ pub enum OnFailure {
 #[derive(Debug)]
 pub struct Swap<'g> {
     /// Describes how the new build is to be made.
-    pub plan: ComponentPlan,
+    pub setup: ComponentSetup,
     /// The build in service.
     pub old: ComponentBuild,
     /// Makes the new build.
@@ -124,7 +104,7 @@ pub trait ComponentFactory: std::fmt::Debug + Send + Sync {
     /// If the component can't be made. Nothing of it is left then.
     async fn make(
         &self,
-        plan: &ComponentPlan,
+        setup: &ComponentSetup,
         services: &Services,
     ) -> Result<ComponentBuild, SchedulerError>;
 }
@@ -137,10 +117,10 @@ impl ComponentFactory for Generation {
 
     async fn make(
         &self,
-        plan: &ComponentPlan,
+        setup: &ComponentSetup,
         services: &Services,
     ) -> Result<ComponentBuild, SchedulerError> {
-        plan.make(self, services).await
+        setup.make(self, services).await
     }
 }
 
@@ -170,7 +150,7 @@ pub struct ReplacedComponent {
     pub new: ComponentBuild,
 }
 
-impl ComponentPlan {
+impl ComponentSetup {
     /// Returns the id under which the scheduler drives the component.
     pub fn id(&self) -> TaskId {
         self.slot.id().into()
@@ -185,13 +165,7 @@ impl ComponentPlan {
         generation: &Generation,
         services: &Services,
     ) -> Result<ComponentBuild, SchedulerError> {
-        let setup = ComponentSetup {
-            slot: self.slot.clone(),
-            config: self.config.clone(),
-            connections: self.connections.clone(),
-            cancel: self.cancel.clone(),
-        };
-        let made = generation.create_component(&self.component, setup, services).await?;
+        let made = generation.create_component(self.clone(), services).await?;
         let report_gate = made.report_gate();
         let task = match made {
             PluginComponent::Background(it) => RegisteredTask::Background(Arc::new(Mutex::new(it))),
@@ -204,7 +178,7 @@ impl ComponentPlan {
     pub fn options(&self, runtime: &Handle) -> TaskOptions<ChannelName> {
         TaskOptions {
             runtime: Some(runtime.clone()),
-            outputs: self.connections.outputs.values().flatten().cloned().collect(),
+            outputs: self.spec.connections.outputs.values().flatten().cloned().collect(),
             ports: Some(Arc::new(self.slot.clone())),
         }
     }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use hotbay_core::scheduler::{Scheduler, ShutdownLimits, TaskOptions};
-use hotbay_runtime::{ComponentSetup, ComponentSlot, Connections, Generation, Services};
+use hotbay_runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services};
 
 use driver::{RunPlan, SharedRunCounts, TaskDriver};
 
@@ -84,8 +84,7 @@ impl TaskFactory {
             let cancel = self.cancel.child_token();
             let setup = ComponentSetup {
                 slot: ComponentSlot::new(scheduled.id(), 0),
-                config: scheduled.config.clone(),
-                connections: Connections::default(),
+                spec: ComponentSpec::without_ports(&*scheduled.task, scheduled.config.clone()),
                 cancel: cancel.clone(),
             };
             let target = RunTarget::Task(scheduled.task.clone());

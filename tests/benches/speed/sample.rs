@@ -4,7 +4,10 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use hotbay::{
     loader::{Loader, LoaderConfig},
-    runtime::{ComponentSetup, ComponentSlot, Connections, Generation, PluginComponent, Services},
+    runtime::{
+        ComponentSetup, ComponentSlot, ComponentSpec, Connections, Generation, PluginComponent,
+        Services,
+    },
 };
 use hotbay_plugin_api::{Batch, ChannelName, EventHeader, Kind};
 use hotbay_tests::{hotbay, library};
@@ -98,11 +101,15 @@ pub(crate) async fn component(
     };
     let setup = ComponentSetup {
         slot: ComponentSlot::new(name, 1),
-        config,
-        connections: Connections { inputs: map(ports.0), outputs: map(ports.1) },
+        spec: ComponentSpec {
+            name: name.to_owned(),
+            connections: Connections { inputs: map(ports.0), outputs: map(ports.1) },
+            config,
+            state: hotbay::config::StatePolicy::Keep,
+        },
         cancel: CancellationToken::new(),
     };
-    plugin.create_component(name, setup, services).await.unwrap()
+    plugin.create_component(setup, services).await.unwrap()
 }
 
 pub(crate) fn services(channels: &[(&str, usize)]) -> Services {

@@ -32,13 +32,13 @@ impl Actor {
         };
         let pipeline = self.pipeline.as_ref();
         let core = pipeline.and_then(|it| it.core()).cloned();
-        let plans = pipeline.map(|it| it.plans(&build.components)).unwrap_or_default();
+        let setups = pipeline.map(|it| it.setups(&build.components)).unwrap_or_default();
         let limits = Limits::of(&self.config.reload, OnFailure::Hold);
         let services = self.services.clone();
         self.spawn(async move {
             let to = Arc::clone(&build.plugin.generation);
             let swaps: Vec<_> =
-                plans.into_iter().map(|(plan, old)| Swap { plan, old, to: &*to }).collect();
+                setups.into_iter().map(|(setup, old)| Swap { setup, old, to: &*to }).collect();
             let (result, held) = match &core {
                 Some(core) => replace(core, &swaps, &services, limits).await,
                 None => (Ok(Vec::new()), Duration::ZERO),

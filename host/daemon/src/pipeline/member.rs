@@ -2,10 +2,7 @@
 
 use hotbay_config::ComponentEntry;
 use hotbay_plugin_api::Role;
-use hotbay_runtime::{
-    ComponentSlot,
-    replacement::{ComponentBuild, ComponentPlan},
-};
+use hotbay_runtime::{ComponentSetup, ComponentSlot, replacement::ComponentBuild};
 use tokio_util::sync::CancellationToken;
 
 use crate::resolved::ResolvedComponent;
@@ -62,14 +59,11 @@ impl Member {
         self.id == resolved.id && self.role == resolved.role && self.plugin == resolved.plugin
     }
 
-    /// Returns the plan for making the member as it is resolved.
-    pub(crate) fn plan(&self, resolved: &ResolvedComponent) -> ComponentPlan {
-        ComponentPlan {
+    /// Returns what the member is made with, as it is resolved.
+    pub(crate) fn setup(&self, resolved: &ResolvedComponent) -> ComponentSetup {
+        ComponentSetup {
             slot: self.slot.clone(),
-            component: resolved.component.clone(),
-            connections: resolved.connections.clone(),
-            config: resolved.config.clone(),
-            state: resolved.state,
+            spec: resolved.spec.clone(),
             cancel: self.cancel.clone(),
         }
     }

@@ -9,8 +9,8 @@ use hotbay_core::{
 };
 use hotbay_plugin_api::{Role, SchedulerError, TaskId, TradingEngineError};
 use hotbay_runtime::{
-    Generation, Services,
-    replacement::{ComponentBuild, ComponentPlan, PluginCore, call_hook},
+    ComponentSetup, Generation, Services,
+    replacement::{ComponentBuild, PluginCore, call_hook},
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,7 @@ const HOOK: Duration = Duration::from_secs(2);
 pub(crate) struct StartRequest {
     role: Role,
     plugin: String,
-    plan: ComponentPlan,
+    setup: ComponentSetup,
     generation: Arc<Generation>,
     /// The previous build, which has ended.
     before: Option<ComponentBuild>,
@@ -174,12 +174,12 @@ fn request(
 ) -> Option<StartRequest> {
     let resolved: &ResolvedComponent = member.resolved.as_ref()?;
     let generation = Arc::clone(generations.get(&member.plugin)?);
-    let plan = member.plan(resolved);
+    let setup = member.setup(resolved);
     member.may_start = false;
     Some(StartRequest {
         role: member.role,
         plugin: member.plugin.clone(),
-        plan,
+        setup,
         generation,
         before: member.build.clone(),
         is_registered: member.is_registered,
@@ -194,7 +194,7 @@ pub(crate) async fn make_all(
 ) -> Vec<StartResult> {
     let mut started = Vec::new();
     for request in requests {
-        let id = request.plan.slot.id().to_owned();
+        let id = request.setup.slot.id().to_owned();
         started.push(StartResult { id, result: make(&request, services, limit).await });
     }
     started
@@ -209,7 +209,7 @@ pub(crate) async fn start_more(
 ) -> Vec<StartResult> {
     let mut started = Vec::new();
     for request in requests {
-        let id = request.plan.slot.id().to_owned();
+        let id = request.setup.slot.id().to_owned();
         let result = start_one(&request, engine, services, limit).await;
         started.push(StartResult { id, result });
     }
@@ -224,7 +224,7 @@ async fn start_one(
 ) -> Result<ComponentBuild, HostError> {
     let core = engine.scheduler().core();
     let made = make(request, services, Some(limit)).await?;
-    let (id, task, options) = (request.plan.id(), made.task.clone(), made.options.clone());
+    let (id, task, options) = (request.setup.id(), made.task.clone(), made.options.clone());
     if let Some(old) = &request.before
         && core.take_hook(&id)
         && let Some(runtime) = &old.options.runtime
@@ -234,7 +234,7 @@ async fn start_one(
     let begun = match request.is_registered {
         true => core.begin_again(&id, task, options),
         false => {
-            let options = ComponentOptions::of(request.plan.slot.id(), options);
+            let options = ComponentOptions::of(request.setup.slot.id(), options);
             engine.add(request.role, task, options)
         }
     };
@@ -246,7 +246,7 @@ async fn make(
     services: &Services,
     limit: Option<Duration>,
 ) -> Result<ComponentBuild, HostError> {
-    let making = request.plan.make(&request.generation, services);
+    let making = request.setup.make(&request.generation, services);
     let made = match limit {
         None => making.await,
         Some(limit) => timeout(limit, making).await.unwrap_or_else(|_| {
@@ -272,7 +272,7 @@ fn build(made: ComponentBuild) -> ComponentBuild {
 }
 
 fn named(request: &StartRequest, error: &SchedulerError) -> HostError {
-    let message = format!("{} (plugin {}): {error}", request.plan.slot.id(), request.plugin);
+    let message = format!("{} (plugin {}): {error}", request.setup.slot.id(), request.plugin);
     HostError::Engine(TradingEngineError::SchedulerError(SchedulerError::InvalidState(message)))
 }
 

@@ -51,11 +51,11 @@ async fn hold_all<'s>(
 ) -> Result<Vec<&'s Swap<'s>>, ReplaceError> {
     let mut running = Vec::new();
     for swap in swaps {
-        match held.hold(swap.plan.id(), limits.hold).await {
+        match held.hold(swap.setup.id(), limits.hold).await {
             Ok(()) => running.push(swap),
             // The component ended by itself: there is nothing to hand over.
             Err(HoldError::NotRunning(_)) => {}
-            Err(error) => return Err(swap.plan.failed(ReplaceStep::Hold, error)),
+            Err(error) => return Err(swap.setup.failed(ReplaceStep::Hold, error)),
         }
     }
     Ok(running)
@@ -86,43 +86,43 @@ async fn successor<'s>(
     services: &Services,
     limits: Limits,
 ) -> Result<Successor<'s>, ReplaceError> {
-    let Swap { plan, old, to } = swap;
+    let Swap { setup, old, to } = swap;
     let runtime = old.options.runtime.as_ref().unwrap_or_else(|| to.runtime());
-    let state = match plan.state {
+    let state = match setup.spec.state {
         StatePolicy::Discard => None,
         StatePolicy::Keep => calls::save(&old.task, runtime, PROMPT)
             .await
-            .map_err(|error| plan.failed(ReplaceStep::SaveState, error))?,
+            .map_err(|error| setup.failed(ReplaceStep::SaveState, error))?,
     };
-    plan.slot.begin_handover();
+    setup.slot.begin_handover();
     let build = make(swap, state.as_ref(), services, limits.initialize).await;
-    plan.slot.end_handover();
+    setup.slot.end_handover();
     Ok(Successor { swap, build: build?, state })
 }
 
 /// Makes, restores and initializes one new build, with a limit for each of the three.
 async fn make(
-    Swap { plan, to, .. }: &Swap<'_>,
+    Swap { setup, to, .. }: &Swap<'_>,
     state: Option<&SavedState>,
     services: &Services,
     limit: Duration,
 ) -> Result<ComponentBuild, ReplaceError> {
-    let build = calls::within(limit, to.make(plan, services))
+    let build = calls::within(limit, to.make(setup, services))
         .await
-        .map_err(|error| plan.failed(ReplaceStep::Create, error))?;
+        .map_err(|error| setup.failed(ReplaceStep::Create, error))?;
     if let Some(state) = state
         && let Err(error) = restore(&build.task, to.runtime(), state.clone(), limit).await
     {
         // The build was never initialized, so it gets no `shutdown`.
         build.report_gate.close();
-        return Err(plan.failed(ReplaceStep::Restore, error));
+        return Err(setup.failed(ReplaceStep::Restore, error));
     }
     match calls::initialize(&build.task, to.runtime(), limit).await {
         Ok(()) => Ok(build),
         Err(error) => {
             build.report_gate.close();
             call_hook(&build.task, to.runtime(), PROMPT).await;
-            Err(plan.failed(ReplaceStep::Initialize, error))
+            Err(setup.failed(ReplaceStep::Initialize, error))
         }
     }
 }
@@ -136,7 +136,7 @@ async fn commit(
     let mut prepared = Vec::new();
     let mut refused: Option<(ReplaceStep, SchedulerError, usize)> = None;
     for (at, Successor { swap, build, .. }) in successors.iter().enumerate() {
-        match core.prepare(&swap.plan.id(), build.task.clone(), build.options.clone()) {
+        match core.prepare(&swap.setup.id(), build.task.clone(), build.options.clone()) {
             Ok(ready) => prepared.push(ready),
             Err(error) => {
                 refused = Some((ReplaceStep::Install, error, at));
@@ -145,7 +145,7 @@ async fn commit(
         }
     }
     if let Some((step, error, at)) = refused {
-        let failed = successors[at].swap.plan.failed(step, error);
+        let failed = successors[at].swap.setup.failed(step, error);
         drop(prepared);
         shut_down(successors).await;
         return Err(failed);
@@ -153,7 +153,7 @@ async fn commit(
     // From here on nothing can fail, and nothing is awaited until all are in service.
     let ended = core.commit(prepared);
     let (left_out, installed): (Vec<_>, Vec<_>) =
-        successors.into_iter().partition(|it| ended.contains(&it.swap.plan.id()));
+        successors.into_iter().partition(|it| ended.contains(&it.swap.setup.id()));
     let replaced = installed.into_iter().map(|successor| into_service(core, successor, limits));
     let replaced = replaced.collect();
     // A task that has ended since it was prepared was ended by a shutdown of the host.
@@ -163,16 +163,16 @@ async fn commit(
 
 /// Does what follows the commit of one build.
 fn into_service(core: &PluginCore, successor: Successor<'_>, limits: Limits) -> ReplacedComponent {
-    let Successor { swap: Swap { plan, old, .. }, build: new, state } = successor;
+    let Successor { swap: Swap { setup, old, .. }, build: new, state } = successor;
     if limits.on_failure == OnFailure::Hold {
-        core.begin_probation(&plan.id());
-        plan.slot.keep_received();
+        core.begin_probation(&setup.id());
+        setup.slot.keep_received();
     }
     if state.is_some() {
         // The new build continues with what the old one has reported until now.
         old.report_gate.close();
     }
-    ReplacedComponent { id: plan.id(), slot: plan.slot.clone(), state, old: old.clone(), new }
+    ReplacedComponent { id: setup.id(), slot: setup.slot.clone(), state, old: old.clone(), new }
 }
 
 /// Shuts down builds that did not come into service. They report nothing.

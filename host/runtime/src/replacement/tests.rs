@@ -1,6 +1,6 @@
 //! What is left of a replacement that fails, for each step that can fail.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use hotbay_core::{
     ChannelConfig, EventBus,
@@ -131,10 +131,10 @@ impl ComponentFactory for Parts {
 
     async fn make(
         &self,
-        plan: &ComponentPlan,
+        setup: &ComponentSetup,
         _: &Services,
     ) -> Result<ComponentBuild, SchedulerError> {
-        let id = plan.slot.id();
+        let id = setup.slot.id();
         let fault = if self.faulty.0 == id { self.faulty.1 } else { Fault::None };
         let name = format!("{} {id}", self.prefix);
         if fault == Fault::Create {
@@ -146,7 +146,7 @@ impl ComponentFactory for Parts {
         let task: ComponentTask = RegisteredTask::Event(Arc::new(Mutex::new(part)));
         Ok(ComponentBuild {
             task,
-            options: plan.options(&self.runtime),
+            options: setup.options(&self.runtime),
             report_gate: ReportGate::default(),
         })
     }
@@ -156,7 +156,7 @@ impl ComponentFactory for Parts {
 struct Running {
     scheduler: Scheduler<ChannelName, Batch>,
     services: Services,
-    plans: Vec<(ComponentPlan, ComponentBuild)>,
+    setups: Vec<(ComponentSetup, ComponentBuild)>,
     log: Log,
 }
 
@@ -167,23 +167,23 @@ impl Running {
         let scheduler = Scheduler::new(services.bus.clone());
         let log = Log::default();
         let old = Parts { prefix: "old", faulty, runtime: Handle::current(), log: log.clone() };
-        let mut plans = Vec::new();
+        let mut setups = Vec::new();
         for id in ["first", "second"] {
-            let plan = plan(id);
+            let setup = setup(id);
             let ComponentBuild { task, options, report_gate } =
-                old.make(&plan, &services).await.unwrap();
-            scheduler.core().register(plan.id(), task.clone(), options.clone()).unwrap();
-            plans.push((plan, ComponentBuild { task, options, report_gate }));
+                old.make(&setup, &services).await.unwrap();
+            scheduler.core().register(setup.id(), task.clone(), options.clone()).unwrap();
+            setups.push((setup, ComponentBuild { task, options, report_gate }));
         }
         scheduler.start().await.unwrap();
-        let running = Self { scheduler, services, plans, log };
+        let running = Self { scheduler, services, setups, log };
         running.publish().await;
         running
     }
 
     /// Publishes one event and waits until both components have handled it, if they run.
     async fn publish(&self) {
-        let ids = self.plans.iter().map(|(plan, _)| plan.id());
+        let ids = self.setups.iter().map(|(setup, _)| setup.id());
         let turns = |id: &TaskId| self.scheduler.info(id).unwrap().turns;
         let before: Vec<_> = ids.map(|id| (turns(&id), id)).collect();
         let sender = self.services.bus.clone_sender(&"ticks".into()).unwrap();
@@ -203,20 +203,20 @@ impl Running {
         let log = self.log.clone();
         let new = Parts { prefix: "new", faulty, runtime: Handle::current(), log };
         let swaps: Vec<_> = self
-            .plans
+            .setups
             .iter()
-            .map(|(plan, old)| Swap { plan: plan.clone(), old: old.clone(), to: &new })
+            .map(|(setup, old)| Swap { setup: setup.clone(), old: old.clone(), to: &new })
             .collect();
         replace(self.scheduler.core(), &swaps, &self.services, limits()).await.0
     }
 
     /// Asserts that both old builds go on as if nothing had happened.
     async fn expect_as_before(&self) {
-        for (plan, old) in &self.plans {
-            assert_eq!(self.scheduler.status(&plan.id()).unwrap(), ExecutionStatus::Running);
-            assert_eq!(self.scheduler.info(&plan.id()).unwrap().last_error, None);
+        for (setup, old) in &self.setups {
+            assert_eq!(self.scheduler.status(&setup.id()).unwrap(), ExecutionStatus::Running);
+            assert_eq!(self.scheduler.info(&setup.id()).unwrap().last_error, None);
             let (RegisteredTask::Event(known), RegisteredTask::Event(old)) =
-                (self.scheduler.task(&plan.id()).unwrap(), &old.task)
+                (self.scheduler.task(&setup.id()).unwrap(), &old.task)
             else {
                 panic!("they are event tasks");
             };
@@ -235,14 +235,11 @@ impl Running {
     }
 }
 
-fn plan(id: &str) -> ComponentPlan {
-    ComponentPlan {
+fn setup(id: &str) -> ComponentSetup {
+    ComponentSetup {
         slot: ComponentSlot::new(id, 1),
-        component: id.to_owned(),
-        connections: Connections { inputs: BTreeMap::new(), outputs: BTreeMap::new() },
-        config: serde_json::Value::Null,
-        state: StatePolicy::Keep,
-        cancel: CancellationToken::new(),
+        spec: crate::ComponentSpec::without_ports(id, serde_json::Value::Null),
+        cancel: tokio_util::sync::CancellationToken::new(),
     }
 }
 
@@ -279,7 +276,7 @@ async fn new_builds_go_on_with_the_state_and_the_queue_of_the_old_ones() {
 #[tokio::test(start_paused = true)]
 async fn a_component_that_cannot_be_held_leaves_all_as_they_were_and_no_new_build_is_made() {
     let mut running = Running::start(("", Fault::None)).await;
-    let stuck = plan("stuck");
+    let stuck = setup("stuck");
     let task: ComponentTask =
         RegisteredTask::Background(Arc::new(Mutex::new(Stuck(stuck.slot.clone()))));
     let options = stuck.options(&Handle::current());
@@ -288,14 +285,14 @@ async fn a_component_that_cannot_be_held_leaves_all_as_they_were_and_no_new_buil
     while stuck.slot.waits_for() != WaitsFor::Room {
         tokio::task::yield_now().await;
     }
-    running.plans.push((stuck.clone(), seated));
+    running.setups.push((stuck.clone(), seated));
     let before = running.log.lines().len();
     let failed = running.change(("", Fault::None)).await.expect_err("it is to fail");
     assert_eq!((failed.component.as_str(), failed.step), ("stuck", ReplaceStep::Hold));
     assert!(matches!(failed.cause, Cause::Hold(_)));
     assert_eq!(running.log.lines().len(), before, "no build was made");
     assert_eq!(running.scheduler.status(&stuck.id()).unwrap(), ExecutionStatus::Running);
-    running.plans.pop();
+    running.setups.pop();
     running.expect_as_before().await;
 }
 

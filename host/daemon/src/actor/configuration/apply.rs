@@ -5,10 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use hotbay_config::{Config, ConfigPath, Diagnostics};
 use hotbay_plugin_api::{ChannelName, SchedulerError};
 use hotbay_runtime::{
-    Generation, Services,
-    replacement::{
-        ComponentBuild, ComponentPlan, Limits, PluginCore, ReplacedComponent, Swap, replace,
-    },
+    ComponentSetup, Generation, Services,
+    replacement::{ComponentBuild, Limits, PluginCore, ReplacedComponent, Swap, replace},
 };
 use hotbay_tasks::{PreparedTasks, ScheduledTask, TaskFactory};
 
@@ -46,7 +44,7 @@ pub(super) struct TaskChange {
 pub(super) struct ApplyRequest {
     pub(super) checked: CheckedConfiguration,
     pub(super) tasks: Vec<TaskChange>,
-    pub(super) steps: Vec<(ComponentPlan, ComponentBuild, Arc<Generation>)>,
+    pub(super) steps: Vec<(ComponentSetup, ComponentBuild, Arc<Generation>)>,
     pub(super) removals: Vec<ComponentRemoval>,
     pub(super) core: Option<PluginCore>,
     pub(super) limits: Limits,
@@ -84,7 +82,7 @@ impl ApplyRequest {
         if let Some(core) = &core {
             let swaps: Vec<_> = steps
                 .iter()
-                .map(|(plan, old, to)| Swap { plan: plan.clone(), old: old.clone(), to: &**to })
+                .map(|(setup, old, to)| Swap { setup: setup.clone(), old: old.clone(), to: &**to })
                 .collect();
             let (result, held) = replace(core, &swaps, &services, limits).await;
             match result {

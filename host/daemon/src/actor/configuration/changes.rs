@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hotbay_config::Config;
 use hotbay_runtime::{
-    Generation,
-    replacement::{ComponentBuild, ComponentPlan, Limits, OnFailure},
+    ComponentSetup, Generation,
+    replacement::{ComponentBuild, Limits, OnFailure},
 };
 use hotbay_tasks::{PreparedTasks, ScheduledTask};
 
@@ -73,7 +73,7 @@ impl Actor {
     fn component_steps(
         &self,
         checked: &CheckedConfiguration,
-    ) -> Vec<(ComponentPlan, ComponentBuild, Arc<Generation>)> {
+    ) -> Vec<(ComponentSetup, ComponentBuild, Arc<Generation>)> {
         let Some(pipeline) = &self.pipeline else { return Vec::new() };
         let to: Vec<_> = checked.plugins.values().flat_map(|it| &it.components).collect();
         let mut steps = Vec::new();
@@ -81,12 +81,12 @@ impl Actor {
             let new = to.iter().find(|it| member.is_place_of(it));
             let (Some(new), Some(old)) = (new, &member.resolved) else { continue };
             if let (true, MemberState::Runs, Some(build), Some(generation)) = (
-                new.differs(old),
+                new.spec.differs(&old.spec),
                 pipeline.state(member),
                 &member.build,
                 self.generation(&new.plugin),
             ) {
-                steps.push((member.plan(new), build.clone(), generation));
+                steps.push((member.setup(new), build.clone(), generation));
             }
         }
         steps
@@ -109,7 +109,8 @@ impl Actor {
         let is_there = |resolved: &ResolvedComponent| {
             members.iter().any(|member| {
                 let was = member.resolved.as_ref();
-                member.is_place_of(resolved) && was.is_some_and(|was| !resolved.differs(was))
+                member.is_place_of(resolved)
+                    && was.is_some_and(|was| !resolved.spec.differs(&was.spec))
             })
         };
         tasks.len() != to.tasks.len()
