@@ -1,6 +1,6 @@
 //! The harness of the end-to-end tests: real libraries, real processes, waiting on facts.
 //!
-//! [`library`] and [`hotbay`] have cargo build what a test loads and runs, once
+//! [`library`] and [`hotbay()`] have cargo build what a test loads and runs, once
 //! for each test process. A [`PluginsFolder`] holds copies of libraries, a
 //! [`ConfigFile`] names the folder, a [`Run`] is the `hotbay` process, and
 //! [`Report`] reads what it printed.

@@ -28,7 +28,7 @@ use tokio::{
 
 use hotbay_loader::ThreadMark;
 
-use super::{object_handle::ObjectRegistry, relay::WakeDispatcher};
+use super::{object_registry::ObjectRegistry, relay::WakeDispatcher};
 
 /// How a bay is made.
 #[derive(Debug, Clone)]

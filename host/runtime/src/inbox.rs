@@ -16,23 +16,16 @@ use std::{
 use abi_stable::std_types::{RNone, ROption, RSome};
 use async_ffi::{BorrowingFfiFuture, FutureExt};
 use hotbay_plugin_api::{
-    Batch, ChannelName,
+    Batch,
     abi::{Inbox, Polled},
 };
-use parking_lot::Mutex;
 
 use super::{
     caller,
     relay::WakeDispatcher,
-    slot::{ComponentSlot, WaitGuard},
+    slot::{ComponentSlot, SharedInput, WaitGuard},
 };
-use hotbay_core::bus::{Input, TryRecvError, WaitsFor};
-
-/// An input of a component, which the builds of the component share.
-pub(crate) type PluginInput = Mutex<Input<ChannelName, Batch>>;
-
-/// A shared input. The subscription ends when the last build drops it.
-pub(crate) type SharedInput = Arc<PluginInput>;
+use hotbay_core::bus::{TryRecvError, WaitsFor};
 
 /// The host's side of the ABI's [`Inbox`] trait.
 pub(crate) struct HostInbox {
@@ -101,7 +94,7 @@ mod tests {
     };
 
     use hotbay_core::{ChannelConfig, bus::EventBus, driver::ComponentPorts};
-    use hotbay_plugin_api::EventHeader;
+    use hotbay_plugin_api::{ChannelName, EventHeader};
     use tokio::runtime::Handle;
 
     use super::*;

@@ -11,6 +11,7 @@ mod generation;
 mod host_port;
 mod inbox;
 mod object_handle;
+mod object_registry;
 mod relay;
 pub mod replacement;
 mod report_gate;

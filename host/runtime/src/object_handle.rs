@@ -2,25 +2,23 @@
 //!
 //! An object of a plugin may only be dropped on a thread of the plugin's bay, and it has to be
 //! dropped before the library is unmapped. An [`ObjectHandle`] sees to the first, wherever the
-//! handle itself is dropped. The [`ObjectRegistry`] of the bay sees to the second: it knows
-//! every object that is left, so that a closing bay can drop them.
+//! handle itself is dropped. The [`ObjectRegistry`] of the bay sees to the second.
 //!
 //! Lock order: the object, then the registry. The registry is never locked while a closing bay
 //! waits for an object.
 
-use std::{
-    fmt,
-    sync::{Arc, Weak},
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use parking_lot::Mutex as Lock;
 use tokio::{
     runtime::Handle,
     sync::{Mutex, MutexGuard},
 };
 
-use super::bay::Bay;
+use super::{
+    bay::Bay,
+    object_registry::{ObjectRegistry, PluginObject},
+};
 
 /// A handle to an object that a plugin made.
 ///
@@ -95,41 +93,10 @@ impl<T: Send + 'static> Drop for ObjectHandle<T> {
     }
 }
 
-/// An object of a plugin, of whatever type, that a closing bay can drop.
-#[async_trait]
-pub(crate) trait PluginObject: Send + Sync {
-    /// Drops the object on the calling thread, after the call into it that is under way.
-    async fn drop_object(&self);
-}
-
 #[async_trait]
 impl<T: Send> PluginObject for ObjectCell<T> {
     async fn drop_object(&self) {
         // A call that is under way, or the handle's own drop, has the lock: wait for it.
         drop(self.0.lock().await.take());
-    }
-}
-
-/// The objects of one bay that have not been dropped. Clones share one list.
-#[derive(Clone, Default)]
-pub(crate) struct ObjectRegistry(Arc<Lock<Vec<Weak<dyn PluginObject>>>>);
-
-impl ObjectRegistry {
-    fn register(&self, object: Weak<dyn PluginObject>) {
-        let mut objects = self.0.lock();
-        objects.retain(|known| known.strong_count() > 0);
-        objects.push(object);
-    }
-
-    /// Takes out the objects that have not been dropped.
-    pub(crate) fn take(&self) -> Vec<Arc<dyn PluginObject>> {
-        let objects = std::mem::take(&mut *self.0.lock());
-        objects.iter().filter_map(Weak::upgrade).collect()
-    }
-}
-
-impl fmt::Debug for ObjectRegistry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObjectRegistry").finish_non_exhaustive()
     }
 }

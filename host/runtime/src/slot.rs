@@ -17,11 +17,16 @@ use std::{
 use hotbay_plugin_api::{Batch, ChannelName};
 use parking_lot::Mutex;
 
-use super::inbox::{PluginInput, SharedInput};
 use hotbay_core::{
     bus::{EventReceiver, Input, WaitsFor},
     driver::ComponentPorts,
 };
+
+/// An input of a component, which the builds of the component share.
+pub(crate) type PluginInput = Mutex<Input<ChannelName, Batch>>;
+
+/// A shared input. The subscription ends when the last build drops it.
+pub(crate) type SharedInput = Arc<PluginInput>;
 
 /// The slot of one component, or of one task, which its builds occupy one after the other.
 ///
