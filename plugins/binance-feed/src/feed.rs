@@ -1,18 +1,18 @@
 //! The component.
 
-mod state;
-
 use hotbay_market::{DepthSnapshot, DepthUpdate, Quote, Trade};
 use hotbay_plugin_api::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Config,
-    capture::{Capture, Turn},
+    capture::{Capture, Place, Turn},
     config::Origin,
-    intake::Intake,
-    live::Live,
+    instruments::Seen,
+    intake::{Intake, Saved},
+    live::{Attempts, Live},
+    tally::Tally,
 };
-use state::Progress;
 
 /// The connector `feed`: reads Binance's messages, publishes market events.
 #[derive(Debug)]
@@ -137,5 +137,62 @@ async fn replay(capture: &mut Capture, intake: &mut Intake) -> Result<(), Schedu
             Ok(())
         }
         Turn::End => Err(SchedulerError::Finished),
+    }
+}
+
+/// Raised whenever what follows here changes its meaning.
+const VERSION: u32 = 1;
+
+/// What the feed hands to the next build of itself.
+///
+/// The intake `I` is borrowed where it is written, and owned where it is read.
+#[derive(Serialize, Deserialize)]
+struct State<I> {
+    intake: I,
+    progress: Progress,
+}
+
+/// How far the source was read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Progress {
+    Capture(Place),
+    Live(Attempts),
+}
+
+impl Feed {
+    fn save(&self) -> Result<SavedState, SchedulerError> {
+        let progress = match (&self.source, &self.resumed) {
+            (Source::Capture(capture), _) => Progress::Capture(capture.place()),
+            (Source::Live(live), _) => Progress::Live(live.attempts()),
+            (Source::Unopened(_), Some(progress)) => progress.clone(),
+            (Source::Unopened(Origin::Capture { .. }), None) => Progress::Capture(Place::default()),
+            (Source::Unopened(Origin::Live { .. }), None) => Progress::Live(Attempts::default()),
+        };
+        SavedState::json(VERSION, &State { intake: self.intake.save(), progress })
+    }
+
+    fn resume(&mut self, state: &SavedState) -> Result<(), SchedulerError> {
+        let State { intake, progress }: State<Saved<Tally, Seen>> = state.read_json(VERSION)?;
+        match (&mut self.source, &progress) {
+            (Source::Unopened(Origin::Capture { .. }), Progress::Capture(_))
+            | (Source::Unopened(Origin::Live { .. }), Progress::Live(_)) => {
+                self.resumed = Some(progress);
+            }
+            // A build that is rolled back to. It stands behind its successor.
+            (Source::Capture(capture), Progress::Capture(place)) => {
+                if capture.place().lines > place.lines {
+                    **capture = Capture::open(capture.path(), self.config.speed)
+                        .map_err(SchedulerError::initialization)?;
+                }
+                capture.resume(place);
+            }
+            (Source::Live(live), Progress::Live(attempts)) => live.resume(attempts),
+            _ => {
+                let message = "it is of a capture and this is a url, or the other way round";
+                return Err(SchedulerError::State(message.to_owned()));
+            }
+        }
+        self.intake.resume(intake);
+        Ok(())
     }
 }

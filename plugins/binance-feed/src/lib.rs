@@ -27,6 +27,7 @@ mod intake;
 mod live;
 mod message;
 mod parser;
+mod socket;
 mod tally;
 mod wire;
 

@@ -4,8 +4,6 @@
 //! what the exchange sends between the old build's last turn and then is not received, as
 //! when a connection is lost. Nothing comes twice: the old socket is read no more.
 
-mod socket;
-
 use std::{mem, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -13,8 +11,11 @@ use hotbay_plugin_api::{Context, SchedulerError};
 use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::{client::IntoClientRequest, handshake::client::Request};
 
-use crate::{Connection, intake::Intake};
-use socket::{Loss, Socket, connect, receive};
+use crate::{
+    Connection,
+    intake::Intake,
+    socket::{Loss, Socket, connect, receive},
+};
 
 /// How long a goodbye to the exchange may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);

@@ -1,12 +1,8 @@
 //! A strategy's way to its executor: one order at a time, each with its answer.
 
-mod holding;
-
-pub use holding::{Holding, Stance, Ticket};
-
 use hotbay_plugin_api::{ChannelName, Context, Port, Publisher, SchedulerError};
 
-use crate::{Intent, Order, OrderReport, Outcome, Side};
+use crate::{Holding, Intent, Order, OrderReport, Outcome, Side, Ticket};
 
 /// Sends a strategy's orders and awaits the executor's report of each.
 ///

@@ -9,14 +9,16 @@ mod depth;
 mod desk;
 mod ema;
 mod fixed;
+mod holding;
 mod instrument;
 mod market;
 mod orders;
 
 pub use depth::{Depth, DepthHeader, DepthSnapshot, DepthUpdate, Level};
-pub use desk::{Desk, Holding, Stance, Ticket};
+pub use desk::Desk;
 pub use ema::Ema;
 pub use fixed::{Fixed, ParseFixedError};
+pub use holding::{Holding, Stance, Ticket};
 pub use instrument::{Instrument, InstrumentError};
 pub use market::{Bar, FairValue, Quote, Side, Trade};
 pub use orders::{DenyReason, Intent, Order, OrderReport, Outcome};

@@ -12,11 +12,11 @@ use tokio_tungstenite::{
 
 use crate::intake::Intake;
 
-pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Loss {
+pub(crate) enum Loss {
     #[error("cannot connect")]
     Refused(#[source] tungstenite::Error),
     #[error("no connection within {0:?}")]
@@ -30,7 +30,7 @@ pub(super) enum Loss {
 }
 
 /// Connects; `None` if the host asked to stop meanwhile.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     request: &Request,
     limit: Duration,
     context: &Context,
@@ -46,7 +46,7 @@ pub(super) async fn connect(
 }
 
 /// Waits for the next message and takes in what else is there already.
-pub(super) async fn receive(
+pub(crate) async fn receive(
     socket: &mut Socket,
     idle: Duration,
     intake: &mut Intake,
