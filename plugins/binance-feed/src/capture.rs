@@ -1,4 +1,4 @@
-//! A raw capture, read to its end.
+//! Replays a raw capture.
 
 use std::{path::Path, time::Duration};
 
@@ -8,35 +8,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::{intake::Intake, split_line};
 
-/// How many lines a turn takes at most: under 2 ms of skipping.
+/// The largest number of lines in a turn; skipping so many takes less than 2 ms.
 const LINES_PER_TURN: usize = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Capture {
     lines: LineReader,
-    /// So many lines were taken in by an earlier build. They are read once more and passed
-    /// over: gzip has no other way to a place in the middle.
+    /// The number of lines that an earlier build published. They are read again and skipped,
+    /// because gzip does not allow seeking.
     skip: u64,
     pace: Pace,
 }
 
-/// How far a capture has been taken in.
+/// The position in a capture, as it is saved.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Place {
-    /// How many lines.
+    /// The number of lines that were read.
     pub(crate) lines: u64,
-    /// Since when its pace is kept, if it is.
+    /// The start of the replay's pace, if it is limited and has begun.
     start: Option<Start>,
 }
 
-/// Why a turn is over.
+/// Why a turn has ended.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    /// Enough for one turn.
+    /// The turn reached its limit; there may be more lines.
     More,
-    /// The next line is due only after this time.
+    /// The next line is due after this time.
     Wait(Duration),
-    /// There is no further line.
+    /// The capture has ended.
     End,
 }
 
@@ -62,7 +62,7 @@ impl Capture {
         Place { lines: self.lines.passed().max(self.skip), start }
     }
 
-    /// Goes on behind this place, which must not be before the own one.
+    /// Continues after this position, which must not be before the current one.
     pub(crate) fn resume(&mut self, place: &Place) {
         self.skip = place.lines;
         if let (Pace::Unstarted { speed } | Pace::Started { speed, .. }, Some(start)) =
@@ -72,7 +72,7 @@ impl Capture {
         }
     }
 
-    /// Takes the next lines in. Afterwards, also after an error, a flush is due.
+    /// Reads the next lines. The caller must flush the intake afterwards, also after an error.
     pub(crate) fn turn(&mut self, intake: &mut Intake) -> Result<Turn, ReadError> {
         let turn = self.read(intake);
         let recording = self.lines.recording();
@@ -103,7 +103,7 @@ impl Capture {
         Ok(Turn::More)
     }
 
-    /// Some of what an earlier build took in; in portions, so that a turn stays short.
+    /// Skips some of the lines that an earlier build published, so few that the turn stays short.
     fn pass_over(&mut self) -> Result<Turn, ReadError> {
         for _ in 0..LINES_PER_TURN {
             if self.lines.passed() == self.skip {
@@ -118,14 +118,14 @@ impl Capture {
     }
 }
 
-/// Where the pace began: a line, and when it was published.
+/// The start of the pace: the recorded time of a line, and the time when it was published.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Start {
     recorded_ns: i64,
     clock_ns: i64,
 }
 
-/// When a recorded line is due.
+/// Determines when a recorded line is due.
 #[derive(Debug)]
 enum Pace {
     Unbound,
@@ -134,7 +134,7 @@ enum Pace {
 }
 
 impl Pace {
-    /// How long a line is still to wait; `None` if it is due.
+    /// Returns the time until a line is due, or `None` if it is due now.
     fn wait(&mut self, recorded_ns: i64, context: &Context) -> Option<Duration> {
         match *self {
             Self::Unbound => None,

@@ -1,4 +1,4 @@
-//! What the feed reads, and what it publishes of it.
+//! The feed's configuration.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -139,7 +139,7 @@ impl Config {
             }
         }
         for symbol in self.instruments.keys().chain(&self.snapshot_symbol) {
-            // Stream names are in lower case, symbols inside the messages never are.
+            // Stream names are in lower case, but symbols inside messages never are.
             if symbol.chars().any(|letter| letter.is_ascii_lowercase()) {
                 let capital = symbol.to_ascii_uppercase();
                 return Err(format!(

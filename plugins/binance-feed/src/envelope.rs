@@ -1,10 +1,10 @@
-//! What kind of message a text is, found without reading all of it.
+//! Determines the kind of a message without parsing all of it.
 //!
-//! The exchange writes compact JSON, the kind of an event at or near its start.
-//! So a short look at the top-level keys tells the kind, and the thousand levels
-//! of a book that nobody asked for are never parsed. What doesn't look as usual
-//! (other spacing or order, escapes) goes through serde instead, with the same
-//! answer.
+//! The exchange writes compact JSON with the kind of an event at or near its start.
+//! A scan of the first top-level keys therefore finds the kind, and a book of a
+//! thousand levels that is not configured is never parsed. A message of an unusual
+//! layout (other spacing or order, escapes) is parsed with serde instead, with the
+//! same result.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::MessageKind;
 
-/// A message taken out of its combined-stream wrapping, if it had one.
+/// A message without the wrapper of a combined stream.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Envelope<'a> {
     pub(crate) kind: Found<'a>,
@@ -23,7 +23,7 @@ pub(crate) struct Envelope<'a> {
     pub(crate) stream: Option<Cow<'a, str>>,
 }
 
-/// What kind a message is of.
+/// The kind of a message.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Found<'a> {
     Known(MessageKind),
@@ -46,7 +46,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Opens a message of the usual layout; `None` if it is laid out otherwise.
+/// Opens a message of the usual layout; returns `None` for any other layout.
 pub(crate) fn open_usual(json: &[u8]) -> Option<Envelope<'_>> {
     let Some(rest) = json.strip_prefix(br#"{"stream":""#) else {
         return Some(Envelope { kind: scan(json, None)?, data: json, stream: None });
@@ -105,7 +105,7 @@ struct Keys<'a> {
     ask_size: Option<IgnoredAny>,
 }
 
-/// Goes over the top-level keys of an object until they tell its kind.
+/// Scans the top-level keys of an object until they determine its kind.
 fn scan<'a>(object: &'a [u8], stream: Option<&str>) -> Option<Found<'a>> {
     let mut rest = object.strip_prefix(b"{")?;
     let mut ticker_keys = 0u8;
@@ -131,7 +131,7 @@ fn scan<'a>(object: &'a [u8], stream: Option<&str>) -> Option<Found<'a>> {
         rest = skip_scalar(value)?;
         match rest {
             [b',', more @ ..] => rest = more,
-            // Spot's bookTicker is the one event that doesn't name itself.
+            // Spot's bookTicker is the only event without a field for its kind.
             b"}" if ticker_keys == 31 => return Some(Found::Known(MessageKind::BookTicker)),
             b"}" => return Some(Found::unnamed(stream)),
             _ => return None,
@@ -139,7 +139,7 @@ fn scan<'a>(object: &'a [u8], stream: Option<&str>) -> Option<Found<'a>> {
     }
 }
 
-/// What stands after a string, number or literal; `None` for anything else.
+/// Returns the text after a string, number or literal; `None` for any other value.
 fn skip_scalar(value: &[u8]) -> Option<&[u8]> {
     match value {
         [b'"', text @ ..] => {
@@ -155,7 +155,7 @@ fn skip_scalar(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The text between two quotes, if nothing in it is escaped.
+/// Returns the text between two quotes, if it holds no escapes.
 fn plain(text: &[u8]) -> Option<&str> {
     if text.contains(&b'\\') {
         return None;

@@ -1,4 +1,4 @@
-//! The component.
+//! The component `feed`.
 
 use hotbay_market::{DepthSnapshot, DepthUpdate, Quote, Trade};
 use hotbay_plugin_api::prelude::*;
@@ -14,12 +14,12 @@ use crate::{
     tally::Tally,
 };
 
-/// The connector `feed`: reads Binance's messages, publishes market events.
+/// The connector `feed`, which reads Binance's messages and publishes market events.
 #[derive(Debug)]
 pub struct Feed {
     config: Config,
     source: Source,
-    /// Where an earlier build was, until the source is open.
+    /// The restored progress of an earlier build, until the source is open.
     resumed: Option<Progress>,
     intake: Intake,
 }
@@ -102,7 +102,7 @@ impl BackgroundTask for Feed {
     }
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
-        // Each turn flushes what it took in; should one have been dropped, this does.
+        // Each turn flushes its own events; this publishes those of a turn that was dropped.
         self.intake.flush().await?;
         self.save().map(Some)
     }
@@ -124,7 +124,7 @@ impl Connector for Feed {}
 
 async fn replay(capture: &mut Capture, intake: &mut Intake) -> Result<(), SchedulerError> {
     let turn = capture.turn(intake);
-    // What was read is published, whatever came after it.
+    // Publish the events that were read even if the turn failed.
     intake.flush().await?;
     match turn.map_err(SchedulerError::execution)? {
         Turn::More => Ok(()),
@@ -140,19 +140,19 @@ async fn replay(capture: &mut Capture, intake: &mut Intake) -> Result<(), Schedu
     }
 }
 
-/// Raised whenever what follows here changes its meaning.
+/// The version of [`State`]. Raise it whenever a field changes its meaning.
 const VERSION: u32 = 1;
 
-/// What the feed hands to the next build of itself.
+/// The saved state that the next build of the feed continues from.
 ///
-/// The intake `I` is borrowed where it is written, and owned where it is read.
+/// The intake `I` is borrowed when the state is written and owned when it is read.
 #[derive(Serialize, Deserialize)]
 struct State<I> {
     intake: I,
     progress: Progress,
 }
 
-/// How far the source was read.
+/// The position in the capture, or the connection attempts of a live feed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Progress {
     Capture(Place),
@@ -178,7 +178,7 @@ impl Feed {
             | (Source::Unopened(Origin::Live { .. }), Progress::Live(_)) => {
                 self.resumed = Some(progress);
             }
-            // A build that is rolled back to. It stands behind its successor.
+            // This build runs again after a rollback; the restored position is usually ahead of it.
             (Source::Capture(capture), Progress::Capture(place)) => {
                 if capture.place().lines > place.lines {
                     **capture = Capture::open(capture.path(), self.config.speed)

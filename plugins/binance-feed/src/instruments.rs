@@ -1,4 +1,4 @@
-//! From the exchange's symbols to the names that instruments have in events.
+//! Maps the exchange's symbols to the names of instruments in events.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Config;
 
-/// Why a message can't be attributed to an instrument.
+/// An error that is returned when a message can't be attributed to an instrument.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SymbolError {
-    /// The symbol is not listed and does not fit as a name.
+    /// The symbol is not listed and is not a valid name of an instrument.
     #[error("{0}; give it a shorter name under `instruments`")]
     Unfit(#[from] InstrumentError),
-    /// A snapshot without a symbol among several instruments.
+    /// A snapshot has no symbol, and there are several instruments.
     #[error("a snapshot that names no symbol; set `snapshot_symbol`")]
     Absent,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Instruments {
     seen: Seen,
 }
 
-/// The symbols met so far. The last one is kept, because runs of the same are the rule.
+/// The symbols seen so far. The last one is cached, because the same symbol often repeats.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Seen {
     None,
@@ -45,17 +45,17 @@ impl Instruments {
         Ok(Self { listed, snapshots, seen: Seen::None })
     }
 
-    /// The symbols met so far: whose a snapshot without a symbol is depends on them.
+    /// Returns the symbols seen so far, which decide the instrument of a snapshot without one.
     pub(crate) fn seen(&self) -> &Seen {
         &self.seen
     }
 
-    /// Goes on where the instruments of an earlier build were.
+    /// Restores the symbols that an earlier build has seen.
     pub(crate) fn resume(&mut self, seen: Seen) {
         self.seen = seen;
     }
 
-    /// The instrument of a symbol.
+    /// Returns the instrument of a symbol.
     pub(crate) fn of(&mut self, symbol: &str) -> Result<Instrument, SymbolError> {
         match &self.seen {
             Seen::One { symbol: last, instrument } | Seen::Several { last, instrument }
@@ -74,7 +74,7 @@ impl Instruments {
         Ok(instrument)
     }
 
-    /// The instrument of a snapshot that names no symbol: as configured, or the only one.
+    /// Returns the instrument of a snapshot without a symbol: as configured, or the only one.
     pub(crate) fn of_snapshot(&self) -> Result<Instrument, SymbolError> {
         match (&self.snapshots, &self.seen) {
             (Some(instrument), _) | (None, Seen::One { instrument, .. }) => Ok(*instrument),

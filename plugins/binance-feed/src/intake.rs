@@ -1,4 +1,4 @@
-//! Between where messages come from and where events go: parse, push, count.
+//! Parses incoming messages, publishes their events and counts both.
 
 use hotbay_plugin_api::{Counter, prelude::*};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::{
     tally::{Row, Tally},
 };
 
-/// Takes messages in and pushes what they say.
+/// Parses messages and publishes their events.
 #[derive(Debug)]
 pub(crate) struct Intake {
     context: Context,
@@ -25,7 +25,7 @@ pub(crate) struct Intake {
     report: Report,
 }
 
-/// A counter of the host's, and the count that it knows already.
+/// A counter of the host, and the count that was already added to it.
 #[derive(Debug)]
 struct Counted {
     counter: Counter,
@@ -45,7 +45,7 @@ impl Counted {
     }
 }
 
-/// What the next build's intake goes on with; lent where it is written, owned where it is read.
+/// The intake's saved state; `T` and `S` are borrowed when it is written, owned when it is read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Saved<T, S> {
     tally: T,
@@ -86,10 +86,10 @@ impl Intake {
         Saved { tally: &self.tally, seen: self.parser.seen() }
     }
 
-    /// Goes on where the intake of another build was.
+    /// Restores the saved state of another build's intake.
     pub(crate) fn resume(&mut self, saved: Saved<Tally, Seen>) {
         let Saved { tally, seen } = saved;
-        // A state is saved after a flush: the counters, which outlive a build, know all of it.
+        // Saved after a flush: the host's counters, which outlive a build, include these counts.
         self.lines.known = tally.lines;
         self.events.known = tally.events;
         self.damaged.known = tally.damage.total();
@@ -101,17 +101,17 @@ impl Intake {
         &self.context
     }
 
-    /// Whether it is time to flush.
+    /// Returns `true` if a flush is due.
     pub(crate) fn is_full(&self) -> bool {
         self.out.is_full()
     }
 
-    /// How many messages came in, damaged ones included.
+    /// Returns the number of messages received, damaged ones included.
     pub(crate) fn lines(&self) -> u64 {
         self.tally.lines
     }
 
-    /// Takes one message in: its number, when it was received, its text.
+    /// Parses one message, given its number, the time of receipt and its text.
     pub(crate) fn take(&mut self, number: u64, received_ns: i64, json: &[u8]) {
         let message = match self.parser.parse(json) {
             Ok(Parsed::Message(message)) => message,
@@ -144,19 +144,19 @@ impl Intake {
         self.tally.kind(message.kind);
     }
 
-    /// Counts a line that could not be used.
+    /// Counts a damaged line.
     pub(crate) fn damaged(&mut self, number: u64, reason: &Damaged) {
         self.tally.lines += 1;
         self.tally.damage.note(&self.origin, number, reason);
     }
 
-    /// Counts a connection that was lost or never made.
+    /// Counts a connection that was lost or could not be established.
     pub(crate) fn connection_lost(&mut self) {
         self.tally.connections_lost += 1;
         self.connections_lost.add(1);
     }
 
-    /// Publishes what was pushed, and brings the host's counters up to date.
+    /// Publishes the pushed events and updates the host's counters.
     pub(crate) async fn flush(&mut self) -> Result<(), SchedulerError> {
         self.lines.bring_up_to(self.tally.lines);
         self.events.bring_up_to(self.tally.events);
@@ -164,7 +164,7 @@ impl Intake {
         self.out.flush().await
     }
 
-    /// Gives the feed's row to the report; only the first call does.
+    /// Adds the feed's row to the report, on the first call only.
     pub(crate) fn report(&mut self) {
         if self.report == Report::Due {
             self.report = Report::Given;

@@ -2,21 +2,21 @@
 //!
 //! The component `feed` publishes [`Quote`](hotbay_market::Quote),
 //! [`Trade`](hotbay_market::Trade) and [`Depth`](hotbay_market::Depth) events. Its
-//! [`Config`] says from where and which; [`Parser`] turns one message of the
-//! exchange into one event and is usable by itself.
+//! [`Config`] names the source and the kinds of messages; [`Parser`] turns one message
+//! of the exchange into one event and can be used alone.
 //!
 //! # When a new build takes over
-//! A capture goes on at the line behind the last one that was published, at its pace; all
-//! counts go on. A live feed counts on and opens a websocket of its own as it initializes,
-//! before its first turn. What the exchange sent between the last turn of the old build and
-//! then is missed, as after a lost connection: the exchange does not send it again. Nothing
-//! comes twice. The same holds when a build that failed on probation is rolled back.
+//! All counts continue. A capture continues at the line after the last published one, at
+//! the same pace. A live feed opens a new websocket when it initializes, before its first
+//! turn. Messages that the exchange sends between the last turn of the old build and that
+//! moment are lost, as after a lost connection, because the exchange does not repeat them. No
+//! event is published twice. The same holds when a build that failed on probation is rolled back.
 //!
-//! A missed quote is made good by the next one; missed trades stay missing. A book is to be
-//! checked by who keeps it, and the feed passes on what that takes, unchanged: on spot an
-//! update's `first_update` is one more than the `last_update` before, on futures its
-//! `previous_update` equals it. Where that does not hold, the book is stale until the next
-//! snapshot, which a partial book stream brings by itself and REST on demand.
+//! The next quote replaces a lost one; lost trades are not recovered. A consumer that keeps a
+//! book must check its update numbers, which the feed passes on unchanged: on spot, an
+//! update's `first_update` is one more than the last update's `last_update`; on futures, its
+//! `previous_update` equals that number. If not, the book is stale until the next
+//! snapshot, which a partial book stream sends by itself and REST on demand.
 
 mod capture;
 mod config;

@@ -1,8 +1,8 @@
-//! A live websocket, kept up by connecting again.
+//! A live websocket that reconnects when the connection is lost.
 //!
-//! A socket belongs to one build. The next one subscribes anew, before its first turn:
-//! what the exchange sends between the old build's last turn and then is not received, as
-//! when a connection is lost. Nothing comes twice: the old socket is read no more.
+//! A socket belongs to one build. The next build opens its own before its first turn:
+//! messages that the exchange sends between the old build's last turn and that moment are
+//! lost, as with a lost connection. None comes twice, because the old socket is not read again.
 
 use std::{mem, time::Duration};
 
@@ -17,12 +17,12 @@ use crate::{
     socket::{Loss, Socket, connect, receive},
 };
 
-/// How long a goodbye to the exchange may take.
+/// The time limit for sending the close frame.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long a new build's start may wait for the exchange; its turns go on trying.
+/// The time limit of connecting while a new build initializes; its turns try again.
 const TAKE_OVER_LIMIT: Duration = Duration::from_secs(2);
-/// After so many doublings every delay is the longest one.
+/// The number of doublings after which every delay is the longest one.
 const DOUBLINGS: u32 = 64;
 
 #[derive(Debug)]
@@ -32,11 +32,11 @@ pub(crate) struct Live {
     settings: Connection,
     state: State,
     backoff: ExponentialBackoff,
-    /// Attempts in a row that brought no message.
+    /// The number of consecutive attempts that brought no message.
     attempts: u32,
 }
 
-/// What the next build goes on with: how patient to be with the exchange, not the socket.
+/// The saved state: the reconnection attempts and delay, without the socket.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Attempts {
     attempts: u32,
@@ -57,7 +57,7 @@ impl Live {
         let request = url.into_client_request().map_err(|error| {
             SchedulerError::TaskInitialization(format!("{url} is not a websocket's url: {error}"))
         })?;
-        // Another part of the process may have chosen one: then that one serves.
+        // Another part of the process may have installed a provider; then that one is used.
         if rustls::crypto::ring::default_provider().install_default().is_err() {
             tracing::debug!("the process has a TLS provider already");
         }
@@ -79,10 +79,10 @@ impl Live {
         Attempts { attempts: self.attempts, delay }
     }
 
-    /// Goes on where another build was, but with a connection of its own.
+    /// Restores the saved state of another build, without its connection.
     ///
-    /// A socket that is open is let go of: if another build has run since its last turn,
-    /// what waits in it was published by that one.
+    /// An open socket is dropped: if another build has run since this one's last turn, that
+    /// build has already published the messages that wait in the socket.
     pub(crate) fn resume(&mut self, saved: &Attempts) {
         self.attempts = saved.attempts;
         self.backoff = backoff(self.settings);
@@ -92,7 +92,7 @@ impl Live {
         self.state = saved.delay.map_or(State::Connecting, State::Waiting);
     }
 
-    /// Subscribes before the first turn, so that little is missed between two builds.
+    /// Connects before the first turn, so that few messages are lost between two builds.
     pub(crate) async fn take_over(&mut self, context: &Context) {
         if !matches!(self.state, State::Connecting) {
             return;
@@ -104,7 +104,7 @@ impl Live {
                 self.state = State::Open(Box::new(socket));
             }
             Ok(None) => {}
-            // The first turn tries again; a failure there counts.
+            // The first turn tries again, and a failure there is counted.
             Err(loss) => {
                 let cause = SchedulerError::execution(loss);
                 tracing::warn!(url = self.url, %cause, "not connected yet");
@@ -112,7 +112,7 @@ impl Live {
         }
     }
 
-    /// One turn: connects, or waits to, or takes in what has come.
+    /// Runs one turn: connects, waits before reconnecting, or reads the available messages.
     pub(crate) async fn turn(&mut self, intake: &mut Intake) -> Result<(), SchedulerError> {
         let loss = match &mut self.state {
             State::Waiting(delay) => {
@@ -154,7 +154,7 @@ impl Live {
         }
     }
 
-    /// Says goodbye, if there is somebody to say it to.
+    /// Sends a close frame, if a connection is open.
     pub(crate) async fn close(&mut self, context: &Context) {
         if let State::Open(mut socket) = mem::replace(&mut self.state, State::Closed) {
             tokio::select! {

@@ -1,4 +1,4 @@
-//! What a line or a message turns out to be, and what can be wrong with it.
+//! The results and errors of parsing a line or a message.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use hotbay_plugin_api::Kind;
 
 use crate::{MessageKind, SymbolError};
 
-/// What a message turned out to be.
+/// The result of parsing a message.
 #[derive(Debug)]
 pub enum Parsed<'a> {
     /// An event to publish.
     Message(Message<'a>),
-    /// A message of a kind that was not asked for; its content was not looked at.
+    /// A message of a kind that is not configured; its content was not parsed.
     Skipped(MessageKind),
     /// A message of a kind that the feed doesn't know, with the kind's name.
     Unknown(Cow<'a, str>),
@@ -21,52 +21,52 @@ pub enum Parsed<'a> {
 /// One event of the market.
 #[derive(Debug)]
 pub struct Message<'a> {
-    /// What kind of message it was.
+    /// The kind of the message.
     pub kind: MessageKind,
-    /// The exchange's time: of the transaction if it tells, else of the event; ns since 1970.
+    /// The exchange's time in ns since 1970: of the transaction if given, else of the event.
     pub exchange_ns: Option<i64>,
-    /// What it says.
+    /// The content of the event.
     pub body: Body<'a>,
 }
 
-/// What an event says.
+/// The content of an event.
 #[derive(Debug)]
 pub enum Body<'a> {
     /// The best bid and ask.
     Quote(Quote),
     /// A trade.
     Trade(Trade),
-    /// A change of the book or a whole one, as [`Depth::write`](hotbay_market::Depth::write) lays it out.
+    /// A book update or snapshot, in the layout of [`Depth::write`](hotbay_market::Depth::write).
     Depth {
-        /// Which of the two.
+        /// Whether it is an update or a snapshot.
         kind: Kind,
         /// The payload of the event.
         payload: &'a [u8],
     },
 }
 
-/// What is wrong with a line or a message.
+/// An error that is returned for a line or a message that can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damaged {
-    /// A line of a capture that doesn't start with the receiver's clock.
+    /// A line of a capture doesn't start with the receiver's timestamp.
     #[error("the line does not start with a time in nanoseconds and a space")]
     NoTime,
-    /// Not even the outline of an object.
+    /// The message is not enclosed in braces.
     #[error("the message does not start with {{ and end with }}")]
     Outline,
-    /// Bytes that are no text.
+    /// The message is not UTF-8.
     #[error("the message is not UTF-8")]
     Encoding(#[from] std::str::Utf8Error),
-    /// Broken JSON, or a field that is missing or of another form.
+    /// The JSON is invalid, or a field is missing or of another type.
     #[error("{}", without_line(.0))]
     Json(serde_json::Error),
-    /// No instrument can be named.
+    /// The instrument can't be determined.
     #[error(transparent)]
     Symbol(#[from] SymbolError),
 }
 
-/// Takes a line of a capture apart: the receiver's clock, and the message.
+/// Splits a line of a capture into the receiver's timestamp and the message.
 ///
 /// # Errors
 /// If the line does not start with a number and a space.
@@ -82,7 +82,7 @@ pub fn split_line(line: &[u8]) -> Result<(i64, &[u8]), Damaged> {
     Ok((time, json.trim_ascii()))
 }
 
-/// serde_json's message without its line, which is always 1 and not that of the capture.
+/// Returns serde_json's message without its line number, which is always 1 and not the capture's.
 fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {

@@ -1,4 +1,4 @@
-//! One message of the exchange, one event.
+//! Parses one message of the exchange into one event.
 
 use std::borrow::Cow;
 
@@ -27,10 +27,10 @@ enum Wanted {
 }
 
 impl Parser {
-    /// A parser for the kinds and instruments of a configuration.
+    /// Creates a parser for the kinds and instruments of a configuration.
     ///
     /// # Errors
-    /// If `snapshot_symbol` does not fit as a name.
+    /// If `snapshot_symbol` is not a valid name of an instrument.
     pub fn new(config: &Config) -> Result<Self, SymbolError> {
         let mut wanted = [Wanted::No; 4];
         for kind in &config.kinds {
@@ -40,24 +40,24 @@ impl Parser {
         Ok(Self { wanted, instruments, payload: Vec::new() })
     }
 
-    /// What a message's meaning depends on besides the configuration.
+    /// Returns the parser's state to save, on which the instrument of a snapshot depends.
     ///
-    /// No update numbers are among it: those of a book go out as they came, and whoever
-    /// keeps the book compares them.
+    /// Update numbers of a book are not part of it: they are published unchanged, and the
+    /// consumer that keeps the book compares them.
     pub(crate) fn seen(&self) -> &Seen {
         self.instruments.seen()
     }
 
-    /// Goes on where the parser of an earlier build was.
+    /// Restores the saved state of an earlier build's parser.
     pub(crate) fn resume(&mut self, seen: Seen) {
         self.instruments.resume(seen);
     }
 
-    /// Reads one message, bare or wrapped as the combined streams do.
+    /// Parses one message, with or without the wrapper of combined streams.
     ///
     /// # Errors
-    /// If the message is damaged. Of a kind that was not asked for only the
-    /// outline is checked.
+    /// If the message is damaged. Of a message of a kind that is not configured, only
+    /// the outline is checked.
     pub fn parse<'a>(&'a mut self, json: &'a [u8]) -> Result<Parsed<'a>, Damaged> {
         if !(json.starts_with(b"{") && json.ends_with(b"}")) {
             return Err(Damaged::Outline);
@@ -65,7 +65,7 @@ impl Parser {
         let usual = open_usual(json).map(|envelope| self.read(envelope));
         let read = match usual {
             Some(Ok(read)) => read,
-            // Laid out otherwise, or only seemingly as usual.
+            // The layout is not the usual one, or only appeared to be.
             None | Some(Err(Damaged::Json(_))) => self.read(open_any(json)?)?,
             Some(Err(damaged)) => return Err(damaged),
         };
@@ -91,7 +91,7 @@ impl Parser {
         if self.wanted[kind as usize] == Wanted::No {
             return Ok(Read::Skipped(kind));
         }
-        // Checked once, so that serde_json need not check every string.
+        // Checked once here, so that serde_json need not check every string.
         let data = std::str::from_utf8(envelope.data)?;
         let (exchange_ns, content) = match kind {
             MessageKind::BookTicker => self.book_ticker(data)?,
@@ -167,7 +167,7 @@ impl Parser {
     }
 }
 
-/// A [`Parsed`] whose payload still stands in the parser.
+/// A [`Parsed`] whose payload is still in the parser's buffer.
 enum Read<'a> {
     Message { kind: MessageKind, exchange_ns: Option<i64>, content: Content },
     Skipped(MessageKind),

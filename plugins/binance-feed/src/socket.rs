@@ -1,4 +1,4 @@
-//! One connection: made, read, lost.
+//! Opens and reads one websocket connection.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::intake::Intake;
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Why there is no connection.
+/// Why a connection was lost or could not be established.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Loss {
     #[error("cannot connect")]
@@ -29,7 +29,7 @@ pub(crate) enum Loss {
     Idle(Duration),
 }
 
-/// Connects; `None` if the host asked to stop meanwhile.
+/// Connects; returns `None` if the host asked to stop before the connection was open.
 pub(crate) async fn connect(
     request: &Request,
     limit: Duration,
@@ -45,7 +45,7 @@ pub(crate) async fn connect(
     }
 }
 
-/// Waits for the next message and takes in what else is there already.
+/// Waits for the next message and reads those that are already available after it.
 pub(crate) async fn receive(
     socket: &mut Socket,
     idle: Duration,
@@ -82,7 +82,7 @@ fn take(message: &Message, intake: &mut Intake) -> Result<(), Loss> {
     let json = match message {
         Message::Text(text) => text.as_bytes(),
         Message::Binary(bytes) => bytes,
-        // tungstenite answers pings by itself.
+        // tungstenite answers pings itself.
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         Message::Close(frame) => {
             let why = frame.as_ref().map(|frame| format!(": {frame}")).unwrap_or_default();

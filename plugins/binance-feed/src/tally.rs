@@ -1,11 +1,11 @@
-//! What the feed counted, and the row that it gives to the report.
+//! The feed's counts, and its row in the report.
 
 use hotbay_line_source::{Damage, Unknown};
 use serde::{Deserialize, Serialize};
 
 use crate::MessageKind;
 
-/// Counts of everything that came in: no message is left out of exactly one of them.
+/// The feed's counts. Each message is counted by its kind, as damaged or as unknown, once.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) lines: u64,

@@ -1,4 +1,4 @@
-//! The exchange's messages, as it writes them.
+//! The serde types of the exchange's messages.
 //!
 //! Field names are those of Binance's documentation of the market streams. Fields
 //! that the feed has no use for are not named here, so nothing in them, such as a
@@ -70,7 +70,7 @@ pub(crate) struct DepthUpdate<'a> {
 
 #[derive(Deserialize)]
 pub(crate) struct Snapshot<'a> {
-    /// Only COIN-M names it.
+    /// Only present in messages of COIN-M.
     #[serde(borrow)]
     pub(crate) symbol: Option<Cow<'a, str>>,
     #[serde(rename = "lastUpdateId")]
@@ -85,7 +85,7 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) event: Option<Millis>,
 }
 
-/// Who of a trade was waiting in the book.
+/// The maker of a trade: the side whose order was in the book.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(from = "bool")]
 pub(crate) enum Maker {
@@ -105,13 +105,13 @@ impl From<bool> for Maker {
 pub(crate) struct Millis(i64);
 
 impl Millis {
-    /// Nanoseconds since 1970; a time beyond the year 2262 is no time.
+    /// Converts to nanoseconds since 1970; `None` for a time after the year 2262.
     pub(crate) fn nanoseconds(self) -> Option<i64> {
         self.0.checked_mul(1_000_000)
     }
 }
 
-/// A decimal number in quotes, taken over digit by digit.
+/// A decimal number in quotes, parsed without rounding.
 #[derive(Clone, Copy)]
 pub(crate) struct Exact(pub(crate) Fixed);
 
@@ -142,7 +142,7 @@ fn levels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Level>, D::E
     Ok(levels.into_iter().map(|PriceLevel(level)| level).collect())
 }
 
-/// `[price, quantity]`, and whatever else an exchange may add.
+/// A level as `[price, quantity]`; further elements are ignored.
 struct PriceLevel(Level);
 
 impl<'de> Deserialize<'de> for PriceLevel {

@@ -1,9 +1,9 @@
-//! When two moving averages cross.
+//! Detects when two moving averages cross.
 
 use hotbay_market::{Bar, Ema, Fixed, Side, Stance};
 use serde::{Deserialize, Serialize};
 
-/// Follows the fast and the slow average of one instrument's closes. Pure.
+/// Follows the fast and the slow average of one instrument's closes. It does no I/O.
 #[derive(Debug)]
 pub struct Cross {
     fast: Ema,
@@ -12,7 +12,7 @@ pub struct Cross {
     bars: u64,
 }
 
-/// What a [`Cross`] has come to; the averages as [`Ema::bits`].
+/// The saved state of a [`Cross`], with the averages as [`Ema::bits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrossState {
     fast: Option<u64>,
@@ -23,21 +23,21 @@ pub struct CrossState {
 /// Which average is above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trend {
-    /// The fast one, or both are equal.
+    /// The fast average is above, or both are equal.
     Up,
-    /// The slow one.
+    /// The slow average is above.
     Down,
 }
 
 impl Cross {
-    /// Averages of these spans; acts from bar number `warmup` on.
+    /// Creates averages of these spans, which give a trend from bar number `warmup` on.
     pub fn new(fast: u32, slow: u32, warmup: u64) -> Self {
         Self { fast: Ema::new(fast), slow: Ema::new(slow), warmup, bars: 0 }
     }
 
-    /// Takes a bar in; gives the trend to act upon, if this bar is one to act upon.
+    /// Adds a bar and returns the trend, if the strategy is to act on this bar.
     ///
-    /// A bar of a single price moves the averages, but nothing is done at it.
+    /// A bar of a single price moves the averages but never returns a trend.
     pub fn update(&mut self, bar: &Bar) -> Option<Trend> {
         let close = bar.close.to_f64();
         let (fast, slow) = (self.fast.update(close), self.slow.update(close));
@@ -49,26 +49,26 @@ impl Cross {
         Some(if fast >= slow { Trend::Up } else { Trend::Down })
     }
 
-    /// What it has come to, for a state to be saved.
+    /// Returns the state to save.
     pub fn state(&self) -> CrossState {
         CrossState { fast: self.fast.bits(), slow: self.slow.bits(), bars: self.bars }
     }
 
-    /// Goes on from there, with its own spans and warmup.
+    /// Restores a saved state, keeping this one's spans and warmup.
     pub fn go_on_from(&mut self, state: CrossState) {
         self.fast.go_on_from(state.fast);
         self.slow.go_on_from(state.slow);
         self.bars = state.bars;
     }
 
-    /// How many bars it has taken in.
+    /// Returns the number of bars added.
     pub fn bars(&self) -> u64 {
         self.bars
     }
 }
 
 impl Trend {
-    /// The side that goes with the trend.
+    /// Returns the side that follows the trend.
     pub const fn side(self) -> Side {
         match self {
             Self::Up => Side::Buy,
@@ -76,13 +76,13 @@ impl Trend {
         }
     }
 
-    /// The order that closes a position against the trend.
+    /// Returns the order that closes a position against the trend.
     pub fn close(self, position: Fixed) -> Option<(Side, Fixed)> {
         let side = Stance::of(position).closing_side()?;
         (side == self.side()).then_some((side, position.abs()))
     }
 
-    /// The order that opens a position of `quantity` with the trend, if none is open.
+    /// Returns the order that opens a position of `quantity` with the trend, if none is open.
     pub fn open(self, position: Fixed, quantity: Fixed) -> Option<(Side, Fixed)> {
         (Stance::of(position) == Stance::Flat).then_some((self.side(), quantity))
     }

@@ -1,6 +1,6 @@
 //! Trades the crossing of two moving averages of bars.
 //!
-//! [`Cross`] decides, and is pure; [`EmaCross`] stands between it and the channels.
+//! [`Cross`] decides and does no I/O; [`EmaCross`] connects it to the channels.
 
 mod config;
 mod cross;

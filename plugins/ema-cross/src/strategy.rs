@@ -11,7 +11,7 @@ use hotbay_plugin_api::{
     async_trait,
 };
 
-/// Trades the crossing of two moving averages of bars, each instrument by itself.
+/// Trades the crossing of two moving averages of bars, for each instrument separately.
 #[derive(Debug)]
 pub struct EmaCross {
     context: Context,
@@ -118,7 +118,7 @@ impl EmaCross {
             return Ok(());
         };
         (line.bid, line.ask) = (bar.bid, bar.ask);
-        // Without a quote there is nothing to fill at; the averages move all the same.
+        // An order can't be filled without a quote, but the averages are updated either way.
         let Some(trend) = line.cross.update(bar).filter(|_| bar.bid.is_positive()) else {
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! A source of numbers.
+//! The connector `count`: a source of consecutive numbers.
 
 use hotbay_plugin_api::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -11,15 +11,14 @@ pub struct Count {
     config: CountConfig,
 }
 
-/// What the next build goes on with: everything that the output depends on, besides the
-/// configuration.
+/// The saved state: everything besides the configuration that the output depends on.
 #[derive(Debug, Serialize, Deserialize)]
 struct CountState {
     next: u64,
 }
 
 /// The version of [`CountState`]. Raise it whenever a field changes its meaning: a build
-/// that finds a version that it can't read refuses it, and the old build goes on.
+/// refuses a state of a version that it can't read, and the old build stays in service.
 const STATE_VERSION: u32 = 1;
 
 /// How far and in what portions to count.
@@ -67,13 +66,13 @@ impl BackgroundTask for Count {
             let time = i64::try_from(number).unwrap_or(i64::MAX);
             self.numbers.push_bytes(time, Kind::BYTES, &number.to_le_bytes());
         }
-        // Before the turn waits: the state and what was pushed never disagree, wherever the
-        // host sets the turn aside. It never drops one that publishes.
+        // Updated before the first await, so that the state always matches the pushed events,
+        // wherever the host suspends the turn. The host never drops a turn that publishes.
         self.state.next = last + 1;
         self.numbers.flush().await
     }
 
-    // Without these two a new build would count from 1 again.
+    // Without `save_state` and `restore`, a new build would count from 1 again.
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
         SavedState::json(STATE_VERSION, &self.state).map(Some)
     }

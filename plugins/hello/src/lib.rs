@@ -1,9 +1,9 @@
 //! A small plugin to start from.
 //!
 //! Its tasks show the four kinds that the host runs: async and sync, once at
-//! start and at an interval. Its connector counts, for pipelines that need a
-//! source with nothing behind it, and hands its place to the next build of itself. Its
-//! task kind is for submission: it takes parameters and returns a result.
+//! start and at an interval. Its connector counts, for pipelines that need a source
+//! without external data, and saves its position for the next build of the plugin. Its
+//! task kind can be submitted with parameters and returns a result.
 
 mod count;
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use count::Count;
 
-/// What the host runs; `hotbay plugin list` shows it.
+/// The tasks that the host runs by itself; `hotbay plugin list` shows them.
 pub const PLUGIN_TASKS: &[PluginTask] = &[
     PluginTask {
         description: "Says hello once, at start",
@@ -31,7 +31,7 @@ pub const PLUGIN_TASKS: &[PluginTask] = &[
     },
 ];
 
-/// What somebody may ask the host to run, with parameters.
+/// The task kinds that a user can submit, with parameters.
 pub const PLUGIN_TASK_KINDS: &[PluginTaskKind] = &[PluginTaskKind {
     description: "Counts the primes below a number",
     ..PluginTaskKind::new::<Below>("count-primes", run_sync!(count_primes))
@@ -65,7 +65,7 @@ fn world() -> String {
 
 async fn greet(context: Context) -> Result<(), SchedulerError> {
     let Settings { name } = context.config()?;
-    // With the SDK's feature `tokio`, a plugin sleeps as any tokio program does.
+    // With the SDK's feature `tokio`, a plugin can use tokio's timers directly.
     tokio::time::sleep(Duration::from_millis(1)).await;
     tracing::info!(name, "hello");
     Ok(())
@@ -77,7 +77,7 @@ async fn heartbeat(context: Context) -> Result<(), SchedulerError> {
     Ok(())
 }
 
-/// Counts the primes below a hundred thousand: work that no async thread should do.
+/// Counts the primes below 100,000: work that would block an async thread.
 fn primes(context: Context) -> Result<(), SchedulerError> {
     if let Some(found) = primes_below(100_000, &context) {
         tracing::info!(found, "primes below 100,000");
@@ -85,19 +85,19 @@ fn primes(context: Context) -> Result<(), SchedulerError> {
     Ok(())
 }
 
-/// The same for any number: what a run returns is its result.
+/// Counts the primes below a number; the returned value is the run's result.
 fn count_primes(context: Context) -> Result<Primes, SchedulerError> {
     let Below { below } = context.arguments()?;
     let cancelled = || SchedulerError::TaskExecution("cancelled".to_owned());
     primes_below(below, &context).map(|primes| Primes { primes }).ok_or_else(cancelled)
 }
 
-/// How many primes there are below a number; `None` if the run was cancelled.
+/// Returns the number of primes below a number, or `None` if the run was cancelled.
 fn primes_below(below: u32, context: &Context) -> Option<usize> {
     let is_prime = |n: &u32| (2..).take_while(|d| *d <= *n / d).all(|d| !n.is_multiple_of(d));
     let mut found = 0;
     for start in (2..below).step_by(1_000) {
-        // A sync task can't be stopped from outside: it looks for itself.
+        // A sync task can't be interrupted, so it checks for cancellation itself.
         if context.is_cancelled() {
             return None;
         }

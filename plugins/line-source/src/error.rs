@@ -1,38 +1,38 @@
-//! What can be wrong with a recording as a whole.
+//! Errors that concern a recording as a whole.
 
 use std::{io, path::PathBuf};
 
-/// Why a recording could not be opened.
+/// An error that is returned when a recording can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error(
         "no such recording: {}; set `path` to a file that exists (a relative path starts in the \
          configuration's folder)",
         path.display()
     )]
     Missing {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// A folder, a pipe, a device.
+    /// The path is not a regular file but, for example, a folder, a pipe or a device.
     #[error("{} is not a regular file; set `path` to one recording", path.display())]
     NotAFile {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// The system refused.
+    /// The operating system returned an error on opening.
     #[error("cannot open {}; check that it may be read", path.display())]
     Refused {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// Why a recording could not be read to its end. All lines before were given out.
+/// An error in reading a recording. All complete lines before the error were returned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -43,9 +43,9 @@ pub enum ReadError {
         path.display()
     )]
     Truncated {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// How many whole lines were read.
+        /// The number of complete lines that were read.
         lines: u64,
     },
     /// The gzip data does not decode, or its checksum is wrong.
@@ -55,39 +55,39 @@ pub enum ReadError {
         path.display()
     )]
     Corrupt {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// How many whole lines were read.
+        /// The number of complete lines that were read.
         lines: u64,
-        /// What the decoder said.
+        /// The error of the decoder.
         source: io::Error,
     },
-    /// A line beyond any sense, as in a file that is not text.
+    /// A line exceeds the limit, as in a file that is not text.
     #[error(
         "{} has no line end within {limit} bytes after line {lines}; `path` takes a text \
          recording, one message per line",
         path.display()
     )]
     LineTooLong {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// How many whole lines were read.
+        /// The number of complete lines that were read.
         lines: u64,
         /// The longest line that is read.
         limit: usize,
     },
-    /// The system failed.
+    /// The operating system returned an error on reading.
     #[error(
         "cannot read {} after line {lines}; the lines before were used; check the disk, then run \
          again",
         path.display()
     )]
     Failed {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// How many whole lines were read.
+        /// The number of complete lines that were read.
         lines: u64,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

@@ -1,9 +1,9 @@
 //! Reads recordings line by line, plain or gzip, for connectors that replay them.
 //!
-//! [`Recording`] is the text of a file, [`LineReader`] its lines with their
-//! numbers. What a connector finds wrong with a line it notes in [`Damage`], what
-//! it does not know in [`Unknown`]: both count everything, log the first few, and
-//! give a cell for the final report.
+//! [`Recording`] reads the text of a file, [`LineReader`] its lines with their
+//! numbers. A connector counts damaged lines in [`Damage`] and unknown names in
+//! [`Unknown`]: both count everything, log the first few, and give the text of a
+//! cell in the final report.
 
 mod error;
 mod lines;

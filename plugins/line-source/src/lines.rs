@@ -1,4 +1,4 @@
-//! The lines of a recording.
+//! Reads a recording line by line.
 
 use std::{
     io::{self, Read},
@@ -9,32 +9,32 @@ use memchr::memchr;
 
 use crate::{ReadError, Recording};
 
-/// What the buffer holds at first, and so about how much is decompressed in one go.
+/// The initial size of the buffer, and about the amount that is decompressed at once.
 const BUFFER: usize = 64 << 10;
-/// The longest line: a full book of 5,000 levels is under 300 kB.
+/// The limit of a line's length; for comparison, a book of 5,000 levels is under 300 kB.
 const LONGEST: usize = 32 << 20;
 
-/// One line, without its end.
+/// One line, without its line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// Its number in the file, from 1.
+    /// The number of the line in the file, from 1.
     pub number: u64,
-    /// Its bytes; nothing says that they are text.
+    /// The bytes of the line, which need not be UTF-8.
     pub bytes: &'a [u8],
 }
 
-/// Gives out a recording's lines in order.
+/// Reads the lines of a recording in order.
 ///
-/// [`peek`](Self::peek) shows the next line as often as it is asked,
-/// [`advance`](Self::advance) goes on to the one after it: who must wait before
-/// using a line leaves it where it is.
+/// [`peek`](Self::peek) returns the same line until [`advance`](Self::advance)
+/// moves on to the next one, so a caller that has to wait before using a line
+/// can peek at it again later.
 #[derive(Debug)]
 pub struct LineReader {
     recording: Recording,
     buffer: Vec<u8>,
-    /// What of the buffer holds text that was not given out.
+    /// The range of the buffer with text that has not been consumed.
     held: Range<usize>,
-    /// Up to where no line end was found.
+    /// The end of the part of the buffer that was searched and holds no line end.
     searched: usize,
     next: Option<Range<usize>>,
     passed: u64,
@@ -48,7 +48,7 @@ enum End {
 }
 
 impl LineReader {
-    /// Reads the lines of a recording.
+    /// Creates a reader of a recording's lines.
     pub fn new(recording: Recording) -> Self {
         Self {
             recording,
@@ -61,11 +61,10 @@ impl LineReader {
         }
     }
 
-    /// The next line; `None` at the end. A last line needs no line end.
+    /// Returns the next line, or `None` at the end. The last line needs no line end.
     ///
     /// # Errors
-    /// If the recording can't be read on. The piece of a line before that place
-    /// is not given out.
+    /// If the recording can't be read. An incomplete line before the error is not returned.
     pub fn peek(&mut self) -> Result<Option<Line<'_>>, ReadError> {
         if self.next.is_none() {
             self.next = self.find()?;
@@ -76,7 +75,7 @@ impl LineReader {
         }))
     }
 
-    /// Leaves the line that [`peek`](Self::peek) showed; without one, does nothing.
+    /// Moves past the line that [`peek`](Self::peek) returned; without one, does nothing.
     pub fn advance(&mut self) {
         if let Some(line) = self.next.take() {
             self.held.start = self.held.end.min(line.end + 1);
@@ -85,20 +84,20 @@ impl LineReader {
         }
     }
 
-    /// How many lines were left behind.
+    /// Returns the number of lines that were moved past.
     pub fn passed(&self) -> u64 {
         self.passed
     }
 
-    /// The recording that is read.
+    /// Returns the recording that is read.
     pub fn recording(&self) -> &Recording {
         &self.recording
     }
 
-    /// The whole rest as one text, for a recording that is one document.
+    /// Reads all remaining text, for a recording that is one document.
     ///
     /// # Errors
-    /// If it can't be read to its end; what was read stays in `text`.
+    /// If the recording can't be read to its end; the text before the error stays in `text`.
     pub fn read_rest(&mut self, text: &mut Vec<u8>) -> Result<(), ReadError> {
         text.extend_from_slice(&self.buffer[self.held.clone()]);
         self.next = None;
@@ -136,7 +135,7 @@ impl LineReader {
         match self.recording.read(&mut self.buffer[self.held.end..]) {
             Ok(0) => self.end = End::Reached,
             Ok(count) => self.held.end += count,
-            // The loop in `find` comes back.
+            // The loop in `find` calls again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(self.failed(error)),
         }
@@ -145,7 +144,7 @@ impl LineReader {
 
     fn failed(&self, source: io::Error) -> ReadError {
         let (path, lines) = (self.recording.path().to_owned(), self.passed);
-        // Of the kinds of an I/O error these three come from the decoder.
+        // These three kinds of I/O errors come from the decoder.
         if source.kind() == io::ErrorKind::UnexpectedEof {
             ReadError::Truncated { path, lines }
         } else if matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)

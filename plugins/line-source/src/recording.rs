@@ -1,4 +1,4 @@
-//! The text of a file, plain or gzip.
+//! Reads the text of a file, plain or gzip.
 
 use std::{
     fs::{self, File},
@@ -12,10 +12,10 @@ use crate::OpenError;
 
 /// The first bytes of every gzip file (RFC 1952, 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// How much of a compressed file is read at once.
+/// The number of bytes of a compressed file that are read at once.
 const READ_AHEAD: usize = 64 << 10;
 
-/// The text of a file. Gzip is known by its first bytes, not by the file's name.
+/// A reader of a file's text. Gzip is detected by the first bytes, not by the file's name.
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,
@@ -33,7 +33,7 @@ impl Recording {
     /// Opens a file.
     ///
     /// # Errors
-    /// If there is none, if it is no regular file, or if it may not be read.
+    /// If the file does not exist, is not a regular file, or can't be read.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let path = path.to_owned();
         match Self::try_open(&path) {
@@ -47,7 +47,7 @@ impl Recording {
     }
 
     fn try_open(path: &Path) -> io::Result<Option<(u64, Text)>> {
-        // Asked before opening: to open a pipe that nobody writes to would wait for ever.
+        // Checked before opening, because opening a pipe without a writer would block for ever.
         let metadata = fs::metadata(path)?;
         if !metadata.is_file() {
             return Ok(None);
@@ -66,12 +66,12 @@ impl Recording {
         Ok(Some((metadata.len(), text)))
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many bytes of the file, compressed as it is, have been taken in.
+    /// Returns the number of bytes of the file, as stored, that have been read.
     pub fn bytes_done(&self) -> u64 {
         match &self.text {
             Text::Plain(file) => file.read,
@@ -82,7 +82,7 @@ impl Recording {
         }
     }
 
-    /// How many bytes the file had when it was opened.
+    /// Returns the size of the file in bytes when it was opened.
     pub fn bytes_total(&self) -> u64 {
         self.total
     }

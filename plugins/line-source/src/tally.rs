@@ -1,15 +1,15 @@
-//! What is counted while a recording is read.
+//! Counts of the damaged lines and unknown names in a recording.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// How many are logged and listed with their numbers; the rest is counted.
+/// The number of damaged lines that are logged and listed; the others are only counted.
 const SHOWN: usize = 5;
-/// How many different names are kept apart: they come from outside.
+/// The number of names that are counted separately; limited because names are untrusted input.
 const NAMES: usize = 64;
 
-/// The lines that could not be used. Serialized, it is part of a connector's saved state.
+/// Counts the damaged lines. It is serialized as part of a connector's saved state.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Damage {
     total: u64,
@@ -17,7 +17,7 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// Notes one damaged line; the first few are logged.
+    /// Counts one damaged line; the first few are logged.
     pub fn note(&mut self, origin: &str, line: u64, reason: &dyn fmt::Display) {
         self.total += 1;
         if self.first.len() < SHOWN {
@@ -33,7 +33,7 @@ impl Damage {
         self.total
     }
 
-    /// The numbers of the first ones, `17, 203, …`; empty if there were none.
+    /// Returns the numbers of the first damaged lines, `17, 203, …`; empty if there were none.
     pub fn lines(&self) -> String {
         let mut text = self.first.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
         if self.total > self.first.len() as u64 {
@@ -43,7 +43,7 @@ impl Damage {
     }
 }
 
-/// What was met and is not known, by name. Serialized, it is part of a connector's saved state.
+/// Counts unknown things by name. It is serialized as part of a connector's saved state.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Unknown {
     total: u64,
@@ -51,7 +51,7 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    /// Notes one; each name is logged once.
+    /// Counts one occurrence of a name; each name is logged once.
     pub fn note(&mut self, origin: &str, line: u64, name: &str) {
         self.total += 1;
         if let Some(count) = self.names.get_mut(name) {
@@ -67,7 +67,7 @@ impl Unknown {
         self.total
     }
 
-    /// The names with their counts, `aggTrade 3, kline 1`; empty if there were none.
+    /// Returns the names with their counts, `aggTrade 3, kline 1`; empty if there were none.
     pub fn names(&self) -> String {
         let mut parts: Vec<_> = self.names.iter().map(|(name, n)| format!("{name} {n}")).collect();
         let others = self.total - self.names.values().sum::<u64>();

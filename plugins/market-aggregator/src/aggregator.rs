@@ -1,4 +1,4 @@
-//! The component `merge`: the pure merge between its channels.
+//! The component `merge`, which connects the merge to its channels.
 
 mod state;
 
@@ -18,13 +18,13 @@ use crate::{
     report,
 };
 
-/// So many late events of a source are logged; all are counted.
+/// The number of late events of each source that are logged; all of them are counted.
 const LOGGED: u64 = 5;
 
 /// Merges its sources by event time.
 ///
-/// A replay waits for data however long it takes; live, an event waits for
-/// silent sources no longer than the largest lateness.
+/// In a replay the merge waits for data without a limit. Live, an event waits for
+/// sources that send nothing no longer than the largest lateness.
 #[derive(Debug)]
 pub struct MarketAggregator {
     context: Context,
@@ -69,7 +69,7 @@ impl Component for MarketAggregator {
                  set `lateness`"
             );
         }
-        // Subscribed here and not in `initialize`: nothing that a source says first is missed.
+        // Subscribed here and not in `initialize`, so that no source's first events are missed.
         let inputs = Inputs::subscribe(&context, &channels)?;
         let pace = Pace::new(context.mode(), longest);
         let merge = Merge::new(latenesses.into_iter().map(nanoseconds));
@@ -86,14 +86,14 @@ impl BackgroundTask for MarketAggregator {
         let (merge, pace) = (&self.merge, &self.pace);
         let arrived = match self.inputs.try_take(|place| pace.wants(merge, place)) {
             Some(arrived) => Some(arrived),
-            // Before it waits, what is ready goes out.
+            // Publish what is ready before waiting.
             None => {
                 self.outputs.flush().await?;
                 self.wait().await
             }
         };
-        // Nothing waits between here and there: what came is in the merge before the turn can
-        // be dropped, and so it is in the saved state.
+        // There is no await between receiving and `absorb`: a received batch is in the merge,
+        // and so in the saved state, before the turn can be dropped.
         match arrived {
             Some(Arrived::Batch(place, batch)) => self.absorb(place, &batch),
             Some(Arrived::Ended(place)) => self.merge.end(place),
@@ -110,7 +110,7 @@ impl BackgroundTask for MarketAggregator {
     }
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
-        // Events that have left the merge are in no state: they go out now.
+        // Events that were released by the merge are not part of the state, so publish them now.
         self.outputs.flush().await?;
         self.save().map(Some)
     }
@@ -128,7 +128,7 @@ impl BackgroundTask for MarketAggregator {
 impl Aggregator for MarketAggregator {}
 
 impl MarketAggregator {
-    /// Waits for a source, for the end of an event's patience, or to be stopped.
+    /// Waits until a source delivers, an event's waiting time is over or the host asks to stop.
     async fn wait(&mut self) -> Option<Arrived> {
         let context = &self.context;
         let expiry = self.pace.next_expiry(context.now_ns(), self.merge.released());
@@ -177,7 +177,7 @@ impl MarketAggregator {
         }
     }
 
-    /// Lets go of what may leave, and live also of what has waited long enough.
+    /// Publishes the events that are in order and, live, those whose waiting time is over.
     async fn release(&mut self) -> Result<(), SchedulerError> {
         while let Some((key, market)) = self.merge.pop() {
             self.emit(key, &market).await?;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::raw::Raw;
 
-/// Makes a bar of every so many trades of an instrument.
+/// Combines each fixed number of trades of an instrument into a bar.
 ///
-/// Pure. A last bar that isn't complete is never given.
+/// It does no I/O. A last bar that is incomplete is never returned.
 #[derive(Debug)]
 pub struct Bars {
     trades: u64,
@@ -25,14 +25,14 @@ struct Series {
     open: Option<Open>,
 }
 
-/// A bar in the making; its volume stays exact until it closes.
+/// A bar that is not yet complete; its volume is kept exact until the bar closes.
 #[derive(Debug)]
 struct Open {
     bar: Bar,
     volume: Decimal,
 }
 
-/// One series as it is saved. Those with a quote come first, in the order of their first quotes.
+/// The saved state of one series. Quoted series come first, in the order of their first quotes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
     instrument: Raw<Instrument>,
@@ -43,12 +43,12 @@ pub(crate) struct Saved {
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedOpen {
     bar: Raw<Bar>,
-    /// As a decimal writes itself: with its scale.
+    /// The output of [`Decimal::serialize`], which includes the scale.
     volume: [u8; 16],
 }
 
 impl Bars {
-    /// Bars of this many trades.
+    /// Creates bars of this many trades each.
     pub fn new(trades: NonZeroU64) -> Self {
         Self { trades: trades.get(), series: HashMap::new(), quoted: Vec::new() }
     }
@@ -64,7 +64,7 @@ impl Bars {
         quoted.chain(unquoted).map(saved).collect()
     }
 
-    /// Goes on where saved series were.
+    /// Restores the saved series.
     pub(crate) fn resume(&mut self, saved: Vec<Saved>) {
         let quoted = saved.iter().filter(|series| series.quote.is_some());
         self.quoted = quoted.map(|series| series.instrument.0).collect();
@@ -78,7 +78,7 @@ impl Bars {
         self.series = saved.into_iter().map(series).collect();
     }
 
-    /// An instrument has a new best bid and ask.
+    /// Records the new best bid and ask of an instrument.
     pub fn quote(&mut self, quote: &Quote) {
         let series = self.series.entry(quote.instrument).or_default();
         if series.quote.replace(*quote).is_none() {
@@ -86,7 +86,7 @@ impl Bars {
         }
     }
 
-    /// A trade; gives the bar that it completes.
+    /// Adds a trade and returns the bar that it completes, if any.
     pub fn trade(&mut self, time_ns: i64, trade: &Trade) -> Option<Bar> {
         let series = self.series.entry(trade.instrument).or_default();
         let open = series.open.get_or_insert_with(|| Open::new(time_ns, trade));
@@ -98,7 +98,7 @@ impl Bars {
         Some(done.close(series.quote.as_ref()))
     }
 
-    /// The last quote of each instrument, in the order of their first quotes.
+    /// Returns the last quote of each instrument, in the order of their first quotes.
     pub fn last_quotes(&self) -> impl Iterator<Item = &Quote> {
         self.quoted.iter().filter_map(|instrument| self.series.get(instrument)?.quote.as_ref())
     }
@@ -140,7 +140,7 @@ impl Open {
     }
 }
 
-/// The decimal with as many places as fit an event.
+/// Rounds the decimal to as many places as fit into an event.
 fn nearest(value: Decimal) -> Fixed {
     let fits = |places| Fixed::try_from(value.round_dp(places)).ok();
     (0..=value.scale().min(18)).rev().find_map(fits).unwrap_or(Fixed::new(i64::MAX, 0))

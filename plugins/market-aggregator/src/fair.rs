@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::raw::Raw;
 
-/// The mean of the mids of several instruments, beside the quote of the one that is traded.
+/// Computes the mean of several instruments' mids, with the quote of the traded instrument.
 ///
-/// Pure. Gives nothing until every instrument has been quoted.
+/// It does no I/O, and returns no value until every instrument has been quoted.
 #[derive(Debug)]
 pub struct Fair {
     instruments: Vec<Instrument>,
@@ -23,8 +23,8 @@ struct Traded {
     mid: f64,
 }
 
-/// What a fair value depends on besides its configuration. The numbers stand as their
-/// bits: no decimal text comes between them.
+/// The saved state of a [`Fair`]. Floating-point numbers are saved as their bits, so that
+/// no conversion to decimal text can change them.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
     mids: Vec<Option<u64>>,
@@ -34,7 +34,7 @@ pub(crate) struct Saved {
 }
 
 impl Fair {
-    /// The fair value of `instruments`, summed in this order, for trading `traded`.
+    /// Creates the fair value of `instruments`, summed in this order, for trading `traded`.
     pub fn new(instruments: Vec<Instrument>, traded: Instrument) -> Self {
         let mids = vec![None; instruments.len()];
         let traded = Traded { instrument: traded, bid: Fixed::ZERO, ask: Fixed::ZERO, mid: 0.0 };
@@ -47,7 +47,7 @@ impl Fair {
         Saved { mids, bid: Raw(bid), ask: Raw(ask), mid: mid.to_bits() }
     }
 
-    /// Goes on where a saved one of the same instruments was.
+    /// Restores the saved state of a fair value of the same instruments.
     pub(crate) fn resume(&mut self, saved: &Saved) {
         for (mid, saved) in self.mids.iter_mut().zip(&saved.mids) {
             *mid = saved.map(f64::from_bits);
@@ -56,7 +56,7 @@ impl Fair {
         self.traded = Traded { bid, ask, mid: f64::from_bits(mid), ..self.traded };
     }
 
-    /// A quote; gives the fair value with it if it is of one of the instruments and all are known.
+    /// Adds a quote; returns the fair value if it changed and all instruments were quoted.
     pub fn quote(&mut self, quote: &Quote) -> Option<FairValue> {
         let place = self.instruments.iter().position(|known| *known == quote.instrument)?;
         let mid = quote.mid();

@@ -1,4 +1,4 @@
-//! Receiving from several channels, only from those that are asked for.
+//! Receives from a selection of the subscribed channels.
 
 use std::{
     future::{Future, poll_fn},
@@ -7,15 +7,15 @@ use std::{
 
 use hotbay_plugin_api::{Batch, ChannelName, Context, SchedulerError, Subscription, TryRecvError};
 
-/// The sources' subscriptions, in their order.
+/// The sources' subscriptions, in the configured order of the sources.
 #[derive(Debug)]
 pub(crate) struct Inputs {
     subscriptions: Vec<Subscription>,
-    /// Where to look first: after the source that came last, so that none is passed over.
+    /// The source to poll first: the one after the last that delivered, so that none starves.
     next: usize,
 }
 
-/// News from the source at a place.
+/// A batch from the source at an index, or the end of that source.
 #[derive(Debug)]
 pub(crate) enum Arrived {
     Batch(usize, Batch),
@@ -38,17 +38,17 @@ impl Inputs {
         Ok(Self { subscriptions: subscriptions?, next: 0 })
     }
 
-    /// Where it looks first.
+    /// Returns the index of the source that is polled first.
     pub(crate) fn next(&self) -> usize {
         self.next
     }
 
-    /// Looks first at this place, of those that there are.
+    /// Restores the index of the source that is polled first, limited to the existing sources.
     pub(crate) fn resume(&mut self, next: usize) {
         self.next = next.min(self.subscriptions.len().saturating_sub(1));
     }
 
-    /// What is there now from a source that `wanted` names.
+    /// Receives from a source that `wanted` selects, without waiting.
     pub(crate) fn try_take(&mut self, wanted: impl Fn(usize) -> bool) -> Option<Arrived> {
         let count = self.subscriptions.len();
         for place in (self.next..count).chain(0..self.next).filter(|place| wanted(*place)) {
@@ -63,7 +63,7 @@ impl Inputs {
         None
     }
 
-    /// Waits for one of the sources that `wanted` names; dropped meanwhile, it loses nothing.
+    /// Waits for one of the sources that `wanted` selects. Cancel safe: dropping it loses no batch.
     pub(crate) async fn take(&mut self, wanted: impl Fn(usize) -> bool) -> Arrived {
         let sources = self.subscriptions.iter_mut().enumerate();
         let mut waits: Vec<_> = sources

@@ -1,11 +1,11 @@
 //! Merges market data by event time into quotes, trades, bars and fair values.
 //!
-//! The parts that decide are pure and can be used alone: [`Merge`] orders the
-//! events of several sources, [`Bars`] and [`Fair`] make something of them.
-//! [`MarketAggregator`] stands between them and the channels.
+//! The parts without I/O can be used alone: [`Merge`] orders the events of several
+//! sources, [`Bars`] and [`Fair`] compute bars and fair values from them.
+//! [`MarketAggregator`] connects them to the channels.
 //!
-//! The next build of the plugin goes on where this one was: the events that wait in the
-//! merge, how far each source has come, open bars, quotes and counts are handed over.
+//! The next build of the plugin continues where this one stopped: the saved state holds the
+//! events that wait in the merge, each source's progress, open bars, quotes and counts.
 
 mod aggregator;
 pub mod bars;

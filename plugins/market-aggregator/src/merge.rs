@@ -1,10 +1,10 @@
-//! The merge: many sources in, one stream out, ordered by event time.
+//! The merge of several sources into one stream, ordered by event time.
 //!
-//! Pure: arrivals go in, ordered events come out, and nothing here waits or
-//! asks for the time. Events leave in the order of ([event time](Key::time_ns),
-//! [source](Key::source) as listed, [number of arrival](Key::arrival) in the
-//! source), and each leaves only once no source can still bring a smaller one.
-//! So the order is a property of the data, not of how it arrived.
+//! The merge does no I/O: it never waits and never reads a clock. Events are
+//! released in the order of ([event time](Key::time_ns), [source](Key::source) as
+//! listed, [number of arrival](Key::arrival) in the source), and each only when no
+//! source can still bring an event with a smaller key. The order therefore depends
+//! on the data alone, not on how the events arrived.
 
 mod patience;
 mod source;
@@ -13,33 +13,33 @@ pub use patience::Patience;
 use serde::{Deserialize, Serialize};
 use source::{Entry, Source};
 
-/// An event's place in the merged order.
+/// The key by which events are ordered in the merged stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// Event time: nanoseconds since 1970, UTC.
     pub time_ns: i64,
-    /// The source's place in the list of sources: at equal times the first goes first.
+    /// The source's index in the list of sources, which decides between equal times.
     pub source: usize,
-    /// How many events of the source arrived before.
+    /// The number of events of the source that arrived before this one.
     pub arrival: u64,
 }
 
-/// What became of an event on arrival.
+/// Whether the merge accepted an event when it arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// It waits for its turn.
+    /// The event was accepted and waits to be released.
     Accepted(Key),
-    /// It came behind what its source, or the merge, has gone past; it is not mixed in.
+    /// The event was discarded: it is behind its source's watermark or the last released event.
     Late {
-        /// How far behind.
+        /// How far the event is behind, in nanoseconds.
         by_ns: i64,
     },
 }
 
 /// Merges sources by event time, each with its declared lateness.
 ///
-/// Serialized, it is its own saved state, with the events that wait;
-/// [`resume`](Self::resume) goes on from there.
+/// A serialized `Merge` is its saved state and includes the waiting events;
+/// [`resume`](Self::resume) restores it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Merge<T> {
     sources: Vec<Source<T>>,
@@ -47,12 +47,12 @@ pub struct Merge<T> {
 }
 
 impl<T> Merge<T> {
-    /// A merge of sources with these latenesses in nanoseconds, in the order of ties.
+    /// Creates a merge of sources with these latenesses in nanoseconds, in order of precedence.
     pub fn new(latenesses: impl IntoIterator<Item = i64>) -> Self {
         Self { sources: latenesses.into_iter().map(Source::new).collect(), released: None }
     }
 
-    /// Goes on where a saved merge of as many sources was, with the latenesses of this one.
+    /// Restores a saved merge of the same number of sources, keeping this one's latenesses.
     ///
     /// # Errors
     /// If the number of sources differs.
@@ -67,12 +67,12 @@ impl<T> Merge<T> {
         Ok(())
     }
 
-    /// Takes in the next event of a source.
+    /// Adds the next event of a source.
     ///
-    /// It is late if it is older than the source's watermark: the largest event
-    /// time of the source so far, less its lateness. Where events were released
-    /// before their time ([`pop_through`](Self::pop_through)), it is late too if
-    /// it stands before the last of them.
+    /// The event is late if it is older than the source's watermark: the largest
+    /// event time of the source so far, less its lateness. If events were released
+    /// early ([`pop_through`](Self::pop_through)), an event before the last of them
+    /// is late too.
     ///
     /// # Panics
     /// If there is no such source.
@@ -93,17 +93,17 @@ impl<T> Merge<T> {
         Arrival::Accepted(key)
     }
 
-    /// A source has gone on to this time with an event that isn't merged.
+    /// Advances a source to the time of an event that isn't merged.
     pub fn observe(&mut self, source: usize, time_ns: i64) {
         self.sources[source].advance(time_ns);
     }
 
-    /// A source has ended: nothing waits for it any more.
+    /// Marks a source as ended, so that no event waits for it any more.
     pub fn end(&mut self, source: usize) {
         self.sources[source].end();
     }
 
-    /// The next event in order, if no source can still bring one before it.
+    /// Releases the next event in order, if no source can still bring one before it.
     pub fn pop(&mut self) -> Option<(Key, T)> {
         let key = self.candidate()?;
         let clear =
@@ -111,13 +111,13 @@ impl<T> Merge<T> {
         if clear { self.release(key) } else { None }
     }
 
-    /// The next event in order, whatever may still come, if it stands at or before `limit`.
+    /// Releases the next event if it is at or before `limit`, even if an earlier one can come.
     pub fn pop_through(&mut self, limit: Key) -> Option<(Key, T)> {
         let key = self.candidate()?;
         if key <= limit { self.release(key) } else { None }
     }
 
-    /// Whether the merge can't go on without news from this source.
+    /// Returns `true` if the merge can't release an event before this source brings one or ends.
     pub fn waits_for(&self, source: usize) -> bool {
         match self.candidate() {
             Some(key) => !self.sources[source].lets_pass(&key, source),
@@ -125,22 +125,22 @@ impl<T> Merge<T> {
         }
     }
 
-    /// Whether a source has ended.
+    /// Returns `true` if a source has ended.
     pub fn has_ended(&self, source: usize) -> bool {
         self.sources[source].has_ended()
     }
 
-    /// Whether all sources have ended and everything has left.
+    /// Returns `true` if all sources have ended and all events have been released.
     pub fn is_done(&self) -> bool {
         self.sources.iter().all(|source| source.has_ended() && source.first().is_none())
     }
 
-    /// The place of the last event that left.
+    /// Returns the key of the last event that was released.
     pub fn released(&self) -> Option<Key> {
         self.released
     }
 
-    /// How many events of a source arrived, and how many of them late.
+    /// Returns how many events of a source arrived, and how many of them were late.
     pub fn arrived(&self, source: usize) -> (u64, u64) {
         (self.sources[source].arrived, self.sources[source].late)
     }

@@ -1,4 +1,4 @@
-//! What leaves the merge, onto the channels that are connected.
+//! Publishes merged events, and what is computed from them, on the connected channels.
 
 use hotbay_market::{Bar, FairValue, Quote, Trade};
 use hotbay_plugin_api::{Context, Port, Publisher, SchedulerError};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Bars, Fair, bars, config::Config, fair, raw, report::Totals};
 
-/// A market event on its way through the merge.
+/// A market event of a kind that is merged.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Market {
     Quote(#[serde(with = "raw")] Quote),
@@ -24,7 +24,7 @@ pub(crate) struct Outputs {
     last_ns: i64,
 }
 
-/// What the outputs depend on besides the events to come.
+/// The saved state of the outputs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
     bars: Option<Vec<bars::Saved>>,
@@ -71,7 +71,7 @@ impl Outputs {
         }
     }
 
-    /// Goes on where saved outputs were.
+    /// Restores the saved state.
     pub(crate) fn resume(&mut self, saved: Saved) {
         if let (Some((_, bars)), Some(saved)) = (&mut self.bars, saved.bars) {
             bars.resume(saved);
@@ -82,7 +82,7 @@ impl Outputs {
         (self.totals, self.last_ns) = (saved.totals, saved.last_ns);
     }
 
-    /// Passes an event on, in the merged order, with what follows from it.
+    /// Publishes an event of the merged stream, and the bar or fair value that it completes.
     pub(crate) fn event(&mut self, time_ns: i64, market: &Market) {
         self.last_ns = time_ns;
         self.totals.merged += 1;
@@ -121,9 +121,9 @@ impl Outputs {
         }
     }
 
-    /// The end of the data: the last quotes, by which open positions are valued.
+    /// Publishes the last quotes at the end of the data, for valuing open positions.
     ///
-    /// They carry the time of the last event, so that time never runs backwards.
+    /// The quotes carry the time of the last event, so that time never runs backwards.
     pub(crate) fn end(&mut self) {
         if let Some((out, bars)) = &mut self.bars {
             for quote in bars.last_quotes() {
@@ -155,7 +155,7 @@ impl Outputs {
     }
 }
 
-/// An output with what makes its events; one without the other is a mistake.
+/// Pairs an output with the maker of its events; one without the other is an error.
 fn paired<T>(
     context: &Context,
     name: &'static str,

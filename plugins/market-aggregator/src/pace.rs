@@ -1,4 +1,4 @@
-//! How long to wait for silent sources: for ever in a replay, not so live.
+//! How long to wait for sources that send nothing: without a limit in a replay, limited live.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) enum Pace {
 }
 
 impl Pace {
-    /// The pace of a mode, with the longest lateness of the sources.
+    /// Creates the pace for a mode, with the longest lateness of the sources.
     pub(crate) fn new(mode: Mode, lateness: Duration) -> Self {
         match mode {
             Mode::Replay => Self::Replay,
@@ -21,11 +21,11 @@ impl Pace {
         }
     }
 
-    /// Whether to read from a source.
+    /// Returns `true` if a source is to be read from.
     ///
-    /// In a replay only what holds up the merge is read, so that the channels of
-    /// the others fill and hold back their connectors. Live, all are: a wait
-    /// counts from an event's arrival, and limits what can pile up.
+    /// In a replay only the sources that the merge waits for are read, so that the
+    /// channels of the others fill and apply backpressure. Live, all are read: waiting
+    /// times start when an event arrives, and they limit how many events can pile up.
     pub(crate) fn wants<T>(&self, merge: &Merge<T>, source: usize) -> bool {
         match self {
             Self::Replay => merge.waits_for(source),
@@ -33,7 +33,7 @@ impl Pace {
         }
     }
 
-    /// Who waits since when; a replay has none to save.
+    /// Returns the waiting times to save; a replay has none.
     pub(crate) fn save(&self) -> Option<&Patience> {
         match self {
             Self::Replay => None,
@@ -41,21 +41,21 @@ impl Pace {
         }
     }
 
-    /// Goes on where a saved pace was.
+    /// Restores the saved waiting times.
     pub(crate) fn resume(&mut self, saved: Option<Patience>) {
         if let (Self::Live(patience), Some(saved)) = (self, saved) {
             patience.resume(saved);
         }
     }
 
-    /// Events up to this one have arrived.
+    /// Records that events up to this key have arrived.
     pub(crate) fn note(&mut self, now_ns: i64, key: Key) {
         if let Self::Live(patience) = self {
             patience.note(now_ns, key);
         }
     }
 
-    /// The last event that has waited long enough.
+    /// Returns the key of the last event whose waiting time is over.
     pub(crate) fn expired(&mut self, now_ns: i64) -> Option<Key> {
         match self {
             Self::Replay => None,
@@ -63,7 +63,7 @@ impl Pace {
         }
     }
 
-    /// How long until the next event has waited long enough.
+    /// Returns the time until the next event's waiting time is over.
     pub(crate) fn next_expiry(&mut self, now_ns: i64, released: Option<Key>) -> Option<Duration> {
         let Self::Live(patience) = self else { return None };
         let until = patience.next_expiry(released)?;

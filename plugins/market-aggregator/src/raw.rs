@@ -1,4 +1,4 @@
-//! Events inside a saved state: their bytes as they are, so that not a digit changes.
+//! Serializes events in a saved state as their raw bytes, so that no digit changes.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use zerocopy::{FromBytes, Immutable, IntoBytes};

@@ -1,9 +1,9 @@
-//! What the aggregator says at the end.
+//! The rows that the aggregator adds to the report.
 
 use hotbay_plugin_api::Context;
 use serde::{Deserialize, Serialize};
 
-/// How many events left, by kind.
+/// The numbers of published events, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Totals {
     pub(crate) merged: u64,
@@ -13,13 +13,13 @@ pub(crate) struct Totals {
     pub(crate) fair: u64,
 }
 
-/// One source, in the section `merge`.
+/// The row of one source in the section `merge`.
 #[derive(Debug, Serialize)]
 pub(crate) struct SourceRow<'a> {
     pub(crate) source: &'a str,
     /// Quotes and trades that arrived, late or not.
     pub(crate) events: u64,
-    /// Those of them that were late and not mixed in.
+    /// Quotes and trades that were late and therefore discarded.
     pub(crate) late: u64,
     /// Depth events: counted, not merged.
     pub(crate) depth: u64,

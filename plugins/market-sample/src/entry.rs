@@ -1,4 +1,4 @@
-//! One entry of a recording, from JSON to what it says. No I/O.
+//! Parses one entry of a recording. This module does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// The best bid and ask: price and size of each.
     Quote {
-        /// When, on the exchange's clock: ns since 1970, UTC.
+        /// The exchange's time: ns since 1970, UTC.
         time_ns: i64,
-        /// Of which instrument: its number in the recording.
+        /// The number of the instrument in the recording.
         instrument: usize,
         /// The bid.
         bid: (Fixed, Fixed),
@@ -24,38 +24,38 @@ pub enum Entry {
     },
     /// A trade.
     Trade {
-        /// When, on the exchange's clock: ns since 1970, UTC.
+        /// The exchange's time: ns since 1970, UTC.
         time_ns: i64,
-        /// Of which instrument: its number in the recording.
+        /// The number of the instrument in the recording.
         instrument: usize,
         /// The price.
         price: Fixed,
         /// The quantity.
         quantity: Fixed,
-        /// The exchange's number of it.
+        /// The exchange's id of the trade.
         id: u64,
         /// The aggressor's side.
         side: Side,
     },
-    /// A book with one side empty: no quote.
+    /// A book with one side empty, which gives no quote.
     OneSided,
     /// The recorder lost its connection to this exchange.
     Reconnecting(String),
-    /// Something of a kind that is not known here.
+    /// An entry of an unknown kind.
     Unknown(String),
 }
 
-/// Why an entry can't be used.
+/// An error that is returned for an entry that can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryError {
-    /// Not the JSON that was expected.
+    /// The JSON is invalid or of another structure.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// A time that is none.
+    /// A time is invalid.
     #[error("time `{0}`: expected one such as 2025-03-25T23:07:00.77Z")]
     Time(String),
-    /// A number that is none, or has too many digits.
+    /// A number is invalid or has too many digits.
     #[error("number `{0}`: expected a decimal number")]
     Number(String),
 }
@@ -106,16 +106,16 @@ struct RawTrade<'a> {
     side: &'a str,
 }
 
-/// Reads one entry.
+/// Parses one entry.
 ///
 /// # Errors
-/// If it is damaged. An entry of an unknown kind is not.
+/// If the entry is damaged. An entry of an unknown kind is not an error.
 pub fn parse(json: &str) -> Result<Entry, EntryError> {
     let item = match serde_json::from_str(json)? {
         Outer::Item(item) => item.get(),
         Outer::Reconnecting(exchange) => return Ok(Entry::Reconnecting(exchange)),
     };
-    // An item may stand in a result; one that does not parse as such stands bare.
+    // An item may be wrapped in a result; if it does not parse as one, it is not wrapped.
     let item = serde_json::from_str::<Received<'_>>(item).map_or(item, |it| it.ok.get());
     let Item { time_exchange, instrument, kind } = serde_json::from_str(item)?;
     let time_ns = time(time_exchange)?;
@@ -141,7 +141,7 @@ pub fn parse(json: &str) -> Result<Entry, EntryError> {
                 instrument,
                 price: number(trade.price)?,
                 quantity: number(trade.amount)?,
-                // Some exchanges name their trades by something else than a number.
+                // Some exchanges use trade ids that are not numbers.
                 id: trade.id.parse().unwrap_or(0),
                 side,
             })
@@ -160,7 +160,7 @@ fn time(text: &str) -> Result<i64, EntryError> {
     i64::try_from(time.as_nanosecond()).map_err(|_| wrong())
 }
 
-/// A number or a text that holds one: its digits as they stand, never by way of binary.
+/// Parses a number, or a string that holds one, from its digits without a binary conversion.
 fn number(raw: &RawValue) -> Result<Fixed, EntryError> {
     let text = raw.get().trim_matches('"');
     let wrong = || EntryError::Number(text.to_owned());

@@ -1,4 +1,4 @@
-//! The component.
+//! The component `sample`.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 
 use crate::entry::{Entry, parse};
 
-/// How many entries a turn takes: under a millisecond of parsing.
+/// The number of entries in a turn, which take less than a millisecond to parse.
 const ENTRIES_PER_TURN: usize = 256;
-/// The version of [`State`].
+/// The version of [`State`]. Raise it whenever a field changes its meaning.
 const STATE_VERSION: u32 = 1;
 
 /// Where the recording is, and what its instruments are called.
@@ -25,23 +25,23 @@ pub struct Config {
     instruments: Vec<Instrument>,
 }
 
-/// The connector `sample`.
+/// The connector `sample`, which reads a recording and publishes its events.
 #[derive(Debug)]
 pub struct Sample {
     config: Config,
     context: Context,
     events: Publisher,
     source: Source,
-    /// So many lines, or entries of an array, were published by an earlier build. They are
-    /// read once more and passed over: gzip has no other way to a place in the middle.
+    /// The number of lines, or entries of an array, that an earlier build published. They are
+    /// read again and skipped, because gzip does not allow seeking.
     skip: u64,
     tally: Tally,
 }
 
-/// What the next build goes on with; `T` is the tally, lent or owned.
+/// The saved state; the tally `T` is borrowed when it is written and owned when it is read.
 #[derive(Debug, Serialize, Deserialize)]
 struct State<T> {
-    /// How many lines, or entries of an array, were taken in.
+    /// The number of lines, or entries of an array, that were read.
     position: u64,
     tally: T,
 }
@@ -50,7 +50,7 @@ struct State<T> {
 enum Source {
     Unopened,
     Lines(Box<LineReader>),
-    /// The entries of an array that are still to come, last first.
+    /// The remaining entries of an array, in reverse order.
     Array {
         rest: Vec<Box<RawValue>>,
         total: usize,
@@ -114,7 +114,7 @@ impl BackgroundTask for Sample {
 
     async fn execute(&mut self) -> Result<(), SchedulerError> {
         let turn = self.turn();
-        // What was read is published, whatever came after it.
+        // Publish the events that were read even if the turn failed.
         self.events.flush().await?;
         if turn.is_err() {
             self.report();
@@ -129,7 +129,7 @@ impl BackgroundTask for Sample {
 
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
         let State { position, tally } = state.read_json(STATE_VERSION)?;
-        // A build that is rolled back to stands behind its successor and reads on to there.
+        // After a rollback the restored position is ahead, and this build skips up to it.
         if self.position() > position {
             self.open()?;
         }
@@ -153,7 +153,7 @@ impl Sample {
         Ok(())
     }
 
-    /// How many lines, or entries of an array, have been taken in or are to be passed over.
+    /// Returns the number of lines, or entries of an array, that were read or are to be skipped.
     fn position(&self) -> u64 {
         let passed = match &self.source {
             Source::Unopened => 0,
@@ -190,7 +190,7 @@ impl Sample {
                 }
                 Source::Array { rest, total } => {
                     let left = total.saturating_sub(usize::try_from(self.skip).unwrap_or(*total));
-                    // The last stands first: what is cut off was published.
+                    // The entries are in reverse order, so the published ones are cut off the end.
                     rest.truncate(left);
                     let Some(entry) = rest.pop() else { return Err(SchedulerError::Finished) };
                     let number = self.tally.entries + 1;
@@ -248,7 +248,7 @@ fn array(lines: &mut LineReader) -> Result<Source, SchedulerError> {
     Ok(Source::Array { rest, total })
 }
 
-/// Takes one entry in: it is published or counted.
+/// Parses one entry, and publishes or counts it.
 fn take(json: &str, number: u64, config: &Config, events: &mut Publisher, tally: &mut Tally) {
     tally.entries += 1;
     let origin = config.path.display().to_string();

@@ -19,10 +19,10 @@ impl Serialize for Fixed {
     }
 }
 
-/// Accepts `0.001` and `"0.001"` alike.
+/// Deserializes a decimal from either `0.001` or `"0.001"`.
 ///
-/// A number without quotes has gone through binary on its way here. Up to 15
-/// digits that changes nothing; beyond, it is refused rather than rounded.
+/// A number without quotes was converted to binary before it is read here. Up to 15
+/// digits that is exact; a number with more digits is refused rather than rounded.
 impl<'de> Deserialize<'de> for Fixed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Text)
@@ -67,7 +67,7 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Fixed, E> {
-        // The shortest text that reads back as this number: the one that was written.
+        // The shortest text that parses to this number is the text that was written.
         let text = value.to_string();
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         if digits.trim_matches('0').len() > EXACT_DIGITS {

@@ -1,4 +1,4 @@
-//! Changes of a book, and whole books, with as many levels as there are.
+//! Order book updates and snapshots, with any number of levels.
 
 use hotbay_plugin_api::{Event, EventRef, JsonSchema, Kind};
 use serde::Serialize;
@@ -73,7 +73,7 @@ impl<'a> Depth<'a> {
     /// The kind of a whole book.
     pub const SNAPSHOT: Kind = DepthSnapshot::KIND;
 
-    /// Reads a depth event; `None` for another kind or a damaged payload.
+    /// Reads a depth event; returns `None` for another kind or a damaged payload.
     pub fn read(event: &EventRef<'a>) -> Option<Self> {
         if event.kind() != Self::UPDATE && event.kind() != Self::SNAPSHOT {
             return None;
@@ -97,7 +97,7 @@ impl<'a> Depth<'a> {
         buffer.extend_from_slice(asks.as_bytes());
     }
 
-    /// The levels of one side, as [`Depth::bids`] or [`Depth::asks`] hold them.
+    /// Returns the levels of one side, given as [`Depth::bids`] or [`Depth::asks`].
     pub fn levels(side: &'a [u8]) -> impl Iterator<Item = Level> + 'a {
         side.chunks_exact(size_of::<Level>()).filter_map(|level| Level::read_from_bytes(level).ok())
     }

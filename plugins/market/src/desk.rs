@@ -1,4 +1,4 @@
-//! A strategy's way to its executor: one order at a time, each with its answer.
+//! Sends a strategy's orders to its executor, one at a time, and receives the reports.
 
 use hotbay_plugin_api::{ChannelName, Context, Port, Publisher, SchedulerError};
 
@@ -7,8 +7,8 @@ use crate::{Holding, Intent, Order, OrderReport, Outcome, Side, Ticket};
 /// Sends a strategy's orders and awaits the executor's report of each.
 ///
 /// With the input `reports` connected, [`place`](Self::place) returns when the
-/// order's own report is there: what the strategy does next depends on what
-/// became of the order, never on how the threads ran. Unconnected, every order
+/// order's report has arrived: what the strategy does next depends on the result
+/// of the order, never on how threads are scheduled. Unconnected, every order
 /// counts as filled.
 #[derive(Debug)]
 pub struct Desk {
@@ -29,7 +29,7 @@ impl Desk {
     )
     .of::<OrderReport>();
 
-    /// The desk of the component that `context` belongs to.
+    /// Creates the desk of the component that `context` belongs to.
     ///
     /// # Errors
     /// If `orders` is not connected, or `reports` to several channels.
@@ -42,17 +42,17 @@ impl Desk {
         Ok(Self { context, orders, reports, last_id: 0 })
     }
 
-    /// The number of the last order, for a state to be saved; 0 before the first.
+    /// Returns the number of the last order, for the saved state; 0 before the first.
     pub fn last_id(&self) -> u64 {
         self.last_id
     }
 
-    /// Numbers the next order after this one.
+    /// Restores the number of the last order, so that the next one follows it.
     pub fn go_on_after(&mut self, last_id: u64) {
         self.last_id = last_id;
     }
 
-    /// Places an order and brings what the strategy holds up to date.
+    /// Places an order and updates the strategy's position.
     ///
     /// # Errors
     /// [`SchedulerError::EventSend`] if the order can't be sent, and
@@ -90,10 +90,10 @@ impl Desk {
         Ok(())
     }
 
-    /// Sends what was placed without awaiting reports.
+    /// Sends the orders that were placed without awaiting reports.
     ///
     /// # Errors
-    /// [`SchedulerError::EventSend`] if it can't be sent.
+    /// [`SchedulerError::EventSend`] if the orders can't be sent.
     pub async fn flush(&mut self) -> Result<(), SchedulerError> {
         self.orders.flush().await
     }
@@ -104,8 +104,8 @@ impl Desk {
         order: &Order,
         channel: &ChannelName,
     ) -> Result<OrderReport, SchedulerError> {
-        // Subscribed only while an answer is due: a strategy that doesn't read must not
-        // hold up the executor, which serves others too.
+        // Subscribed only while a report is expected: a strategy that doesn't read must not
+        // block the executor, which other strategies use too.
         let mut reports = self.context.subscribe(channel)?;
         self.orders.send(time_ns, order).await?;
         let source = u64::from(self.context.source());

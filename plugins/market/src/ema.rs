@@ -8,12 +8,12 @@ pub struct Ema {
 }
 
 impl Ema {
-    /// An average that has seen nothing.
+    /// Creates an average without a value.
     pub fn new(span: u32) -> Self {
         Self { alpha: 2.0 / (f64::from(span) + 1.0), value: None }
     }
 
-    /// Takes the next value in and gives the average with it.
+    /// Adds the next value and returns the new average.
     pub fn update(&mut self, next: f64) -> f64 {
         let average = match self.value {
             None => next,
@@ -23,15 +23,15 @@ impl Ema {
         average
     }
 
-    /// What it has come to, for a state to be saved; `None` if it has seen nothing.
+    /// Returns the bits of the average for a saved state, or `None` before the first value.
     ///
-    /// Bits, because a state goes on exactly where it was: a number that is written as text
-    /// may come back a little off, and one that is none does not come back.
+    /// Bits restore the average exactly: a number that is written as text can be read back with
+    /// another value, and a NaN or infinity can't be read back from JSON at all.
     pub fn bits(&self) -> Option<u64> {
         self.value.map(f64::to_bits)
     }
 
-    /// Goes on from what [`bits`](Self::bits) gave, with its own span.
+    /// Restores the average from [`bits`](Self::bits), keeping this one's span.
     pub fn go_on_from(&mut self, bits: Option<u64>) {
         self.value = bits.map(f64::from_bits);
     }

@@ -16,7 +16,7 @@ pub struct Fixed {
     scale: u64,
 }
 
-/// Why a text is not a [`Fixed`].
+/// An error that is returned when a text can't be parsed as a [`Fixed`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseFixedError {
     /// Something other than an optional sign, digits and one point.
@@ -79,19 +79,19 @@ impl Fixed {
         Ok(Self { mantissa: if negative { -mantissa } else { mantissa }, scale })
     }
 
-    /// The same number for exact arithmetic.
+    /// Converts to a [`Decimal`] for exact arithmetic.
     pub fn to_decimal(self) -> Decimal {
         Decimal::new(self.mantissa, self.places())
     }
 
-    /// The nearest binary number, for statistics, never for money.
+    /// Converts to the nearest `f64`, for statistics, never for money.
     ///
     /// Correctly rounded, like parsing the text, while the mantissa is below 2^53.
     pub fn to_f64(self) -> f64 {
         self.mantissa as f64 / POWERS[self.places() as usize]
     }
 
-    /// The sum, or `None` if it doesn't fit.
+    /// Returns the sum, or `None` if it doesn't fit.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         if self.scale == other.scale
@@ -103,24 +103,24 @@ impl Fixed {
         Self::try_from(sum).or_else(|_| Self::try_from(sum.normalize())).ok()
     }
 
-    /// The number of the other sign, or `None` for the one that has none.
+    /// Returns the negated number, or `None` if it doesn't fit.
     #[must_use]
     pub fn checked_neg(self) -> Option<Self> {
         Some(Self { mantissa: self.mantissa.checked_neg()?, scale: self.scale })
     }
 
-    /// The number without its sign.
+    /// Returns the absolute value.
     #[must_use]
     pub const fn abs(self) -> Self {
         Self { mantissa: self.mantissa.saturating_abs(), scale: self.scale }
     }
 
-    /// Whether the number is above zero.
+    /// Returns `true` if the number is above zero.
     pub fn is_positive(self) -> bool {
         self.mantissa > 0
     }
 
-    /// Whether the number is zero.
+    /// Returns `true` if the number is zero.
     pub fn is_zero(self) -> bool {
         self.mantissa == 0
     }
@@ -221,7 +221,7 @@ mod tests {
         #[test]
         fn a_decimal_survives_text_and_back(mantissa in any::<i64>(), scale in 0u32..=18) {
             let value = Fixed::new(mantissa, scale);
-            // The one value whose digits don't fit while the sign is still missing.
+            // The only value whose digits don't fit before the sign is applied.
             prop_assume!(mantissa != i64::MIN);
             let text = value.to_string();
             prop_assert_eq!(text.parse::<Fixed>().unwrap(), value);

@@ -1,11 +1,11 @@
-//! What a strategy holds, and what it wants.
+//! A strategy's position in an instrument, and the orders that it wants to place.
 
 use hotbay_plugin_api::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::{Fixed, Instrument, Intent, Side};
 
-/// Which way a position points.
+/// The direction of a position: flat, long or short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stance {
     /// Nothing is held.
@@ -17,7 +17,7 @@ pub enum Stance {
 }
 
 impl Stance {
-    /// The stance of a position, which is negative when short.
+    /// Returns the stance of a position, which is negative when short.
     pub fn of(position: Fixed) -> Self {
         match position.cmp(&Fixed::ZERO) {
             std::cmp::Ordering::Less => Self::Short,
@@ -26,7 +26,7 @@ impl Stance {
         }
     }
 
-    /// The side that closes a position of this stance; `None` if there is none to close.
+    /// Returns the side that closes a position of this stance, or `None` if there is none to close.
     pub const fn closing_side(self) -> Option<Side> {
         match self {
             Self::Flat => None,
@@ -36,14 +36,14 @@ impl Stance {
     }
 }
 
-/// What a strategy wants done, before it has a number.
+/// An order that a strategy wants to place, before it is numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// Which way.
+    /// The side of the order.
     pub side: Side,
-    /// Why.
+    /// The reason for the order.
     pub intent: Intent,
-    /// How much.
+    /// The quantity to trade.
     pub quantity: Fixed,
     /// The best bid at the event that triggered it.
     pub bid: Fixed,
@@ -51,37 +51,37 @@ pub struct Ticket {
     pub ask: Fixed,
 }
 
-/// What a strategy holds of one instrument, and what it did there.
+/// A strategy's position in one instrument, and counts of its signals there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holding {
-    /// Which instrument.
+    /// The instrument.
     pub instrument: Instrument,
-    /// How much; negative when short.
+    /// The quantity held; negative when short.
     pub position: Fixed,
-    /// How many signals were placed, filled or not; closing at the end is none.
+    /// The number of signals placed, filled or not; closing at the end is not a signal.
     pub signals: u64,
-    /// How many signals came back denied.
+    /// The number of signals that were denied.
     pub denied: u64,
 }
 
 impl Holding {
-    /// Nothing yet.
+    /// Creates an empty position.
     pub const fn new(instrument: Instrument) -> Self {
         Self { instrument, position: Fixed::ZERO, signals: 0, denied: 0 }
     }
 
-    /// Which way the position points.
+    /// Returns the direction of the position.
     pub fn stance(&self) -> Stance {
         Stance::of(self.position)
     }
 
-    /// What closes the position at the end of the data; `None` if there is none.
+    /// Returns the order that closes the position at the end of the data, or `None` if it is flat.
     pub fn close_at_end(&self, bid: Fixed, ask: Fixed) -> Option<Ticket> {
         let (side, intent) = (self.stance().closing_side()?, Intent::CloseAtEnd);
         Some(Ticket { side, intent, quantity: self.position.abs(), bid, ask })
     }
 
-    /// A row of the report's section `strategies`.
+    /// Adds a row to the report's section `strategies`.
     pub fn report(&self, context: &Context, updates: u64) {
         let position = self.position.to_decimal().normalize().to_string();
         let row = StrategyRow {

@@ -1,4 +1,4 @@
-//! Names of instruments, inline in an event.
+//! Names of instruments, stored inline in an event.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The name of an instrument, such as `BTCUSDT` or `BTCUSDT@usdm`: at most 24 bytes.
 ///
-/// The name stands in the event itself, so plugins need not agree on numbers.
+/// The event contains the name itself, so plugins need not agree on numeric ids.
 #[derive(
     Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
 pub struct Instrument([u8; 24]);
 
-/// A name that is empty, too long, or holds a zero byte.
+/// An error that is returned for a name that is empty, too long, or holds a zero byte.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("instrument name {0:?}: expected 1 to 24 bytes of text")]
 pub struct InstrumentError(String);

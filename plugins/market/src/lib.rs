@@ -1,8 +1,8 @@
-//! Market events as they travel between plugins.
+//! The types of market events that plugins exchange.
 //!
-//! Every type here is plain data of a fixed layout: a plugin writes it into a
-//! batch, another plugin, built elsewhere, reads it back without parsing. Prices
-//! and quantities are [`Fixed`] decimals, so money stays decimal all the way.
+//! Every type here is plain data of a fixed layout: a plugin writes it into a batch,
+//! and a plugin that was built separately reads it without parsing. Prices and
+//! quantities are [`Fixed`] decimals, so they are never rounded to binary.
 
 mod decimal;
 mod depth;

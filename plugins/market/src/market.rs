@@ -1,4 +1,4 @@
-//! What the market says: quotes, trades, depth, and what an aggregator makes of them.
+//! Quotes and trades, and the bars and fair values that an aggregator computes from them.
 
 use hotbay_plugin_api::{Event, JsonSchema};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{Fixed, Instrument};
 
-/// Who was the aggressor of a trade, or the direction of an order.
+/// The side of a trade's aggressor, or the direction of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// Buys: pays the ask.
@@ -16,7 +16,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// The number that stands in an event: 0 for buy, 1 for sell.
+    /// Returns the number that represents the side in an event: 0 for buy, 1 for sell.
     pub const fn code(self) -> u64 {
         match self {
             Self::Buy => 0,
@@ -24,12 +24,12 @@ impl Side {
         }
     }
 
-    /// The side of this number; anything but 0 is a sell.
+    /// Returns the side of a number; anything but 0 is a sell.
     pub const fn from_code(code: u64) -> Self {
         if code == 0 { Self::Buy } else { Self::Sell }
     }
 
-    /// The other side.
+    /// Returns the opposite side.
     #[must_use]
     pub const fn opposite(self) -> Self {
         match self {

@@ -1,4 +1,4 @@
-//! What strategies ask for and executors answer.
+//! Orders of strategies, and the reports with which executors answer them.
 
 use hotbay_plugin_api::{Event, JsonSchema};
 use serde::Serialize;
@@ -6,18 +6,18 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{Fixed, Instrument};
 
-/// Why a strategy wants an order.
+/// The reason for which a strategy places an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent {
     /// A signal of the strategy.
     Signal,
-    /// Closes what is open at the end of the data. Not a signal: while trading
-    /// is halted it is simply not sent.
+    /// Closes an open position at the end of the data. It is not a signal: while
+    /// trading is halted, the order is not sent.
     CloseAtEnd,
 }
 
 impl Intent {
-    /// The number that stands in an event.
+    /// Returns the number that represents the intent in an event.
     pub const fn code(self) -> u64 {
         match self {
             Self::Signal => 0,
@@ -25,7 +25,7 @@ impl Intent {
         }
     }
 
-    /// The intent of this number; an unknown one counts as a signal.
+    /// Returns the intent of a number; an unknown number counts as a signal.
     pub const fn from_code(code: u64) -> Self {
         if code == 1 { Self::CloseAtEnd } else { Self::Signal }
     }
@@ -65,12 +65,12 @@ pub struct Order {
     pub ask: Fixed,
 }
 
-/// What became of an order.
+/// The result of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Filled in full at the price of the report.
     Filled,
-    /// Refused by the risk limits; nothing was sent.
+    /// Denied by the risk limits; nothing was sent.
     Denied,
 }
 
@@ -83,7 +83,7 @@ pub enum DenyReason {
     Notional,
     /// Too many orders in the sliding window.
     Rate,
-    /// The order itself is unusable: no price, or quantity zero.
+    /// The order is invalid, for example without a price or with quantity zero.
     Invalid,
 }
 
@@ -120,14 +120,14 @@ pub struct OrderReport {
 }
 
 impl OrderReport {
-    /// What became of the order.
+    /// Returns the result of the order.
     pub const fn result(&self) -> Outcome {
         if self.outcome == 0 { Outcome::Filled } else { Outcome::Denied }
     }
 }
 
 impl DenyReason {
-    /// The number that stands in a report; never 0.
+    /// Returns the number that represents the reason in a report; never 0.
     pub const fn code(self) -> u64 {
         match self {
             Self::Halted => 1,

@@ -1,6 +1,6 @@
 //! Trades the distance of one venue from the fair value of several.
 //!
-//! [`Reversion`] decides, and is pure; [`MeanReversion`] stands between it and the channels.
+//! [`Reversion`] decides and does no I/O; [`MeanReversion`] connects it to the channels.
 
 mod reversion;
 mod strategy;

@@ -1,12 +1,12 @@
-//! When to sell what is dear and buy what is cheap.
+//! Decides when to sell above and buy below the fair value.
 
 use hotbay_market::{Ema, Side, Stance};
 use serde::{Deserialize, Serialize};
 
 /// Trades the distance of a mid from its fair value against that distance's own average.
 ///
-/// Pure. d = mid − fair, e = its exponential moving average, z = d − e: flat, it
-/// sells above θ and buys below −θ; a position is closed once z has come back to 0.
+/// It does no I/O. With d = mid − fair, e = the exponential moving average of d and
+/// z = d − e, it opens short above θ and long below −θ, and closes once z returns to 0.
 #[derive(Debug)]
 pub struct Reversion {
     theta: f64,
@@ -15,7 +15,7 @@ pub struct Reversion {
     updates: u64,
 }
 
-/// What a [`Reversion`] has come to; the average as [`Ema::bits`].
+/// The saved state of a [`Reversion`], with the average as [`Ema::bits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReversionState {
     average: Option<u64>,
@@ -23,12 +23,12 @@ pub struct ReversionState {
 }
 
 impl Reversion {
-    /// Acts at a distance of `theta`, from update number `warmup` on.
+    /// Creates a decision that acts at a distance of `theta`, from update number `warmup` on.
     pub fn new(theta: f64, span: u32, warmup: u64) -> Self {
         Self { theta, warmup, average: Ema::new(span), updates: 0 }
     }
 
-    /// Takes a fair value in, and says what to do about it with a position of this stance.
+    /// Adds a fair value and returns the side to trade with a position of this stance, if any.
     pub fn update(&mut self, mid: f64, fair: f64, stance: Stance) -> Option<Side> {
         let distance = mid - fair;
         let z = distance - self.average.update(distance);
@@ -45,18 +45,18 @@ impl Reversion {
         }
     }
 
-    /// What it has come to, for a state to be saved.
+    /// Returns the state to save.
     pub fn state(&self) -> ReversionState {
         ReversionState { average: self.average.bits(), updates: self.updates }
     }
 
-    /// Goes on from there, with its own threshold, span and warmup.
+    /// Restores a saved state, keeping this one's threshold, span and warmup.
     pub fn go_on_from(&mut self, state: ReversionState) {
         self.average.go_on_from(state.average);
         self.updates = state.updates;
     }
 
-    /// How many fair values it has taken in.
+    /// Returns the number of fair values added.
     pub fn updates(&self) -> u64 {
         self.updates
     }

@@ -40,7 +40,7 @@ pub struct MeanReversion {
     context: Context,
     input: ChannelName,
     desk: Desk,
-    /// The one that is configured.
+    /// The configured instrument.
     instrument: Option<Instrument>,
     quantity: Fixed,
     reversion: Reversion,
@@ -139,7 +139,7 @@ impl Strategy<ChannelName, Batch> for MeanReversion {}
 impl MeanReversion {
     fn update(&mut self, time_ns: i64, value: FairValue) -> Option<Ticket> {
         let holding = self.holding.get_or_insert_with(|| Holding::new(value.instrument));
-        // A value that is no number would stay in the average for good.
+        // A NaN or infinite value would never leave the average again.
         if holding.instrument != value.instrument || !(value.mid - value.fair).is_finite() {
             self.ignored += 1;
             return None;

@@ -1,4 +1,4 @@
-//! Balances, and what happened to them.
+//! The accounts: their balances, and counts of signals and fills.
 
 use hotbay_plugin_api::JsonSchema;
 use rust_decimal::Decimal;
@@ -17,25 +17,25 @@ pub enum Accounts {
     PerInstrument,
 }
 
-/// One account.
+/// The balance and the counts of one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The money that is there, realized profit and fees in it.
+    /// The balance, including realized profit and fees.
     pub balance: Decimal,
     /// The fees paid.
     pub fees: Decimal,
-    /// The signals received, filled or not.
+    /// The number of signals received, filled or not.
     pub signals: u64,
-    /// The signals denied.
+    /// The number of signals denied.
     pub denied: u64,
-    /// The fills, those of closing orders in it.
+    /// The number of fills, including those of closing orders.
     pub fills: u64,
-    /// The orders to close at the end that were not sent, because trading was halted.
+    /// The number of closing orders at the end that were not sent because trading was halted.
     pub unsent_closes: u64,
 }
 
 impl Account {
-    /// An account that starts with this balance.
+    /// Creates an account that starts with this balance.
     pub fn new(balance: Decimal) -> Self {
         Self { balance, ..Self::default() }
     }
@@ -65,7 +65,7 @@ pub struct AccountRow {
     pub fees: String,
     /// See [`Account::balance`]; always eight places.
     pub final_balance: String,
-    /// What is still held, such as `BTCUSDT -0.001`, or `flat`.
+    /// The open positions, such as `BTCUSDT -0.001`, or `flat`.
     pub open_position: String,
     /// See [`Account::unsent_closes`].
     pub unsent_closes: u64,

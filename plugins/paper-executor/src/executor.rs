@@ -16,7 +16,7 @@ use crate::{
     fills::{Fill, FillsFile},
 };
 
-/// Fills orders on paper.
+/// The executor `paper`, which simulates the filling of orders.
 #[derive(Debug)]
 pub struct PaperExecutor {
     context: Context,
@@ -25,21 +25,21 @@ pub struct PaperExecutor {
     reports: Option<Publisher>,
     paper: Paper,
     fills: Option<FillsFile>,
-    /// The fills of the turn under way: they come into the file when it is done.
+    /// The fills of the current turn, which are written to the file at its end.
     filled: Vec<Fill>,
     turn: Turn,
-    /// The fills file that an earlier build began, until this one is initialized.
+    /// The fills file of an earlier build, until this build is initialized.
     begun: Option<PathBuf>,
     ignored: u64,
     reported: bool,
 }
 
-/// What is to become of a turn that was begun and is not done.
+/// How the fills of an unfinished turn are handled when the executor finishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// It stands: nothing was saved since the turn before.
+    /// Its fills count, because no state was saved since the previous turn.
     Counts,
-    /// The state before it is out: if the turn fails, another build repeats its events.
+    /// The state before it was saved: if the turn fails, another build repeats its events.
     Repeatable,
 }
 
@@ -150,7 +150,7 @@ impl PaperExecutor {
             }
         }
         if self.turn == Turn::Repeatable {
-            // Whoever repeats the turn writes them.
+            // The build that repeats the turn writes these fills.
             self.filled.clear();
         }
         self.write_fills()?;

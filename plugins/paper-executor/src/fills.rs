@@ -1,4 +1,4 @@
-//! The fills file.
+//! Writes the fills to a CSV file.
 
 use std::{
     fs::{File, OpenOptions},
@@ -22,13 +22,13 @@ pub struct Fill {
     pub strategy: u64,
     /// The strategy's number of the order.
     pub order: u64,
-    /// What was traded.
+    /// The traded instrument.
     pub instrument: Instrument,
-    /// Which way.
+    /// The side of the order.
     pub side: Side,
-    /// How much.
+    /// The filled quantity.
     pub quantity: Fixed,
-    /// At which price.
+    /// The price of the fill.
     pub price: Fixed,
     /// The fee paid.
     pub fee: Decimal,
@@ -40,17 +40,17 @@ pub struct Fill {
     pub balance: Decimal,
 }
 
-/// A CSV file with a line for each fill, in the order of filling.
+/// A CSV file with a line for each fill, in the order of the fills.
 ///
-/// Two builds have it open while the newer one is on probation. Both append, so that the
-/// older one, if it goes on after all, writes behind what the newer one wrote.
+/// Two builds have the file open while the newer one is on probation. Both append, so that
+/// the older build, after a rollback, writes after the lines of the newer one.
 #[derive(Debug)]
 pub struct FillsFile {
     path: PathBuf,
     writer: csv::Writer<File>,
 }
 
-/// What becomes of what stands in the file.
+/// Whether the existing content of the file is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
     Emptied,
@@ -73,7 +73,7 @@ struct Line<'a> {
 }
 
 impl FillsFile {
-    /// Creates the file, or empties it, and writes the header.
+    /// Creates the file, or truncates it, and writes the header.
     ///
     /// # Errors
     /// If it can't be written.
@@ -81,7 +81,7 @@ impl FillsFile {
         Self::open(path, Found::Emptied)
     }
 
-    /// Goes on with the file that an earlier build began; begins it if it is gone.
+    /// Opens the file of an earlier build for appending; creates it if it does not exist.
     ///
     /// # Errors
     /// If it can't be written.
@@ -89,7 +89,7 @@ impl FillsFile {
         Self::open(path, Found::Kept)
     }
 
-    /// The path under which it was opened.
+    /// Returns the path under which the file was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -104,7 +104,7 @@ impl FillsFile {
         };
         let file = OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
         let there = file.metadata().map_err(failed)?;
-        // A pipe or a terminal has no length to set.
+        // A pipe or a terminal can't be truncated.
         if found == Found::Emptied && there.is_file() {
             file.set_len(0).map_err(failed)?;
         }
@@ -132,7 +132,7 @@ impl FillsFile {
         Ok(Self { path: path.to_owned(), writer })
     }
 
-    /// Adds a fill.
+    /// Adds a fill to the buffer.
     ///
     /// # Errors
     /// If it can't be written.
@@ -156,7 +156,7 @@ impl FillsFile {
         self.writer.serialize(line).map_err(|error| self.failed(&error))
     }
 
-    /// Puts what was added into the file.
+    /// Writes the added fills to the file.
     ///
     /// # Errors
     /// If it can't be written.

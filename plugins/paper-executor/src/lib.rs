@@ -1,6 +1,6 @@
-//! Fills orders on paper: positions, fees and profit in decimal, risk limits.
+//! Simulates the filling of orders, with risk limits and decimal positions, fees and profit.
 //!
-//! [`Paper`] decides, and is pure; [`PaperExecutor`] stands between it and the channels.
+//! [`Paper`] decides and does no I/O; [`PaperExecutor`] connects it to the channels.
 
 pub mod account;
 pub mod config;

@@ -1,4 +1,4 @@
-//! What is not sent: the risk limits.
+//! The risk limits, which deny orders before they are sent.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,11 +22,11 @@ pub struct MaxOrders {
     pub window: Duration,
 }
 
-/// The times of the orders sent within the window, for each strategy: so the
+/// The times of the orders sent within the window. They are kept per strategy, so that the
 /// result doesn't depend on how the orders of several strategies interleave.
 pub type Sent = HashMap<u64, VecDeque<i64>>;
 
-/// The limits that every signal must pass. Pure: time is that of the events.
+/// The limits that every signal must pass. They use event time and read no clock.
 #[derive(Debug)]
 pub struct Limits {
     halt_at_ns: Option<i64>,
@@ -36,7 +36,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Halted from an event time on, with the largest notional and rate of orders.
+    /// Creates the limits: the event time of the halt, the largest notional and the order rate.
     pub fn new(
         halt_at_ns: Option<i64>,
         max_notional: Option<Fixed>,
@@ -51,25 +51,25 @@ impl Limits {
         }
     }
 
-    /// What counts as sent, for a state to be saved.
+    /// Returns the orders that count as sent, for the saved state.
     pub fn sent(&self) -> &Sent {
         &self.sent
     }
 
-    /// Goes on with what counts as sent, under its own limits.
+    /// Restores the orders that count as sent, keeping the configured limits.
     pub fn go_on_from(&mut self, sent: Sent) {
         self.sent = sent;
     }
 
-    /// Whether trading is halted at this time.
+    /// Returns `true` if trading is halted at this time.
     pub fn halted(&self, time_ns: i64) -> bool {
         self.halt_at_ns.is_some_and(|halt| time_ns >= halt)
     }
 
-    /// Lets a signal pass and counts it as sent, or says which limit denies it.
+    /// Checks a signal against the limits, and counts it as sent if it passes.
     ///
     /// # Errors
-    /// The limit that denies it; then it doesn't count as sent.
+    /// The limit that denies the signal, which then doesn't count as sent.
     pub fn pass(
         &mut self,
         time_ns: i64,

@@ -1,16 +1,16 @@
-//! Money has eight places, rounded half to even.
+//! Rounding and formatting of money, which has eight decimal places.
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-/// The places of money.
+/// The number of decimal places of money.
 pub(crate) const PLACES: u32 = 8;
 
-/// Rounds to [`PLACES`], half to even.
+/// Rounds to [`PLACES`] decimal places, half to even.
 pub(crate) fn round(value: Decimal) -> Decimal {
     value.round_dp_with_strategy(PLACES, RoundingStrategy::MidpointNearestEven)
 }
 
-/// The text with all its [`PLACES`], also where they are zeros.
+/// Formats with all [`PLACES`] decimal places, including trailing zeros.
 pub(crate) fn text(value: Decimal) -> String {
     let mut value = round(value);
     value.rescale(PLACES);

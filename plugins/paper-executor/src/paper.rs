@@ -1,4 +1,4 @@
-//! The exchange that never was: orders in, reports and fills out. Pure.
+//! A simulated exchange, which turns orders into reports and fills. It does no I/O.
 
 mod deal;
 mod state;
@@ -20,7 +20,7 @@ use crate::{
     position::Position,
 };
 
-/// Fills market orders at the quote that stands in them.
+/// Fills market orders at the quote that they carry.
 ///
 /// Buys pay the ask, sells take the bid, in full; liquidity is not consumed.
 /// Prices are quoted in the account's money for one unit of quantity (linear
@@ -31,7 +31,7 @@ pub struct Paper {
     fee_rate: Decimal,
     limits: Limits,
     accounts: Books,
-    /// Of each strategy in each instrument.
+    /// The position of each strategy in each instrument.
     positions: HashMap<(u64, Instrument), Position>,
 }
 
@@ -41,17 +41,17 @@ enum Books {
     PerInstrument(BTreeMap<Instrument, Account>),
 }
 
-/// What became of an order.
+/// The result of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// What the strategy is told.
+    /// The report for the strategy.
     pub report: OrderReport,
     /// The fill, unless it was denied.
     pub fill: Option<Fill>,
 }
 
 impl Paper {
-    /// Accounts that start with `balance` and pay `fee_rate` of every fill's notional.
+    /// Creates accounts that start with `balance` and pay `fee_rate` of every fill's notional.
     pub fn new(balance: Fixed, fee_rate: Fixed, accounts: Accounts, limits: Limits) -> Self {
         let balance = balance.to_decimal();
         let accounts = match accounts {
@@ -62,7 +62,7 @@ impl Paper {
         Self { balance, fee_rate, limits, accounts, positions: HashMap::new() }
     }
 
-    /// Decides upon an order that a strategy gave at this event time.
+    /// Fills or denies an order that a strategy placed at this event time.
     pub fn order(&mut self, time_ns: i64, strategy: u64, order: &Order) -> Decision {
         let signal = Intent::from_code(order.intent) == Intent::Signal;
         self.account(order.instrument).signals += u64::from(signal);
@@ -117,12 +117,12 @@ impl Paper {
             Intent::Signal => account.denied += 1,
             Intent::CloseAtEnd => account.unsent_closes += 1,
         }
-        // It was made of such numbers, so it fits.
+        // The quantity was computed from `Fixed` numbers, so it fits.
         let held = Fixed::try_from(position.quantity()).unwrap_or_default();
         Decision { report: report(strategy, order, reason.code(), Fixed::ZERO, held), fill: None }
     }
 
-    /// A row for each account, in the order of their names.
+    /// Returns a row for each account, in the order of their names.
     pub fn rows(&self, executor: &str) -> Vec<AccountRow> {
         match &self.accounts {
             Books::Shared(account) => {

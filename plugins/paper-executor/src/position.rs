@@ -1,4 +1,4 @@
-//! A position and the profit of closing it.
+//! A position, and the profit realized by closing it.
 
 use hotbay_market::Side;
 use rust_decimal::Decimal;
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::money;
 
-/// What one strategy holds of one instrument.
+/// The position of one strategy in one instrument.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// Negative when short.
+    /// The quantity held; negative when short.
     quantity: Decimal,
-    /// The mean price at which it was opened; zero while flat.
+    /// The mean price at which the position was opened; zero while flat.
     price: Decimal,
 }
 
@@ -21,11 +21,11 @@ impl Position {
         self.quantity
     }
 
-    /// Takes a fill in; gives the profit realized, zero if nothing was closed.
+    /// Adds a fill and returns the realized profit, which is zero if nothing was closed.
     ///
     /// A fill larger than an opposite position closes that and opens the rest.
-    /// The profit is rounded to eight places, half to even. `None` if the numbers
-    /// pass what a decimal holds; then nothing has changed.
+    /// The profit is rounded to eight places, half to even. Returns `None`, and
+    /// changes nothing, if a number overflows a decimal.
     pub fn fill(&mut self, side: Side, quantity: Decimal, price: Decimal) -> Option<Decimal> {
         let signed = match side {
             Side::Buy => quantity,

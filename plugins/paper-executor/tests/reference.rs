@@ -1,6 +1,6 @@
-//! The reference results, digit for digit, from the plugins' pure cores wired by hand.
+//! Checks the reference results digit by digit, with the plugins' logic called directly.
 //!
-//! No host, no threads: what fails here is the meaning, not the machinery.
+//! There is no host and no thread: a failure here is a fault of the plugins' logic.
 //! `HOTBAY_CAPTURES=…/shared/data cargo test -p paper-executor -- --ignored`
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]

@@ -1,4 +1,4 @@
-//! What a build hands to the next one.
+//! The saved state that the next build of the strategy continues from.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::CrossState;
 
 const VERSION: u32 = 1;
 
-/// Everything that came of events; spans and quantities stay those of the configuration.
+/// The state that events change; spans and quantities come from the configuration.
 #[derive(Serialize, Deserialize)]
 struct State {
     lines: BTreeMap<Instrument, LineState>,
@@ -44,8 +44,8 @@ impl EmaCross {
     }
 
     /// # Errors
-    /// If it can't be read, or holds an instrument that is not configured: nothing would
-    /// close that position any more. Then nothing has changed.
+    /// If the state can't be read, or holds an instrument that is not configured, whose position
+    /// would never be closed. On an error the strategy is unchanged.
     pub(super) fn go_on_from(&mut self, state: &SavedState) -> Result<(), SchedulerError> {
         let State { lines, last_order, last_ns, ignored } = state.read_json(VERSION)?;
         if let Some(unknown) = lines.keys().find(|name| !self.lines.contains_key(name)) {

@@ -1,4 +1,4 @@
-//! What the aggregator hands to the next build of itself.
+//! The saved state that the next build of the aggregator continues from.
 
 use hotbay_plugin_api::{SavedState, SchedulerError};
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,14 @@ use crate::{
     outputs::{Market, Saved as SavedOutputs},
 };
 
-/// Raised whenever what follows here changes its meaning.
+/// The version of [`State`]. Raise it whenever a field changes its meaning.
 const VERSION: u32 = 1;
 
-/// `M` and `P`: lent where it is written, owned where it is read.
+/// `M` and `P` are borrowed when the state is written and owned when it is read.
 #[derive(Serialize, Deserialize)]
 struct State<M, P> {
     sources: Vec<Source>,
-    /// Where the sources stand, and the events that were taken from them and wait.
+    /// The progress of the sources, and their events that wait in the merge.
     merge: M,
     patience: Option<P>,
     next: usize,
@@ -49,7 +49,7 @@ impl MarketAggregator {
 
     pub(super) fn resume(&mut self, state: &SavedState) -> Result<(), SchedulerError> {
         let state: State<Merge<Market>, Patience> = state.read_json(VERSION)?;
-        // By place: the order of the sources decides ties.
+        // The order is compared too: it decides which of two events with equal times goes first.
         let ours = self.sources.iter().map(|source| source.channel.as_str());
         let same = ours.eq(state.sources.iter().map(|source| source.channel.as_str()));
         if !same || self.merge.resume(state.merge).is_err() {

@@ -1,4 +1,4 @@
-//! How long events wait for silent sources when the market is live.
+//! Limits how long live events wait for sources that send nothing.
 
 use std::collections::VecDeque;
 
@@ -6,32 +6,32 @@ use serde::{Deserialize, Serialize};
 
 use super::Key;
 
-/// Remembers when events arrived, and says which of them have waited long enough.
+/// Records when events arrived, and finds those whose waiting time is over.
 ///
-/// Pure: the time is passed in.
+/// It reads no clock: the current time is passed in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Patience {
-    /// No part of a saved state: it is the configuration's.
+    /// Not saved, because it comes from the configuration.
     #[serde(skip)]
     limit_ns: i64,
-    /// Until when, and up to which event; both grow from front to back.
+    /// The times at which events up to a key expire; both grow from front to back.
     waiting: VecDeque<(i64, Key)>,
 }
 
 impl Patience {
-    /// Events wait this long at most.
+    /// Creates a record of events that wait at most this long.
     pub fn new(limit_ns: i64) -> Self {
         Self { limit_ns, waiting: VecDeque::new() }
     }
 
-    /// Goes on where another one was, with the limit of this one.
+    /// Restores the saved waiting times, keeping the limit of this one.
     pub fn resume(&mut self, saved: Self) {
         self.waiting = saved.waiting;
     }
 
-    /// An event has arrived.
+    /// Records that an event has arrived.
     pub fn note(&mut self, now_ns: i64, key: Key) {
-        // One that stands before an earlier arrival leaves with that at the latest.
+        // An event before one that arrived earlier is released with that one at the latest.
         if self.waiting.back().is_some_and(|&(_, last)| key <= last) {
             return;
         }
@@ -42,7 +42,7 @@ impl Patience {
         }
     }
 
-    /// The last event whose wait is over: it and all before it leave now.
+    /// Returns the last event whose waiting time is over; it and all before it are due.
     pub fn expired(&mut self, now_ns: i64) -> Option<Key> {
         let mut last = None;
         while let Some(&(until, key)) = self.waiting.front()
@@ -54,7 +54,7 @@ impl Patience {
         last
     }
 
-    /// When the next wait is over, for what has not been `released` in order meanwhile.
+    /// Returns when the next waiting time is over, ignoring events up to `released`.
     pub fn next_expiry(&mut self, released: Option<Key>) -> Option<i64> {
         while let Some(&(until, key)) = self.waiting.front() {
             if released.is_none_or(|released| released < key) {

@@ -1,4 +1,4 @@
-//! One source of a merge: what waits, and how far it has come.
+//! One source of a merge: its waiting events and its progress.
 
 use std::collections::VecDeque;
 
@@ -22,11 +22,11 @@ enum Progress {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Source<T> {
-    /// No part of a saved state: it is the configuration's.
+    /// Not saved, because it comes from the configuration.
     #[serde(skip)]
     lateness_ns: i64,
     progress: Progress,
-    /// In the order of leaving.
+    /// The waiting events, in the order in which they are released.
     waiting: VecDeque<Entry<T>>,
     pub(super) arrived: u64,
     pub(super) late: u64,
@@ -43,12 +43,12 @@ impl<T> Source<T> {
         }
     }
 
-    /// Goes on where another one was, with the lateness of this one.
+    /// Restores a saved source, keeping the lateness of this one.
     pub(super) fn resume(&mut self, saved: Self) {
         *self = Self { lateness_ns: self.lateness_ns, ..saved };
     }
 
-    /// The time before which nothing of this source is accepted any more.
+    /// Returns the time before which no event of this source is accepted any more.
     pub(super) fn watermark(&self) -> Option<i64> {
         match self.progress {
             Progress::Silent => None,
@@ -57,12 +57,12 @@ impl<T> Source<T> {
         }
     }
 
-    /// Whether nothing that this source, the one at `place`, may still bring stands before `key`.
+    /// Returns `true` if this source, at index `place`, can bring no more events before `key`.
     pub(super) fn lets_pass(&self, key: &Key, place: usize) -> bool {
         match self.progress {
             Progress::Silent => false,
             Progress::Reached { newest_ns } => {
-                // The smallest that may still come has this time and a later arrival.
+                // The smallest key that can still come has this time and a later arrival.
                 let watermark = newest_ns.saturating_sub(self.lateness_ns);
                 key.time_ns < watermark || (key.time_ns == watermark && key.source <= place)
             }
@@ -85,7 +85,7 @@ impl<T> Source<T> {
         if in_order {
             self.waiting.push_back(entry);
         } else {
-            // After its equals: they arrived before.
+            // Insert after the events with an equal time, because those arrived before.
             let place = self.waiting.partition_point(|other| other.time_ns <= entry.time_ns);
             self.waiting.insert(place, entry);
         }
@@ -107,7 +107,7 @@ impl<T> Source<T> {
         self.waiting.pop_front()
     }
 
-    /// The time between the first and the last that wait.
+    /// Returns the time between the first and the last waiting event.
     #[cfg(test)]
     pub(super) fn span(&self) -> i64 {
         let ends = self.waiting.front().zip(self.waiting.back());

@@ -1,4 +1,4 @@
-//! What a build hands to the next one.
+//! The saved state that the next build of the strategy continues from.
 
 use hotbay_market::{FairValue, Fixed, Holding, Instrument};
 use hotbay_plugin_api::{SavedState, SchedulerError};
@@ -9,7 +9,7 @@ use crate::ReversionState;
 
 const VERSION: u32 = 1;
 
-/// Everything that came of events; what is configured stays as configured.
+/// The state that events change; the configuration is not saved.
 #[derive(Serialize, Deserialize)]
 struct State {
     reversion: ReversionState,
@@ -19,7 +19,7 @@ struct State {
     ignored: u64,
 }
 
-/// The last fair value, its binary numbers as bits: so they stay what they are.
+/// The last fair value, with floating-point numbers saved as their bits to keep them exact.
 #[derive(Serialize, Deserialize)]
 struct Last {
     time_ns: i64,
@@ -56,8 +56,8 @@ impl MeanReversion {
     }
 
     /// # Errors
-    /// If it can't be read, or is of another instrument than the configured one: nothing
-    /// would close that position any more. Then nothing has changed.
+    /// If the state can't be read, or is of another instrument than the configured one: that
+    /// position would never be closed. On an error the strategy is unchanged.
     pub(super) fn go_on_from(&mut self, state: &SavedState) -> Result<(), SchedulerError> {
         let State { reversion, holding, last, last_order, ignored } = state.read_json(VERSION)?;
         if let (Some(configured), Some(held)) = (self.instrument, holding)

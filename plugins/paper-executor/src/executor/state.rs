@@ -1,4 +1,4 @@
-//! What a build hands to the next one.
+//! The saved state that the next build of the executor continues from.
 
 use std::path::PathBuf;
 
@@ -13,19 +13,19 @@ const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct State {
     paper: PaperState,
-    /// The fills file that was begun: it is gone on with, not emptied.
+    /// The fills file that is in use; the next build appends to it and does not truncate it.
     fills: Option<PathBuf>,
     ignored: u64,
 }
 
 impl PaperExecutor {
-    /// Also completes the fills file: from here on another build may append to it.
+    /// Returns the state to save, and flushes the fills file so that another build can append.
     pub(super) fn saved(&mut self) -> Result<SavedState, SchedulerError> {
         self.fills.as_mut().map_or(Ok(()), FillsFile::flush)?;
         let begun = self.fills.as_ref().map(|file| file.path().to_owned());
         let state = State {
             paper: self.paper.state(),
-            // One that was restored and not yet initialized passes on what it was given.
+            // An executor that was restored and not yet initialized passes on the restored path.
             fills: begun.or_else(|| self.begun.clone()),
             ignored: self.ignored,
         };
@@ -35,11 +35,11 @@ impl PaperExecutor {
     }
 
     /// # Errors
-    /// If it can't be read, or does not fit the configuration. Then nothing has changed.
+    /// If the state can't be read or does not fit the configuration. Then nothing has changed.
     pub(super) fn go_on_from(&mut self, state: &SavedState) -> Result<(), SchedulerError> {
         let State { paper, fills, ignored } = state.read_json(VERSION)?;
         self.paper.go_on_from(paper)?;
-        // A file that is open stays so: it appends behind what the other build wrote.
+        // An open file stays open: it appends after the lines that the other build wrote.
         (self.begun, self.ignored) = (fills, ignored);
         self.filled.clear();
         self.turn = Turn::Repeatable;

@@ -1,11 +1,11 @@
-//! What a fill of an order comes to.
+//! Computes the fill of an order.
 
 use hotbay_market::{DenyReason, Fixed, Order, Side};
 use rust_decimal::Decimal;
 
 use crate::{money, position::Position};
 
-/// An order's fill, computed and not yet booked.
+/// The computed fill of an order, before it is booked.
 pub(super) struct Deal {
     pub(super) price: Fixed,
     pub(super) notional: Decimal,
@@ -16,7 +16,7 @@ pub(super) struct Deal {
 }
 
 impl Deal {
-    /// Fails if the order has no price or quantity, or its numbers are beyond decimals.
+    /// Fails if the order has no price or quantity, or its numbers overflow a decimal.
     pub(super) fn new(
         order: &Order,
         fee_rate: Decimal,

@@ -1,4 +1,4 @@
-//! What a build hands to the next one of the books.
+//! The saved state of accounts and positions that the next build continues from.
 
 use hotbay_market::Instrument;
 use hotbay_plugin_api::SchedulerError;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::{Books, Paper};
 use crate::{limits::Sent, position::Position};
 
-/// Everything that came of orders; fees and limits stay those of the configuration.
+/// The part of a [`Paper`] that orders change; fees and limits come from the configuration.
 ///
-/// Decimals are written as text, with all their places.
+/// Decimals are serialized as text, with all their places.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PaperState {
     accounts: Books,
-    // Pairs: a JSON object has no such keys.
+    // A list of pairs, because a JSON object can't have such keys.
     positions: Vec<((u64, Instrument), Position)>,
     sent: Sent,
 }
 
 impl Paper {
-    /// What it has come to, for a state to be saved.
+    /// Returns the state to save.
     pub fn state(&self) -> PaperState {
         PaperState {
             accounts: self.accounts.clone(),
@@ -28,11 +28,11 @@ impl Paper {
         }
     }
 
-    /// Goes on from there.
+    /// Restores a saved state.
     ///
     /// # Errors
-    /// [`SchedulerError::State`] if its fills share balances in another way than is
-    /// configured here: one can't be made of the other. Then nothing has changed.
+    /// [`SchedulerError::State`] if the state's accounts are shared in another way than
+    /// configured, because one can't be converted into the other. Then nothing has changed.
     pub fn go_on_from(&mut self, state: PaperState) -> Result<(), SchedulerError> {
         let alike = matches!(
             (&self.accounts, &state.accounts),

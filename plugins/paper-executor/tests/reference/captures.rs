@@ -1,4 +1,4 @@
-//! The least that reads the recordings: one serde type for each kind of line.
+//! A minimal reader of the recordings, with one serde type for each kind of line.
 
 use std::{
     env,

@@ -1,4 +1,4 @@
-//! The two pipelines of the reference, wired by hand from the plugins' pure cores.
+//! The two pipelines of the reference, built from the plugins' logic without a host.
 
 use std::{collections::BTreeMap, num::NonZeroU64};
 
