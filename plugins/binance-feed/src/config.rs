@@ -59,10 +59,10 @@ impl MessageKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventTime {
-    /// The receiver's: when the message came in.
+    /// The receiver's clock, at the arrival of the message.
     #[default]
     Received,
-    /// The exchange's; a message without one takes the receiver's, and is counted.
+    /// The exchange's clock; a message without a time gets the receiver's and is counted.
     Exchange,
 }
 
@@ -70,15 +70,15 @@ pub enum EventTime {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connection {
-    /// How long one attempt to connect may take.
+    /// The limit of one attempt to connect, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// A connection without any message or ping for so long counts as lost.
+    /// The time without a message or ping after which a connection is lost, in milliseconds.
     pub idle_timeout_ms: u64,
-    /// How long to wait before the first attempt to connect again; it doubles, with jitter.
+    /// The delay before the first reconnect, in milliseconds; it doubles each time, with jitter.
     pub first_delay_ms: u64,
-    /// The longest such wait.
+    /// The longest delay before a reconnect, in milliseconds.
     pub longest_delay_ms: u64,
-    /// Fail after so many attempts in a row that brought no message; absent: never.
+    /// The number of reconnects in a row without a message after which the feed fails; absent: none.
     pub max_reconnects: Option<u32>,
 }
 

@@ -6,7 +6,7 @@ use hotbay_market::{Fixed, Instrument};
 use hotbay_plugin_api::JsonSchema;
 use serde::Deserialize;
 
-/// What to trade, and upon which averages.
+/// The configuration of the component `ema-cross`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -18,7 +18,7 @@ pub struct Config {
     /// The span of the slow average, in bars; more than `fast`.
     #[serde(default = "twenty::<u32>")]
     pub slow: u32,
-    /// The number of the first bar to act upon.
+    /// The number of the first bar on which it trades.
     #[serde(default = "twenty::<u64>")]
     pub warmup: u64,
 }

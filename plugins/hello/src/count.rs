@@ -21,13 +21,13 @@ struct CountState {
 /// refuses a state of a version that it can't read, and the old build stays in service.
 const STATE_VERSION: u32 = 1;
 
-/// How far and in what portions to count.
+/// The configuration of the component `count`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CountConfig {
     /// The last number.
     to: u64,
-    /// How many numbers go out together.
+    /// The number of events in a batch.
     #[serde(default = "one")]
     batch: u64,
 }

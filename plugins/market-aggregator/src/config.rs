@@ -6,39 +6,40 @@ use hotbay_market::Instrument;
 use hotbay_plugin_api::{ChannelName, JsonSchema};
 use serde::Deserialize;
 
-/// What to merge how, and what to make of it.
+/// The configuration of the component `merge`: how sources are merged, and what the outputs are
+/// made from.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How far behind its newest event a source may still bring one: `1s`, `250ms`.
-    /// Live, also how long an event waits for silent sources.
+    /// With live sources, also how long an event waits for a source without events.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub lateness: Duration,
-    /// Sources with another lateness, by channel.
+    /// The lateness of single sources, by channel; it replaces `lateness`.
     #[schemars(with = "BTreeMap<String, String>")]
     pub lateness_of: BTreeMap<String, humantime_serde::Serde<Duration>>,
-    /// What makes a bar; needed by the output `bars`.
+    /// How bars are made; required for the output `bars`.
     pub bars: Option<BarsConfig>,
-    /// What makes a fair value; needed by the output `fair`.
+    /// How the fair value is computed; required for the output `fair`.
     pub fair: Option<FairConfig>,
 }
 
-/// Bars of trades.
+/// How bars are made from trades.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BarsConfig {
-    /// How many trades make a bar; at least 1.
+    /// The number of trades in a bar; at least 1.
     pub trades: NonZeroU64,
 }
 
-/// The mid of several venues.
+/// How the fair value is computed: the mean of the mid prices of several venues.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FairConfig {
     /// The instruments whose mids are averaged; at least one, each once.
     pub instruments: Vec<Instrument>,
-    /// The one of them that is traded.
+    /// The instrument to trade, which is one of `instruments`.
     pub trade: Instrument,
 }
 

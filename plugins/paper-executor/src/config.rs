@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use crate::{Accounts, Limits, MaxOrders, Paper};
 
-/// Money, fees and limits.
+/// The configuration of the component `paper`: balance, fees and limits.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// What each account starts with; not negative.
+    /// The initial balance of each account; not negative.
     pub balance: Fixed,
     /// The fee, as a part of every fill's notional: 0.0005 is 0.05 %. From 0 to 1.
     pub fee_rate: Fixed,
