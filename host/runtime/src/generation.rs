@@ -14,6 +14,7 @@ use hotbay_plugin_api::{
     abi::{ComponentObject, PluginRef},
     spec::RunTarget,
 };
+use tokio::runtime::Handle;
 
 use hotbay_loader::{
     Descriptor, Inspected, LoadError, Loader, MappedLibrary, ReadyLibrary, Refusal,
@@ -163,7 +164,7 @@ impl Generation {
     }
 
     /// Returns the runtime on which components and runs of this generation are to be driven.
-    pub fn handle(&self) -> &tokio::runtime::Handle {
+    pub fn handle(&self) -> &Handle {
         self.parts().bay.handle()
     }
 
@@ -271,7 +272,15 @@ impl Generation {
     /// return within `limit` keeps the library mapped.
     pub async fn close(mut self, limit: Duration) -> UnloadOutcome {
         let Some(parts) = self.parts.take() else { return UnloadOutcome::Linked };
-        parts.close(limit).await
+        // Joining blocks, which a thread of a runtime must not do. The thread for it is started
+        // before the threads of the bay end: one that is started later may get the stack of
+        // theirs, and the words that are left there delay the unmapping of the library.
+        let runtime = Handle::current();
+        let close = move || parts.close(&runtime, limit);
+        // A runtime that is being shut down drops this closure unrun; then the library stays
+        // mapped.
+        let closed = tokio::task::spawn_blocking(close).await;
+        closed.unwrap_or(UnloadOutcome::StillRunning { threads: 1 })
     }
 }
 
@@ -282,41 +291,43 @@ impl Parts {
         }
     }
 
-    async fn close(self, limit: Duration) -> UnloadOutcome {
-        let Self { module, bay, mapped } = self;
+    /// Closes the generation. Blocks the calling thread, which must not be one of `runtime`'s
+    /// workers.
+    fn close(self, runtime: &Handle, limit: Duration) -> UnloadOutcome {
         let until = Instant::now() + limit;
-        let held = bay.drop_objects(limit).await;
-        if mapped.is_some() && held == 0 {
-            let dispatcher = Arc::clone(bay.dispatcher());
+        let held = runtime.block_on(self.end_code(limit));
+        let Self { bay, mapped, .. } = self;
+        let left = until.saturating_duration_since(Instant::now()).max(MIN_JOIN_LIMIT);
+        let running = bay.join(left).max(held);
+        match (mapped, running) {
+            (None, 0) => UnloadOutcome::Linked,
+            (Some(library), 0) => {
+                library.close().map_or(UnloadOutcome::Unmapped, UnloadOutcome::Retained)
+            }
+            (mapped, threads) => {
+                if let Some(library) = mapped {
+                    library.keep();
+                }
+                UnloadOutcome::StillRunning { threads }
+            }
+        }
+    }
+
+    /// Drops the plugin's objects, ends its own runtime and clears its wakers. Returns the number
+    /// of objects that could not be dropped.
+    async fn end_code(&self, limit: Duration) -> usize {
+        let held = self.bay.drop_objects(limit).await;
+        if self.mapped.is_some() && held == 0 {
+            let (module, dispatcher) = (self.module, Arc::clone(self.bay.dispatcher()));
             let end = move || {
                 module.close()();
                 dispatcher.clear();
             };
-            if let Err(error) = bay.run(end).await {
+            if let Err(error) = self.bay.run(end).await {
                 tracing::error!(%error, "a plugin panicked while it was closed");
             }
         }
-        let left = until.saturating_duration_since(Instant::now()).max(MIN_JOIN_LIMIT);
-        // Joining blocks, which a thread of a runtime must not do.
-        let end = move || {
-            let running = bay.join(left).max(held);
-            match (mapped, running) {
-                (None, 0) => UnloadOutcome::Linked,
-                (Some(library), 0) => {
-                    library.close().map_or(UnloadOutcome::Unmapped, UnloadOutcome::Retained)
-                }
-                (mapped, threads) => {
-                    if let Some(library) = mapped {
-                        library.keep();
-                    }
-                    UnloadOutcome::StillRunning { threads }
-                }
-            }
-        };
-        // A runtime that is being shut down drops this closure unrun; then the library stays
-        // mapped.
-        let ended = tokio::task::spawn_blocking(end).await;
-        ended.unwrap_or(UnloadOutcome::StillRunning { threads: held.max(1) })
+        held
     }
 }
 
@@ -326,9 +337,10 @@ impl Drop for Generation {
         // The generation was not closed, or loading failed half-way. Closing it blocks, so it
         // gets a thread of its own. The library stays mapped if the plugin's threads don't end.
         let close = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build();
             match runtime {
-                Ok(runtime) => match runtime.block_on(parts.close(Duration::from_secs(5))) {
+                Ok(runtime) => match parts.close(runtime.handle(), Duration::from_secs(5)) {
                     UnloadOutcome::Unmapped | UnloadOutcome::Linked => {}
                     closed @ (UnloadOutcome::StillRunning { .. } | UnloadOutcome::Retained(_)) => {
                         tracing::warn!(?closed, "a plugin that was dropped stays mapped");
