@@ -18,7 +18,7 @@ use crate::{
     bus::{EventBus, Payload},
     scheduler::{
         DriverKind, Entries, ExecutionStatus, RegisteredTask, Scheduler, ShutdownLimits,
-        ShutdownReport, shut_down,
+        ShutdownReport, TaskOptions, shut_down,
     },
 };
 
@@ -154,18 +154,15 @@ impl<E: EventType, P: Payload> TradingEngine<E, P> {
     /// Adds a component to an engine that runs; it starts at once.
     ///
     /// # Errors
-    /// As [`Scheduler::register_event_task_with`]; [`SchedulerError::InvalidState`] if the
-    /// options have no name.
+    /// As [`Scheduler::register_event_task_with`].
     pub fn add(
         &self,
         role: Role,
+        id: TaskId,
         task: RegisteredTask<E, P>,
-        options: ComponentOptions<E>,
+        options: TaskOptions<E>,
     ) -> Result<(), SchedulerError> {
-        let Some(id) = options.id.clone() else {
-            return Err(SchedulerError::InvalidState("a component has to have a name".to_owned()));
-        };
-        self.scheduler.core().register(id.clone(), task, options.into())?;
+        self.scheduler.core().register(id.clone(), task, options)?;
         let mut roles = self.roles.lock();
         let stage = match role {
             Role::Connector => 0,

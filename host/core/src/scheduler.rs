@@ -38,7 +38,7 @@ pub use registry::{RegisteredTask, SharedBackgroundTask, SharedEventTask, TaskRe
 pub use shutdown::{Drain, ShutdownLimits, ShutdownReport};
 pub use status::{DriverKind, ExecutionStatus, TaskInfo};
 
-pub(crate) use self::{core::Entries, options::ComponentPorts, shutdown::shut_down};
+pub(crate) use self::{core::Entries, shutdown::shut_down};
 
 use self::core::Core;
 

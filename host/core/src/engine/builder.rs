@@ -169,8 +169,8 @@ impl<E: EventType, P: Payload> TradingEngineBuilder<E, P> {
         let mut ids = [const { Vec::new() }; 4];
         for ((role, components), ids) in roles.into_iter().zip(&mut ids) {
             for (place, Component { task, options }) in components.into_iter().enumerate() {
-                let id = options.id.clone().unwrap_or_else(|| default_id(role, place + 1));
-                ids.push(scheduler.core().register(id, task, options.into())?);
+                let id = options.id.unwrap_or_else(|| default_id(role, place + 1));
+                ids.push(scheduler.core().register(id, task, options.task)?);
             }
         }
         Ok(TradingEngine::new(scheduler, ids, self.limits))

@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use hotbay_plugin_api::EventType;
 use tokio::runtime::Handle;
 
 use super::command::Hold;
@@ -35,7 +34,7 @@ pub trait ComponentPorts: Send + Sync {
     fn settle(&self);
 }
 
-impl<E: EventType> TaskOptions<E> {
+impl<E> TaskOptions<E> {
     /// Returns the same options with a runtime.
     #[must_use]
     pub fn with_runtime(mut self, runtime: Handle) -> Self {

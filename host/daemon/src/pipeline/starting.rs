@@ -99,7 +99,10 @@ impl PluginPipeline {
             let Some(member) = self.get_mut(&id) else { continue };
             match result {
                 Ok(made) => {
-                    let options = ComponentOptions::of(id.as_str(), made.options.clone());
+                    let options = ComponentOptions {
+                        id: Some(id.as_str().into()),
+                        task: made.options.clone(),
+                    };
                     builder = builder.with_task(member.role, options, made.task.clone());
                     member.build = Some(build(made));
                 }
@@ -233,10 +236,7 @@ async fn start_one(
     }
     let begun = match request.is_registered {
         true => core.begin_again(&id, task, options),
-        false => {
-            let options = ComponentOptions::of(request.setup.slot.id(), options);
-            engine.add(request.role, task, options)
-        }
+        false => engine.add(request.role, id, task, options),
     };
     begun.map(|()| made).map_err(|error| named(request, &error))
 }
