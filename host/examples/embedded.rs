@@ -1,4 +1,4 @@
-//! Hotbay without plugins: a whole pipeline of tasks that are linked in.
+//! A program that uses Hotbay without plugins, with a whole pipeline of tasks that are linked in.
 //!
 //! Two feeds publish prices, an aggregator merges them, a strategy trades the
 //! average price, and an executor carries its signals out:

@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of the program `hotbay`.
 
 #![expect(clippy::print_stdout, reason = "printing results is what a command line does")]
 

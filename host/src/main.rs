@@ -1,4 +1,4 @@
-//! The `hotbay` program.
+//! The `hotbay` program, a plugin host that is used from the command line.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Batches: many events in one allocation that the host owns.
+//! Batches, which hold many events in one allocation that the host owns.
 
 use abi_stable::{
     StableAbi,
@@ -14,11 +14,11 @@ use crate::{Event, Kind};
 )]
 #[repr(C)]
 pub struct EventHeader {
-    /// Event time: nanoseconds since 1970, UTC.
+    /// The event's time in nanoseconds since 1970, UTC.
     pub time_ns: i64,
     /// The event's number in its source, from 0.
     pub seq: u64,
-    /// The source: the number that the host gave the publishing component.
+    /// The number that the host gave the publishing component, which is the event's source.
     pub source: u32,
     /// The [`Kind`], as its code.
     pub kind: u32,
@@ -96,7 +96,7 @@ impl<'a> EventRef<'a> {
         self.header
     }
 
-    /// Event time: nanoseconds since 1970, UTC.
+    /// Returns the event's time in nanoseconds since 1970, UTC.
     pub fn time_ns(&self) -> i64 {
         self.header.time_ns
     }

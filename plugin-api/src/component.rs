@@ -44,14 +44,14 @@ impl Port {
 /// For a task that listens to a channel, the first input port is the one that
 /// `subscribed_event` names: `context.input("…")`.
 pub trait Component: Sized + 'static {
-    /// The configuration: a serde type with `deny_unknown_fields`. Its schema
-    /// goes into the plugin's manifest, and `hotbay validate` checks against it.
+    /// The type of the configuration, a serde type with `deny_unknown_fields`. Its schema goes into
+    /// the plugin's manifest, and `hotbay validate` checks against it.
     type Config: DeserializeOwned + JsonSchema;
     /// The inputs; the first is the main one.
     const INPUTS: &'static [Port] = &[];
     /// The outputs; the first is the main one.
     const OUTPUTS: &'static [Port] = &[];
-    /// One line for people.
+    /// A description of the component in one line.
     const DESCRIPTION: &'static str = "";
 
     /// Checks what the type of the configuration can't say, such as ranges.
@@ -62,7 +62,7 @@ pub trait Component: Sized + 'static {
         Ok(())
     }
 
-    /// Makes the component. Opens nothing yet: that is for `initialize`.
+    /// Makes the component from its configuration. Opens nothing yet: that is for `initialize`.
     ///
     /// # Errors
     /// If the context lacks what the component needs.

@@ -29,7 +29,7 @@ pub enum Mode {
 #[derive(Clone)]
 pub struct Context {
     host: Arc<Host_TO<'static, RBox<()>>>,
-    /// `None` in a component.
+    /// The request of the run; `None` in a component.
     run: Option<Arc<RunRequest>>,
 }
 
@@ -255,7 +255,7 @@ pub(crate) fn parse_config<T: DeserializeOwned>(json: &str) -> Result<T, (String
     })
 }
 
-/// `ROption` without the noise.
+/// Converts an `Option` to the `ROption` of the ABI.
 pub(crate) fn option<T>(value: Option<T>) -> ROption<T> {
     value.into()
 }

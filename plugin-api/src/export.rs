@@ -98,13 +98,13 @@ pub struct Exports {
     pub name: &'static str,
     /// The plugin's version.
     pub version: &'static str,
-    /// One line for people.
+    /// A description of the plugin in one line.
     pub description: &'static str,
-    /// Its tasks.
+    /// The tasks of the plugin.
     pub tasks: &'static [PluginTask],
-    /// The kinds of tasks that it offers for submission.
+    /// The kinds of tasks that the plugin offers for submission.
     pub task_kinds: &'static [PluginTaskKind],
-    /// Its components.
+    /// The components of the plugin.
     pub components: &'static [ComponentExport],
 }
 

@@ -1,5 +1,5 @@
-//! The guard around an author's code: it catches panics, enters the plugin's runtime for every call and
-//! poll, and sets the name of the component or task that runs.
+//! The guard around an author's code, which catches panics, enters the plugin's runtime for every
+//! call and poll, and sets the name of the component or task that runs.
 
 use std::{
     any::Any,

@@ -57,7 +57,7 @@ pub(crate) fn disconnect() {
 /// An open span, with all that its events are to carry.
 #[derive(Clone, Default)]
 struct Span {
-    /// `outer:inner`.
+    /// The names of the enclosing spans and of this one, as `outer:inner`.
     path: String,
     fields: Map<String, Value>,
     references: usize,

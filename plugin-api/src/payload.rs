@@ -1,4 +1,4 @@
-//! Payloads: the values that channels carry.
+//! Payloads, which are the values that channels carry.
 
 use std::{borrow::Cow, sync::Arc};
 

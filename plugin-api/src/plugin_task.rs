@@ -18,7 +18,7 @@ pub fn schema_of<T: JsonSchema>() -> Value {
     schemars::schema_for!(T).to_value()
 }
 
-/// One task of a plugin: an entry of its `PLUGIN_TASKS`.
+/// One task of a plugin, which is an entry of its `PLUGIN_TASKS`.
 ///
 /// A host that does not support one of the fields refuses a task that sets it, and names the field.
 /// It never ignores a field.
@@ -28,7 +28,7 @@ pub struct PluginTask {
     pub name: &'static str,
     /// A description in one line.
     pub description: &'static str,
-    /// The function.
+    /// The function that each run of the task calls.
     pub run: TaskFn,
     /// The schedule of the task's runs.
     pub schedule: Schedule,
@@ -136,7 +136,7 @@ pub struct PluginTaskKind {
     pub name: &'static str,
     /// A description in one line.
     pub description: &'static str,
-    /// The function.
+    /// The function that each run of this kind calls.
     pub run: TaskFn,
     /// The schema of the parameters.
     pub parameters: SchemaFn,

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Brings events in.
+    /// Brings events in from outside, such as from an exchange or a file.
     Connector,
-    /// Merges them into one ordered stream.
+    /// Merges the events of all connectors into one ordered stream.
     Aggregator,
-    /// Decides.
+    /// Decides on orders from the merged stream.
     Strategy,
-    /// Carries out.
+    /// Carries out the orders of the strategies.
     Executor,
 }
 

@@ -1,4 +1,4 @@
-//! Reading a channel.
+//! The subscription with which a component reads a channel.
 
 use std::{
     fmt,

@@ -1,4 +1,5 @@
-//! What the scheduler can run: background tasks, event tasks, and the four roles of an engine.
+//! The tasks that the scheduler can run: background tasks, event tasks, and the four roles of an
+//! engine.
 
 use std::{borrow::Borrow, fmt, hash::Hash, sync::Arc};
 
@@ -18,7 +19,7 @@ impl TaskId {
         Self(name.into())
     }
 
-    /// The name.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -68,7 +69,7 @@ pub trait BackgroundTask: Send + Sync {
         Ok(())
     }
 
-    /// One turn of work.
+    /// Does one turn of the task's work.
     ///
     /// Keep a turn short: between turns the scheduler may stop the task, or a new build
     /// take over from it. A turn that is still awaiting when the grace is over is dropped
@@ -120,7 +121,7 @@ pub trait BackgroundTask: Send + Sync {
 /// [`Batch`](crate::Batch), which is shared and never copied.
 #[async_trait]
 pub trait EventTask<E: EventType, P: Send + 'static = String>: Send + Sync {
-    /// The channel that this task listens to. Asked once, at registration.
+    /// Returns the event of the channel that this task listens to. Called once, at registration.
     fn subscribed_event(&self) -> &E;
 
     /// Prepares the task. Called once, before the first event.
@@ -137,7 +138,7 @@ pub trait EventTask<E: EventType, P: Send + 'static = String>: Send + Sync {
     /// An error leaves the task failed and takes it off the channel; the others go on.
     async fn handle_event(&mut self, event: P) -> Result<(), SchedulerError>;
 
-    /// The channel has ended: everything published was handled, nothing more will come.
+    /// Called when the channel has ended: everything published was handled, nothing more will come.
     ///
     /// The place for what is due at the end of the data, such as closing orders:
     /// unlike in `shutdown`, everything downstream still runs. Not called when
@@ -188,8 +189,8 @@ pub trait Connector: BackgroundTask {}
 /// Merges what the connectors bring into one ordered stream. An engine has exactly one.
 pub trait Aggregator: BackgroundTask {}
 
-/// Decides upon the merged stream.
+/// Decides on orders from the merged stream.
 pub trait Strategy<E: EventType, P: Send + 'static = String>: EventTask<E, P> {}
 
-/// Carries decisions out.
+/// Carries out the decisions of the strategies.
 pub trait Executor<E: EventType, P: Send + 'static = String>: EventTask<E, P> {}

@@ -260,7 +260,7 @@ impl TestHost {
         self.shared.lock().gauges.get(name).and_then(SharedGauge::value)
     }
 
-    /// The last progress that was told: done and total.
+    /// Returns the last progress that was told, as the work done and the total.
     pub fn progress(&self) -> Option<(u64, u64)> {
         self.shared.lock().progress
     }

@@ -8,7 +8,7 @@ use std::{
 /// Before the word that says how a build of a fixture behaves.
 const MARK: &[u8] = b"HOTBAY-TEST-BUILD:";
 
-/// Another build of a library: it does the same and has other bytes.
+/// Returns another build of a library, which does the same and has other bytes.
 ///
 /// What follows the last section of an ELF file belongs to nobody.
 ///

@@ -10,23 +10,23 @@ use std::{
 
 use serde_json::Value;
 
-/// How to build.
+/// The profile with which cargo builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// As `cargo test` does.
+    /// The profile of `cargo test`.
     Dev,
-    /// As `cargo run --release` does.
+    /// The profile of `cargo run --release`.
     Release,
 }
 
 impl Profile {
-    /// That of the running program.
+    /// Returns the profile of the running program.
     fn own() -> Self {
         if cfg!(debug_assertions) { Self::Dev } else { Self::Release }
     }
 }
 
-/// Why there is nothing to run.
+/// An error that is returned if cargo can't be run or a build fails.
 #[derive(Debug)]
 pub struct BuildError(String);
 

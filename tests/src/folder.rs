@@ -12,14 +12,14 @@ use tempfile::TempDir;
 
 use crate::{library, put};
 
-/// A folder of plugins that goes when it is dropped.
+/// A folder of plugins, which is removed when the value is dropped.
 #[derive(Debug)]
 pub struct PluginsFolder {
     folder: TempDir,
 }
 
 impl PluginsFolder {
-    /// A folder with copies of these packages' libraries.
+    /// Makes a folder with copies of these packages' libraries.
     ///
     /// # Panics
     /// If one does not build, or there is no room.
@@ -29,12 +29,12 @@ impl PluginsFolder {
         folder
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where a package's library is, or will be.
+    /// Returns the path in the folder where a package's library is, or will be.
     ///
     /// # Panics
     /// If it does not build.
@@ -42,7 +42,7 @@ impl PluginsFolder {
         self.path().join(library(package).file_name().expect("a library has a file name"))
     }
 
-    /// Copies a package's library into it.
+    /// Copies a package's library into the folder, and returns the path of the copy.
     ///
     /// # Panics
     /// If it does not build, or there is no room.
@@ -52,7 +52,7 @@ impl PluginsFolder {
         copy
     }
 
-    /// Writes any file into it.
+    /// Writes a file into the folder, and returns its path.
     ///
     /// # Panics
     /// If it can't be written.
@@ -63,14 +63,15 @@ impl PluginsFolder {
     }
 }
 
-/// A configuration file that goes when it is dropped.
+/// A configuration file, which is removed when the value is dropped.
 #[derive(Debug)]
 pub struct ConfigFile {
     folder: TempDir,
 }
 
 impl ConfigFile {
-    /// A configuration for a plugins folder: its first line names it, the rest is `yaml`.
+    /// Makes a configuration for a plugins folder. Its first line names the folder, the rest is
+    /// `yaml`.
     ///
     /// # Panics
     /// If it can't be written.
@@ -79,7 +80,7 @@ impl ConfigFile {
         Self::verbatim(&format!("plugins: {{ folder: {folder} }}\n{yaml}"))
     }
 
-    /// A configuration of just this text.
+    /// Makes a configuration of just this text.
     ///
     /// # Panics
     /// If it can't be written.
@@ -89,7 +90,7 @@ impl ConfigFile {
         file
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("hotbay.yaml")
     }

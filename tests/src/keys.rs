@@ -1,4 +1,4 @@
-//! How many pthread keys are left.
+//! Counts the pthread keys that a process could still make.
 
 #![expect(unsafe_code, reason = "the C library says it by refusing to make another")]
 

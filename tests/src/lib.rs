@@ -1,4 +1,5 @@
-//! The harness of the end-to-end tests: real libraries, real processes, waiting on facts.
+//! The harness of the end-to-end tests, which use real libraries and real processes and wait for
+//! facts.
 //!
 //! [`library`] and [`hotbay()`] have cargo build what a test loads and runs, once
 //! for each test process. A [`PluginsFolder`] holds copies of libraries, a

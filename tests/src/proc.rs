@@ -1,22 +1,22 @@
-//! What Linux knows of a process.
+//! Reads from `/proc` what Linux knows of a process.
 
 use std::{fs, path::Path};
 
-/// What a process holds at one moment.
+/// The resources that a process holds at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holdings {
-    /// Mapped ranges that belong to files whose path has `.so` in it.
+    /// The number of mapped ranges that belong to files whose path has `.so` in it.
     pub library_mappings: usize,
-    /// Open file descriptors.
+    /// The number of open file descriptors.
     pub descriptors: usize,
-    /// Threads.
+    /// The number of threads.
     pub threads: usize,
-    /// Resident memory, in bytes.
+    /// The size of the resident memory in bytes.
     pub resident: u64,
 }
 
 impl Holdings {
-    /// Those of this process.
+    /// Returns the resources of this process.
     ///
     /// # Panics
     /// Without `/proc`.
@@ -24,7 +24,7 @@ impl Holdings {
         Self::of("self")
     }
 
-    /// Those of another process.
+    /// Returns the resources of another process.
     ///
     /// # Panics
     /// Without `/proc`, or if the process is gone.
@@ -44,7 +44,7 @@ impl Holdings {
     }
 }
 
-/// The files that a process maps, once for each range; `self` for this process.
+/// Returns the files that a process maps, once for each range; `self` for this process.
 ///
 /// # Panics
 /// Without `/proc`, or if the process is gone.
@@ -53,7 +53,7 @@ pub fn mappings(process: impl std::fmt::Display) -> Vec<String> {
     maps.lines().filter_map(|line| Some(line.get(line.find('/')?..)?.to_owned())).collect()
 }
 
-/// The processes that a process started and that still run.
+/// Returns the processes that a process started and that still run.
 ///
 /// # Panics
 /// Without `/proc`.

@@ -1,8 +1,8 @@
-//! What `hotbay run --output json` printed.
+//! The report that `hotbay run --output json` prints.
 
 use serde_json::Value;
 
-/// One run's report.
+/// The report of one run, as JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report(pub Value);
 
@@ -12,12 +12,12 @@ impl Report {
         serde_json::from_str(text).ok().map(Self)
     }
 
-    /// How it ended: `finished`, `stopped`, `failed`.
+    /// Returns the outcome of the run: `finished`, `stopped` or `failed`.
     pub fn outcome(&self) -> &str {
         self.0["outcome"].as_str().unwrap_or_default()
     }
 
-    /// A component's row.
+    /// Returns the row of a component.
     ///
     /// # Panics
     /// If there is none of this id.
@@ -25,7 +25,7 @@ impl Report {
         self.find("components", "id", id)
     }
 
-    /// A task's row, by `plugin/task`.
+    /// Returns the row of a task, by `plugin/task`.
     ///
     /// # Panics
     /// If there is none of this id.
@@ -33,7 +33,7 @@ impl Report {
         self.find("tasks", "id", id)
     }
 
-    /// A channel's row.
+    /// Returns the row of a channel.
     ///
     /// # Panics
     /// If there is none of this name.
@@ -41,17 +41,17 @@ impl Report {
         self.find("channels", "name", name)
     }
 
-    /// The rows that components put into a section.
+    /// Returns the rows that components put into a section.
     pub fn section(&self, name: &str) -> &[Value] {
         self.0["sections"][name].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// A counter, by `component.name`; 0 if it was never touched.
+    /// Returns a counter, by `component.name`; 0 if it was never touched.
     pub fn counter(&self, name: &str) -> u64 {
         self.0["counters"][name].as_u64().unwrap_or_default()
     }
 
-    /// What went wrong in stopping.
+    /// Returns the problems in stopping, one sentence each.
     pub fn problems(&self) -> Vec<&str> {
         self.0["problems"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     }

@@ -1,4 +1,4 @@
-//! The `hotbay` process: started, watched, told to stop, and never left behind.
+//! The `hotbay` process, which is started, watched, told to stop, and never left behind.
 
 use std::{
     ffi::OsStr,
@@ -15,7 +15,7 @@ use rustix::process::{Pid, kill_process};
 
 use crate::{LIMIT, Report, hotbay, until};
 
-/// What a process is told.
+/// The signals that a test sends to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM, as a service manager sends it.
@@ -37,12 +37,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// `hotbay` with these arguments.
+    /// Prepares a call of `hotbay` with these arguments.
     pub fn new<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
         Self::of(hotbay(), arguments)
     }
 
-    /// Another build of `hotbay`.
+    /// Prepares a call of another build of `hotbay` with these arguments.
     pub fn of<S: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = S>) -> Self {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null());
@@ -56,26 +56,26 @@ impl Run {
         Self { command }
     }
 
-    /// `hotbay run FILE --output json`.
+    /// Prepares the call `hotbay run FILE --output json`.
     pub fn config(file: impl AsRef<Path>) -> Self {
         let file = file.as_ref().as_os_str();
         Self::new([OsStr::new("run"), file, OsStr::new("--output"), OsStr::new("json")])
     }
 
-    /// Sets a variable.
+    /// Sets an environment variable of the process.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Sets the log filter.
+    /// Sets the log filter through the variable `HOTBAY_LOG`.
     #[must_use]
     pub fn log(self, filter: &str) -> Self {
         self.env("HOTBAY_LOG", filter)
     }
 
-    /// Starts it.
+    /// Starts the process.
     ///
     /// # Panics
     /// If the program can't be started.
@@ -87,7 +87,7 @@ impl Run {
         Running { child, stdout, stderr, began }
     }
 
-    /// Starts it and waits for its end, at most [`LIMIT`].
+    /// Starts the process and waits for its end, at most [`LIMIT`].
     ///
     /// # Panics
     /// If it doesn't start or end.
@@ -96,7 +96,7 @@ impl Run {
     }
 }
 
-/// A `hotbay` process. Dropped, it is killed.
+/// A running `hotbay` process, which is killed when the value is dropped.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -106,12 +106,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Its number.
+    /// Returns the id of the process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it wrote to standard error so far.
+    /// Returns what the process wrote to standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }
@@ -124,7 +124,7 @@ impl Running {
         until(&format!("{text:?} in the log"), || self.stderr().contains(text).then_some(()));
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     ///
     /// # Panics
     /// If it has ended already.
@@ -139,7 +139,7 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }
 
-    /// Waits for its end, at most [`LIMIT`].
+    /// Waits for the end of the process, at most [`LIMIT`].
     ///
     /// # Panics
     /// If it doesn't end.
@@ -147,7 +147,7 @@ impl Running {
         self.wait_within(LIMIT)
     }
 
-    /// Waits for its end within a limit.
+    /// Waits for the end of the process within a limit.
     ///
     /// # Panics
     /// If it doesn't end; the message has what it wrote.
@@ -186,13 +186,13 @@ impl Drop for Running {
 /// A process that came to its end.
 #[derive(Debug)]
 pub struct Ended {
-    /// How.
+    /// The exit status of the process.
     pub status: ExitStatus,
-    /// What it wrote to standard output.
+    /// What the process wrote to standard output.
     pub stdout: String,
-    /// What it wrote to standard error.
+    /// What the process wrote to standard error.
     pub stderr: String,
-    /// From its start to its end.
+    /// The time from the start of the process to its end.
     pub took: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Waiting on facts.
+//! Waits for facts to become true, with a time limit.
 
 use std::{
     thread,

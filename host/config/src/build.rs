@@ -11,7 +11,8 @@ use super::source::{self, Report};
 use super::substitute::substitute;
 use super::yaml::{self, Raw, Scalar, resolve_plain};
 
-/// Parses a text. Returns `None` and reports an error if it is not a document.
+/// Parses the text of a configuration file. Returns `None` and reports an error if it is not a
+/// document.
 pub(super) fn parse(
     text: &str,
     environment: Environment<'_>,

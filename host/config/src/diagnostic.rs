@@ -31,13 +31,13 @@ pub enum Severity {
 pub struct Diagnostic {
     /// The path of the file, as it was given.
     pub file: PathBuf,
-    /// The position. `None` if the file as a whole is meant.
+    /// The position of the problem in the file. `None` if the file as a whole is meant.
     pub position: Option<Position>,
     /// Whether this is an error or a warning.
     pub severity: Severity,
-    /// What is wrong.
+    /// A description of the problem.
     pub message: String,
-    /// What to do about it.
+    /// What an operator can do about the problem, if there is advice.
     pub help: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl Diagnostic {
         Self { file: file.into(), position: None, severity, message: message.into(), help: None }
     }
 
-    /// Adds the position.
+    /// Adds the position of the problem in the file.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
         self.position = Some(position);
@@ -92,7 +92,7 @@ impl fmt::Display for Diagnostic {
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {
-    /// Creates an empty list.
+    /// Creates an empty list of diagnostics.
     pub fn new() -> Self {
         Self::default()
     }

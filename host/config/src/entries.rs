@@ -11,7 +11,7 @@ use super::path::ConfigPath;
 use super::ports::Ports;
 use super::trust::TrustSettings;
 
-/// The section `plugins`.
+/// The settings of the section `plugins`: the plugins folder, and how plugins are loaded.
 #[derive(Debug, Clone)]
 pub struct Plugins {
     /// The folder of the plugins' libraries. A relative path is resolved against the file's folder.
@@ -20,7 +20,7 @@ pub struct Plugins {
     pub settings: BTreeMap<String, serde_json::Value>,
     /// How long a library may take to load in the probe.
     pub probe_timeout: Duration,
-    /// Which plugins are trusted.
+    /// The trust policy, which decides which plugins may be loaded.
     pub trust: TrustSettings,
 }
 
@@ -56,18 +56,18 @@ impl ChannelEntry {
 pub enum TimeMode {
     /// The time of the recorded events, which are read as fast as possible.
     Replay,
-    /// The system clock.
+    /// The time of the system's clock.
     Live,
 }
 
-/// The pipeline: connectors → one aggregator → strategies → executors.
+/// The components of the pipeline: connectors → one aggregator → strategies → executors.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     /// The source of the pipeline's time.
     pub time: TimeMode,
     /// The connectors, at least one.
     pub connectors: Vec<ComponentEntry>,
-    /// The aggregator.
+    /// The aggregator, which merges the events of all connectors.
     pub aggregator: ComponentEntry,
     /// The strategies, at least one.
     pub strategies: Vec<ComponentEntry>,
@@ -167,7 +167,7 @@ pub enum StatePolicy {
     Discard,
 }
 
-/// How the host shuts down.
+/// The time limits of the host's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shutdown {
     /// How long events and runs that have begun may take to finish.
@@ -175,7 +175,7 @@ pub struct Shutdown {
 }
 
 impl Default for Shutdown {
-    /// Five seconds to drain.
+    /// Returns a limit of five seconds for draining.
     fn default() -> Self {
         Self { drain: Duration::from_secs(5) }
     }

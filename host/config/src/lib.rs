@@ -92,7 +92,7 @@ pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
 /// A configuration file that has no errors.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The section `plugins`.
+    /// The section `plugins`: the plugins folder, and how plugins are loaded.
     pub plugins: Plugins,
     /// The declared channels by name, in the order of the file.
     pub channels: Vec<(String, ChannelEntry)>,
@@ -105,7 +105,7 @@ pub struct Config {
     /// The folder for the host's status and records, which outlive the process. The default is
     /// `.hotbay/NAME` beside `NAME.yaml`.
     pub state_folder: PathBuf,
-    /// How the host shuts down.
+    /// The time limits of the host's shutdown.
     pub shutdown: Shutdown,
     /// The folder that relative paths in the file refer to: the file's own folder.
     pub base_dir: PathBuf,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 
-/// Reads a file. The error says why it cannot be read and what to do.
+/// Reads the text of a configuration file. The error says why it cannot be read and what to do.
 pub(super) fn read(file: &Path) -> Result<String, Diagnostics> {
     let bytes = std::fs::read(file).map_err(|error| {
         let known = [

@@ -1,4 +1,4 @@
-//! The trust policy: `plugins.trust`.
+//! The trust policy, which the section `plugins.trust` sets.
 
 mod mode;
 mod values;
@@ -18,7 +18,7 @@ use values::{Pins, WrittenKey};
 pub use mode::TrustMode;
 pub use values::PinEntry;
 
-/// The section `plugins.trust`. The files that it names are not read here.
+/// The settings of the section `plugins.trust`. The files that it names are not read here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrustSettings {
     /// What happens to a file with neither a pin nor a valid signature.

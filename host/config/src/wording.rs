@@ -1,4 +1,4 @@
-//! The words of diagnostics: those of operators, in place of those of serde.
+//! Rewords the errors of serde in the terms that operators know.
 
 use serde::de::{Expected, Unexpected};
 

@@ -36,7 +36,7 @@ pub(super) struct SyntaxError {
     pub(super) message: String,
 }
 
-/// Parses a document.
+/// Parses the text of a YAML document.
 pub(super) fn parse(text: &str) -> Result<Raw, SyntaxError> {
     serde_yaml::from_str(text).map_err(|error| {
         let position = error

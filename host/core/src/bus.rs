@@ -1,4 +1,4 @@
-//! The event bus: named, bounded channels between tasks.
+//! An event bus of named, bounded channels between tasks.
 //!
 //! A channel is declared with a capacity and an [`Overflow`] policy. Every subscriber
 //! has its own queue of that capacity, counted in *events*: a payload may carry many

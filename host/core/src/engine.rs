@@ -1,4 +1,5 @@
-//! Trading engines: Connector(N) → Aggregator(1) → Strategy(N) → Executor(N) on one bus.
+//! A trading engine, which runs Connector(N) → Aggregator(1) → Strategy(N) → Executor(N) on one
+//! bus.
 //!
 //! The components are tasks of a [`Scheduler`]; what the engine adds is their order.
 //! It starts consumers before producers, so that nothing is published before its

@@ -1,4 +1,4 @@
-//! The scheduler: drives background and event tasks, and stops them in good order.
+//! The scheduler, which drives background and event tasks and stops them in good order.
 //!
 //! Every task has one driver, a tokio task on the runtime that its [`TaskOptions`] name.
 //! The driver initializes the task, gives it its turns or its events, and ends with it.

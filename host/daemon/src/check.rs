@@ -19,7 +19,7 @@ use ports::{Direction, connect};
 /// What it means if a plugin that the configuration names is not loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// The configuration is refused.
+    /// The configuration is refused, because every plugin has to be there.
     Refused,
     /// Components and tasks of the plugin wait for it.
     Waits,

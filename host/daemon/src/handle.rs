@@ -17,7 +17,7 @@ pub(crate) enum HostCommand {
     Reload,
     /// Stop everything in order.
     Stop,
-    /// Send the present status.
+    /// Send the host's present status through the channel.
     Status(oneshot::Sender<Arc<Status>>),
 }
 
@@ -41,7 +41,7 @@ pub enum HostEvent {
     },
     /// A configuration was applied, or refused.
     Configuration {
-        /// The configuration was applied.
+        /// `true` if the configuration was applied, and `false` if it was refused.
         accepted: bool,
     },
 }

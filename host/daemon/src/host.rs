@@ -1,4 +1,4 @@
-//! Hosts: from a configuration to the report of a run.
+//! A host, which is prepared from a configuration, runs, and returns a report of its run.
 
 mod load;
 mod start;

@@ -1,4 +1,5 @@
-//! The running host: it watches the plugins folder, and loads, connects, replaces and stops plugins.
+//! The running host, which watches the plugins folder and loads, connects, replaces and stops
+//! plugins.
 //!
 //! [`Host::prepare`] does everything but run, and finds all problems. [`Host::run`] runs until the
 //! sources end or the host is stopped, and returns a report. One task, the actor, owns the state of the

@@ -1,5 +1,5 @@
-//! The pipeline: the components of the configuration, and the engine that runs those whose plugins
-//! are loaded.
+//! The pipeline, which has the components of the configuration and the engine that runs those whose
+//! plugins are loaded.
 //!
 //! Only the actor changes the members, between operations. An operation gets a copy of what it
 //! needs, and reports what it made.

@@ -1,4 +1,4 @@
-//! Loaded plugins.
+//! The loaded plugins, with everything that the host keeps about each build.
 
 mod closing;
 mod sidecar;

@@ -1,4 +1,5 @@
-//! Reconciling: a pure function that decides what the host does next.
+//! Reconciliation of the observed with the desired state, by a pure function that decides what the
+//! host does next.
 //!
 //! [`reconcile`] compares the [`Desired`] state (plugins folder, settings, configuration) with the
 //! [`Observed`] state (files, plugins, operations under way) and returns [`Action`]s. The actor

@@ -13,11 +13,11 @@ pub(crate) enum RolloutStep {
     Inspect,
     /// The number of builds that could not be unloaded is checked.
     Leaks,
-    /// The library is mapped.
+    /// The library is mapped into the host's process.
     Load,
     /// The plugin is checked against the configuration.
     Configuration,
-    /// The tasks are made.
+    /// The tasks of the plugin are made.
     Create,
     /// The components are replaced. Holds the step of the replacement.
     Replace(hotbay_runtime::replacement::ReplaceStep),

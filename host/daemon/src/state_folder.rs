@@ -1,4 +1,4 @@
-//! The state folder of a running host: its lock, and the socket that serves its status.
+//! The state folder of a running host, with its lock and the socket that serves the host's status.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

@@ -1,4 +1,4 @@
-//! Attribution of crashes: finds the plugin that brought the host process down.
+//! Attributes a crash to the plugin that brought the host process down.
 //!
 //! When the process is about to die of a signal, a handler writes a record of the responsible
 //! plugin into a file that was opened before, and lets the signal take its course: exit status

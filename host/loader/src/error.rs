@@ -1,4 +1,4 @@
-//! Why a file is not loaded: each error names the file, the reason and the remedy.
+//! The errors for files that are not loaded. Each names the file, the reason and the remedy.
 
 mod code;
 mod remedy;
@@ -15,9 +15,9 @@ pub use code::RefusalCode;
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {refusal} [{}]; {}", path.display(), refusal.code(), refusal.remedy())]
 pub struct LoadError {
-    /// The file.
+    /// The path of the file that was refused.
     pub path: PathBuf,
-    /// The reason.
+    /// The reason why the file was refused.
     pub refusal: Refusal,
 }
 
@@ -125,7 +125,7 @@ pub enum Refusal {
     Quarantined {
         /// When the build was put into quarantine, in RFC 3339.
         since: String,
-        /// What the build did.
+        /// What the build did, as the predicate of a sentence.
         reason: String,
         /// The hash of the build.
         hash: String,

@@ -1,4 +1,4 @@
-//! Foreign threads: threads that belong to no bay, and may run a library's code all the same.
+//! Finds foreign threads, which belong to no bay and may run a library's code all the same.
 //!
 //! The threads of a bay are joined before its library is unmapped. But a plugin can start other
 //! threads: a C library that it is linked with may do so without telling anybody. A thread of Rust
@@ -75,18 +75,18 @@ pub(crate) struct CodeRanges {
 /// Whether foreign threads run a library's code.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Occupancy {
-    /// These threads run it.
+    /// These foreign threads run the library's code.
     Occupied(Vec<ForeignThread>),
-    /// No thread was seen in it, but these never slept and could not be inspected.
+    /// No thread was seen in the code, but these never slept and could not be inspected.
     Unknown(Vec<ForeignThread>),
-    /// No thread runs it. These threads are younger than the library.
+    /// No foreign thread runs the library's code. These threads are younger than the library.
     Free { younger: Vec<ForeignThread> },
 }
 
 /// Searches for foreign threads that run the code of a library, which was mapped after `since`.
 ///
-/// Threads that are in the code, or do not sleep, are inspected again until the limit is over.
-/// Blocks.
+/// Threads that are in the code, or do not sleep, are inspected again until the limit is over. This
+/// function blocks the calling thread meanwhile.
 pub(crate) fn find_threads_in(code: &CodeRanges, since: StartTime, limit: Duration) -> Occupancy {
     let unsupported = || {
         warn_unsupported();

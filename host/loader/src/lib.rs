@@ -1,4 +1,4 @@
-//! From a file to a mapped library: check, copy, probe, map, and unmap.
+//! Checks, copies and probes a file, maps it as a library, and unmaps the library again.
 //!
 //! A file goes through these steps, each of which can refuse it:
 //!

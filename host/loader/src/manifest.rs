@@ -1,4 +1,4 @@
-//! The manifest as a library gives it: JSON text that is checked before anybody uses it.
+//! The manifest as a library gives it, which is JSON text that is checked before anybody uses it.
 
 use abi_stable::std_types::RString;
 use hotbay_plugin_api::Manifest;

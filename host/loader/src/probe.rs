@@ -64,7 +64,7 @@ struct Request {
     memory: u64,
 }
 
-/// Starts probes.
+/// Starts probes, which load a library in a child process first.
 #[derive(Debug)]
 pub(crate) struct Probe {
     /// The probe program; `None` for the running program.

@@ -1,4 +1,4 @@
-//! The folder for private copies: one for each host process, removed when the process ends.
+//! The folder for private copies, which each host process has and removes when it ends.
 //!
 //! The folder itself is locked for as long as its host lives. A folder without a lock was left
 //! behind by a host that was killed, and the next host removes it. The lock also keeps

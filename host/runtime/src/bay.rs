@@ -30,7 +30,7 @@ use hotbay_loader::ThreadMark;
 
 use super::{object_registry::ObjectRegistry, relay::WakeDispatcher};
 
-/// How a bay is made.
+/// The configuration of a bay.
 #[derive(Debug, Clone)]
 pub struct BayConfig {
     /// The plugin's name, which appears in the names of the threads.

@@ -1,4 +1,4 @@
-//! Generations: the loaded builds of plugins.
+//! Generations, which are the loaded builds of plugins.
 
 use std::{
     fmt,
@@ -26,7 +26,7 @@ use super::{
     RunFactory, Services, host_port, object_handle::ObjectHandle, report_gate::ReportGate,
 };
 
-/// Describes a generation.
+/// The manifest of a generation, and the file that it was loaded from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerationInfo {
     /// The plugin's description of itself.
@@ -46,7 +46,7 @@ pub struct FileInfo {
     pub descriptor: Descriptor,
 }
 
-/// A loaded plugin: its module, the bay that its code runs in, and its library.
+/// A loaded build of a plugin, with its module, the bay that its code runs in, and its library.
 pub struct Generation {
     info: GenerationInfo,
     parts: Option<Parts>,

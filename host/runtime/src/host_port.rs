@@ -59,7 +59,7 @@ type Sender = EventSender<ChannelName, Batch>;
 /// The host's side of one component or run.
 struct HostPort {
     setup: ComponentSetup,
-    /// The configuration as JSON.
+    /// The configuration of the component or run, as JSON.
     config: String,
     outputs: Vec<Output>,
     services: Services,
@@ -67,7 +67,7 @@ struct HostPort {
     report_gate: ReportGate,
 }
 
-/// One output port.
+/// One output port, with the senders of its channels.
 struct Output {
     port: String,
     senders: Vec<Sender>,

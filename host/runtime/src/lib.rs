@@ -1,5 +1,5 @@
-//! Instances of plugins: the threads that alone run a build's code, the host's side of the ABI,
-//! and the replacement of one build by the next.
+//! The host's runtime for plugins, with the threads that alone run a build's code, the host's side
+//! of the ABI, and the replacement of one build by the next.
 
 #![forbid(unsafe_code)]
 

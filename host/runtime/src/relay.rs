@@ -95,7 +95,7 @@ impl WakeDispatcher {
 
 #[derive(Debug)]
 struct WakerSlot {
-    /// The plugin's waker.
+    /// The waker that the plugin polled with, if it is to be woken.
     foreign: Mutex<Option<Waker>>,
     /// Set while the slot is in the dispatcher's queue.
     queued: AtomicBool,

@@ -75,7 +75,7 @@ pub enum OnFailure {
     /// The component is held together with the event on which it failed, so that the previous
     /// build can continue there: the new build is on probation.
     Hold,
-    /// The component has failed.
+    /// The component fails, and is not held for the previous build.
     Fail,
 }
 
@@ -84,9 +84,9 @@ pub enum OnFailure {
 pub struct Swap<'g> {
     /// Describes how the new build is to be made.
     pub setup: ComponentSetup,
-    /// The build in service.
+    /// The build in service, which is to be replaced.
     pub old: ComponentBuild,
-    /// Makes the new build.
+    /// The factory that makes the new build.
     pub to: &'g (dyn ComponentFactory + 'g),
 }
 

@@ -27,7 +27,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-/// The system's clock.
+/// The clock of the system, which plugins see unless another one is set.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -1,4 +1,4 @@
-//! The slot of a component: everything that survives the replacement of its build.
+//! The slot of a component, which holds everything that survives the replacement of its build.
 //!
 //! Queues belong to the host: when a new build takes over, it gets the subscriptions of the old
 //! build with everything that is queued, and continues the old build's sequence numbers.

@@ -21,11 +21,11 @@ pub struct Connections {
 /// Describes one component, or one task, as the configuration and its plugin determine it.
 #[derive(Debug, Clone)]
 pub struct ComponentSpec {
-    /// The name in the plugin.
+    /// The name of the component or task in its plugin.
     pub name: String,
     /// The channels at the ports.
     pub connections: Connections,
-    /// The configuration.
+    /// The configuration of the component or task.
     pub config: Value,
     /// Decides if a new build takes over the state of the previous one.
     pub state: StatePolicy,
@@ -51,7 +51,7 @@ impl ComponentSpec {
 pub struct ComponentSetup {
     /// The slot of the component, which survives its builds.
     pub slot: ComponentSlot,
-    /// What is made.
+    /// The description of the component or task that is made.
     pub spec: ComponentSpec,
     /// Cancelled when the component is to stop.
     pub cancel: CancellationToken,

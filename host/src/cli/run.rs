@@ -107,12 +107,12 @@ pub(super) async fn validate(path: &Path) -> ExitCode {
 /// The purpose for which a configuration is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// To run it. Missing plugins may come while the host runs.
+    /// The configuration is read to run it. Missing plugins may come while the host runs.
     Run {
         /// The trust mode that overrides the one in the configuration.
         trust: Option<TrustMode>,
     },
-    /// To check it. A missing plugin is an error.
+    /// The configuration is read to check it. A missing plugin is an error.
     Check,
 }
 

@@ -1,4 +1,4 @@
-//! `hotbay plugin trust`.
+//! The command `hotbay plugin trust`.
 
 use std::{
     path::{Path, PathBuf},

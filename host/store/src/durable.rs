@@ -1,4 +1,4 @@
-//! The one writer of durable files: a file has its old content or its new content, also after a
+//! The one writer of durable files. A file has its old content or its new content, also after a
 //! power failure, and never a part of either.
 
 use std::{
@@ -43,7 +43,7 @@ pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
 /// user only.
 ///
 /// # Errors
-/// As [`replace`].
+/// If the value cannot be written as JSON, or if [`replace`] fails.
 pub fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let mut content = serde_json::to_vec_pretty(value)?;
     content.push(b'\n');

@@ -1,4 +1,4 @@
-//! What a host keeps on disk: one writer of durable files, and the records in such files.
+//! The records that a host keeps on disk, and the one writer of the durable files that hold them.
 //!
 //! Every record is a file in the state folder of a host: the [`quarantine`], the history of
 //! [`crashes`], and one [`record`] for each replacement. People read these files, so each is JSON

@@ -1,4 +1,4 @@
-//! The quarantine: builds that harmed a process and must not be tried again.
+//! The quarantine, which lists builds that harmed a process and must not be tried again.
 //!
 //! A build is identified by the hash of its bytes, so another build of the same plugin is not
 //! affected. A build stays in quarantine across restarts until somebody releases it.
@@ -35,7 +35,7 @@ pub struct Quarantine {
     folder: PathBuf,
 }
 
-/// One build in quarantine.
+/// One build in quarantine, and why it is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantinedBuild {
     /// The SHA-256 of the library, in hexadecimal.
@@ -68,7 +68,7 @@ pub enum ReleaseError {
     /// The list could not be read or written.
     #[error("the quarantine in {} can't be changed", folder.display())]
     Io {
-        /// The state folder.
+        /// The state folder, which contains the list.
         folder: PathBuf,
         /// The error of the operating system.
         source: io::Error,

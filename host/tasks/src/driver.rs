@@ -23,7 +23,7 @@ pub(super) struct RunCounts {
     pub(super) done: u64,
     pub(super) failed: u64,
     pub(super) last_error: Option<String>,
-    /// The last run failed.
+    /// Tells if the last run failed.
     pub(super) failing: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `#[derive(Event)]`.
+//! The derive macro for `Event`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;

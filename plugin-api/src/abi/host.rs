@@ -11,7 +11,8 @@ use crate::{
     abi::{FfiError, SharedCounter, SharedGauge},
 };
 
-/// Room to wait for: the publish was accepted by the host, which owns the events already.
+/// A wait for room on a channel, after a publish that the host accepted; the host owns the events
+/// already.
 pub type PublishWait = ROption<FfiFuture<RResult<(), FfiError>>>;
 
 /// The host, as one component or one run of a task sees it.
@@ -47,7 +48,7 @@ pub trait Host: Send + Sync {
     fn report(&self, section: RStr<'_>, json: RStr<'_>);
 }
 
-/// A subscription. The queue behind it is the host's.
+/// A subscription of the plugin to a channel. The queue behind it is the host's.
 #[sabi_trait]
 pub trait Inbox: Send + Sync {
     fn try_recv(&mut self) -> Polled;
@@ -75,7 +76,7 @@ pub enum Polled {
 /// The host's receiver of a plugin's `tracing` events.
 #[sabi_trait]
 pub trait HostLog: Send + Sync {
-    /// The most verbose level wanted: 0 none, 1 error, … 5 trace.
+    /// Returns the most verbose level wanted, from 0 (none) and 1 (error) to 5 (trace).
     fn max_level(&self) -> u8;
     /// `task` is the component or task that logged, empty if none did; `fields` is JSON.
     #[sabi(last_prefix_field)]

@@ -13,7 +13,7 @@ use abi_stable::{StableAbi, std_types::RArc};
 pub struct SharedCounter(RArc<AtomicU64>);
 
 impl SharedCounter {
-    /// A counter at zero. For hosts.
+    /// Creates a counter at zero; only hosts need this.
     pub fn new() -> Self {
         Self(RArc::new(AtomicU64::new(0)))
     }

@@ -1,4 +1,4 @@
-//! The root of a plugin: the functions that its host calls.
+//! The root module of a plugin, which holds the functions that its host calls.
 
 use abi_stable::{
     StableAbi,
@@ -21,7 +21,7 @@ pub type LibraryHeader = LibHeader;
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = PluginRef)))]
 pub struct PluginModule {
-    /// The [`Manifest`](crate::Manifest), as JSON.
+    /// Returns the plugin's [`Manifest`](crate::Manifest) as JSON.
     pub manifest: extern "C" fn() -> RString,
     /// Connects the plugin's `tracing` with its host's; the first connection stays.
     pub connect_log: extern "C" fn(HostLog_TO<'static, RBox<()>>),

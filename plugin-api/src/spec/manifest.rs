@@ -1,4 +1,4 @@
-//! The manifest of a plugin: its description of itself.
+//! The manifest of a plugin, which is its description of itself.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

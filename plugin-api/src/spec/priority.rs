@@ -1,4 +1,4 @@
-//! Priorities of tasks.
+//! The priorities that order tasks which are due at the same time.
 
 use std::fmt;
 

@@ -15,7 +15,7 @@ pub enum Backoff {
     Constant,
     /// Every delay is twice the one before, up to a cap.
     Exponential {
-        /// The longest delay.
+        /// The longest delay between two attempts; written in milliseconds as `cap_ms`.
         #[serde(rename = "cap_ms", with = "millis")]
         cap: Duration,
     },

@@ -1,4 +1,4 @@
-//! Schedules of tasks.
+//! The schedules that tell when the runs of tasks begin.
 
 use std::time::Duration;
 

@@ -35,11 +35,11 @@ pub enum FunctionKind {
 pub struct TaskSpec {
     /// The task's name, unique in its plugin.
     pub name: String,
-    /// One line for people.
+    /// A description of the task in one line.
     pub description: String,
     /// The kind of the task's function.
     pub function: FunctionKind,
-    /// When its runs begin.
+    /// The schedule, which tells when the task's runs begin.
     pub schedule: Schedule<String>,
     /// The priority among tasks that are due at the same time.
     pub priority: Priority,

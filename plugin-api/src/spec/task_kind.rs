@@ -12,7 +12,7 @@ use super::{FunctionKind, fields::Fields};
 pub struct TaskKindSpec {
     /// The kind's name, unique among the kinds of its plugin.
     pub name: String,
-    /// One line for people.
+    /// A description of the kind of task in one line.
     pub description: String,
     /// The kind of the function.
     pub function: FunctionKind,

@@ -1,4 +1,4 @@
-//! Replays a raw capture.
+//! Replays a raw capture of the exchange's messages from a file.
 
 use std::{path::Path, time::Duration};
 

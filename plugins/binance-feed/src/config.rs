@@ -1,4 +1,4 @@
-//! The feed's configuration.
+//! The configuration of the component `feed`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! The component `feed`.
+//! The component `feed`, which publishes the market data of Binance.
 
 use hotbay_market::{DepthSnapshot, DepthUpdate, Quote, Trade};
 use hotbay_plugin_api::prelude::*;

@@ -1,4 +1,5 @@
-//! Binance market data: spot, USD-M and COIN-M, from a raw capture or a live websocket.
+//! A plugin with the market data of Binance (spot, USD-M and COIN-M) from a raw capture or a live
+//! websocket.
 //!
 //! The component `feed` publishes [`Quote`](hotbay_market::Quote),
 //! [`Trade`](hotbay_market::Trade) and [`Depth`](hotbay_market::Depth) events. Its

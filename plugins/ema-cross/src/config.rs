@@ -1,4 +1,4 @@
-//! The strategy's configuration.
+//! The configuration of the strategy `ema-cross`.
 
 use std::collections::BTreeMap;
 

@@ -20,7 +20,7 @@ pub struct CrossState {
     bars: u64,
 }
 
-/// Which average is above.
+/// The trend of the market, told by which average is above the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trend {
     /// The fast average is above, or both are equal.

@@ -1,4 +1,4 @@
-//! The component `ema-cross`.
+//! The component `ema-cross`, a strategy that trades when two averages cross.
 
 mod state;
 

@@ -1,4 +1,4 @@
-//! The connector `count`: a source of consecutive numbers.
+//! The connector `count`, which publishes consecutive numbers.
 
 use hotbay_plugin_api::prelude::*;
 use serde::{Deserialize, Serialize};

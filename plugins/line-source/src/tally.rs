@@ -28,7 +28,7 @@ impl Damage {
         }
     }
 
-    /// How many there were.
+    /// Returns the number of damaged lines.
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -62,7 +62,7 @@ impl Unknown {
         }
     }
 
-    /// How many there were.
+    /// Returns the number of occurrences, summed over all names.
     pub fn total(&self) -> u64 {
         self.total
     }

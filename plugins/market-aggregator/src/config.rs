@@ -1,4 +1,4 @@
-//! The aggregator's configuration.
+//! The configuration of the aggregator.
 
 use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 

@@ -11,30 +11,30 @@ use serde_json::value::RawValue;
 /// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// The best bid and ask: price and size of each.
+    /// A quote, which is the price and the size of the best bid and of the best ask.
     Quote {
-        /// The exchange's time: ns since 1970, UTC.
+        /// The exchange's time in nanoseconds since 1970, UTC.
         time_ns: i64,
         /// The number of the instrument in the recording.
         instrument: usize,
-        /// The bid.
+        /// The price and the size of the best bid.
         bid: (Fixed, Fixed),
-        /// The ask.
+        /// The price and the size of the best ask.
         ask: (Fixed, Fixed),
     },
     /// A trade.
     Trade {
-        /// The exchange's time: ns since 1970, UTC.
+        /// The exchange's time in nanoseconds since 1970, UTC.
         time_ns: i64,
         /// The number of the instrument in the recording.
         instrument: usize,
-        /// The price.
+        /// The price of the trade.
         price: Fixed,
-        /// The quantity.
+        /// The quantity of the trade.
         quantity: Fixed,
         /// The exchange's id of the trade.
         id: u64,
-        /// The aggressor's side.
+        /// The side of the trade's aggressor.
         side: Side,
     },
     /// A book with one side empty, which gives no quote.

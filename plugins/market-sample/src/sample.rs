@@ -1,4 +1,4 @@
-//! The component `sample`.
+//! The component `sample`, a connector that replays a recording.
 
 use std::path::PathBuf;
 

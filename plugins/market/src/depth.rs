@@ -22,9 +22,9 @@ use crate::{Fixed, Instrument};
 )]
 #[repr(C)]
 pub struct Level {
-    /// The price.
+    /// The price of the level.
     pub price: Fixed,
-    /// The quantity that now stands there.
+    /// The quantity that now stands at the price.
     pub quantity: Fixed,
 }
 
@@ -44,7 +44,7 @@ pub struct Level {
 )]
 #[repr(C)]
 pub struct DepthHeader {
-    /// Whose book.
+    /// The instrument whose book this is.
     pub instrument: Instrument,
     /// The first update number in this event; for a snapshot, its last.
     pub first_update: u64,
@@ -59,11 +59,11 @@ pub struct DepthHeader {
 /// A change of the book, or a whole book, with its levels.
 #[derive(Debug, Clone, Copy)]
 pub struct Depth<'a> {
-    /// Whose book, and which updates.
+    /// The header, which names the instrument and the updates.
     pub header: DepthHeader,
-    /// The bids.
+    /// The bids, as the bytes of their [`Level`]s.
     pub bids: &'a [u8],
-    /// The asks.
+    /// The asks, as the bytes of their [`Level`]s.
     pub asks: &'a [u8],
 }
 

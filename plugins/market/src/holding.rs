@@ -8,11 +8,11 @@ use crate::{Fixed, Instrument, Intent, Side};
 /// The direction of a position: flat, long or short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stance {
-    /// Nothing is held.
+    /// Nothing of the instrument is held.
     Flat,
-    /// Bought more than sold.
+    /// More was bought than sold, so the position is above zero.
     Long,
-    /// Sold more than bought.
+    /// More was sold than bought, so the position is below zero.
     Short,
 }
 
@@ -54,7 +54,7 @@ pub struct Ticket {
 /// A strategy's position in one instrument, and counts of its signals there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holding {
-    /// The instrument.
+    /// The instrument in which the position is held.
     pub instrument: Instrument,
     /// The quantity held; negative when short.
     pub position: Fixed,

@@ -9,9 +9,9 @@ use crate::{Fixed, Instrument};
 /// The side of a trade's aggressor, or the direction of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Buys: pays the ask.
+    /// The side that buys, and pays the ask.
     Buy,
-    /// Sells: takes the bid.
+    /// The side that sells, and takes the bid.
     Sell,
 }
 
@@ -57,15 +57,15 @@ impl Side {
 #[event(name = "hotbay.market/quote", version = 1, layout = "fixed")]
 #[repr(C)]
 pub struct Quote {
-    /// Whose quote this is.
+    /// The instrument whose quote this is.
     pub instrument: Instrument,
-    /// The best bid.
+    /// The best bid price.
     pub bid: Fixed,
-    /// The quantity there, in the venue's unit (contracts on COIN-M).
+    /// The quantity at the best bid, in the venue's unit (contracts on COIN-M).
     pub bid_size: Fixed,
-    /// The best ask.
+    /// The best ask price.
     pub ask: Fixed,
-    /// The quantity there.
+    /// The quantity at the best ask, in the venue's unit.
     pub ask_size: Fixed,
 }
 
@@ -94,11 +94,11 @@ impl Quote {
 #[event(name = "hotbay.market/trade", version = 1, layout = "fixed")]
 #[repr(C)]
 pub struct Trade {
-    /// What was traded.
+    /// The instrument that was traded.
     pub instrument: Instrument,
-    /// At which price.
+    /// The price at which the trade was made.
     pub price: Fixed,
-    /// How much, in the venue's unit.
+    /// The quantity that was traded, in the venue's unit.
     pub quantity: Fixed,
     /// The venue's number of the trade.
     pub id: u64,
@@ -124,23 +124,23 @@ pub struct Trade {
 #[event(name = "hotbay.market/bar", version = 1, layout = "fixed")]
 #[repr(C)]
 pub struct Bar {
-    /// Of which instrument.
+    /// The instrument whose trades the bar holds.
     pub instrument: Instrument,
     /// The price of the first trade.
     pub open: Fixed,
-    /// The highest price.
+    /// The highest price of a trade in the bar.
     pub high: Fixed,
-    /// The lowest price.
+    /// The lowest price of a trade in the bar.
     pub low: Fixed,
     /// The price of the last trade.
     pub close: Fixed,
-    /// The traded quantity.
+    /// The quantity traded in the bar, in the venue's unit.
     pub volume: Fixed,
     /// The best bid known at the closing trade; zero while none was seen.
     pub bid: Fixed,
     /// The best ask known at the closing trade; zero while none was seen.
     pub ask: Fixed,
-    /// How many trades the bar holds.
+    /// The number of trades that the bar holds.
     pub trades: u64,
     /// The event time of the first trade, ns since 1970 UTC.
     pub opened_ns: i64,
@@ -169,8 +169,8 @@ pub struct FairValue {
     pub fair: f64,
     /// The mid of the traded instrument.
     pub mid: f64,
-    /// Its best bid at this event.
+    /// The best bid of the traded instrument at this event.
     pub bid: Fixed,
-    /// Its best ask at this event.
+    /// The best ask of the traded instrument at this event.
     pub ask: Fixed,
 }

@@ -49,19 +49,19 @@ impl Intent {
 #[event(name = "hotbay.market/order", version = 1, layout = "fixed")]
 #[repr(C)]
 pub struct Order {
-    /// The strategy's own number for it, from 1.
+    /// The strategy's own number for the order, from 1.
     pub id: u64,
-    /// What to trade.
+    /// The instrument to trade.
     pub instrument: Instrument,
     /// The [`Side`](crate::Side), as its code.
     pub side: u64,
     /// The [`Intent`], as its code.
     pub intent: u64,
-    /// How much.
+    /// The quantity to trade.
     pub quantity: Fixed,
-    /// The best bid at the event that triggered it.
+    /// The best bid at the event that triggered the order.
     pub bid: Fixed,
-    /// The best ask at the event that triggered it.
+    /// The best ask at the event that triggered the order.
     pub ask: Fixed,
 }
 
@@ -74,14 +74,14 @@ pub enum Outcome {
     Denied,
 }
 
-/// Which limit denied an order.
+/// The reason why the risk limits denied an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenyReason {
     /// Trading is halted.
     Halted,
     /// Price times quantity is above the largest notional of an order.
     Notional,
-    /// Too many orders in the sliding window.
+    /// There were too many orders in the sliding window.
     Rate,
     /// The order is invalid, for example without a price or with quantity zero.
     Invalid,
@@ -109,7 +109,7 @@ pub struct OrderReport {
     pub order: u64,
     /// The source number of the strategy that sent it: reports share one channel.
     pub strategy: u64,
-    /// What was to be traded.
+    /// The instrument that was to be traded.
     pub instrument: Instrument,
     /// 0 when filled, otherwise the denying limit's code.
     pub outcome: u64,

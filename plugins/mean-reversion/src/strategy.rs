@@ -1,4 +1,4 @@
-//! The component `mean-reversion`.
+//! The component `mean-reversion`, a strategy that trades one venue against the mean of several.
 
 mod state;
 

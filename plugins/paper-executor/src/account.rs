@@ -1,4 +1,4 @@
-//! The accounts: their balances, and counts of signals and fills.
+//! The accounts of the executor, with their balances and counts of signals and fills.
 
 use hotbay_plugin_api::JsonSchema;
 use rust_decimal::Decimal;
@@ -22,7 +22,7 @@ pub enum Accounts {
 pub struct Account {
     /// The balance, including realized profit and fees.
     pub balance: Decimal,
-    /// The fees paid.
+    /// The sum of the fees paid.
     pub fees: Decimal,
     /// The number of signals received, filled or not.
     pub signals: u64,
@@ -40,7 +40,7 @@ impl Account {
         Self { balance, ..Self::default() }
     }
 
-    /// Books a fill.
+    /// Books a fill: adds the profit to the balance and deducts the fee.
     pub fn book(&mut self, profit: Decimal, fee: Decimal) {
         self.fills += 1;
         self.fees += fee;
@@ -53,21 +53,21 @@ impl Account {
 pub struct AccountRow {
     /// The executor's id.
     pub executor: String,
-    /// The instrument, or `shared`.
+    /// The instrument of the account, or `shared`.
     pub account: String,
-    /// See [`Account::signals`].
+    /// The number of signals received, see [`Account::signals`].
     pub signals: u64,
-    /// See [`Account::denied`].
+    /// The number of signals denied, see [`Account::denied`].
     pub denied: u64,
-    /// See [`Account::fills`].
+    /// The number of fills, see [`Account::fills`].
     pub fills: u64,
-    /// See [`Account::fees`]; always eight places.
+    /// The fees paid, see [`Account::fees`]; always with eight decimal places.
     pub fees: String,
-    /// See [`Account::balance`]; always eight places.
+    /// The balance at the end, see [`Account::balance`]; always with eight decimal places.
     pub final_balance: String,
     /// The open positions, such as `BTCUSDT -0.001`, or `flat`.
     pub open_position: String,
-    /// See [`Account::unsent_closes`].
+    /// The number of closing orders that were not sent, see [`Account::unsent_closes`].
     pub unsent_closes: u64,
 }
 

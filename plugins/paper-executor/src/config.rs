@@ -1,4 +1,4 @@
-//! The executor's configuration.
+//! The configuration of the component `paper`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The component `paper`.
+//! The component `paper`, an executor that fills orders without an exchange.
 
 mod state;
 

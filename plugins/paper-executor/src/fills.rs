@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::money;
 
-/// One fill.
+/// One fill, which is a row of the CSV file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fill {
     /// The event time of the order.
@@ -30,13 +30,13 @@ pub struct Fill {
     pub quantity: Fixed,
     /// The price of the fill.
     pub price: Fixed,
-    /// The fee paid.
+    /// The fee paid for the fill.
     pub fee: Decimal,
     /// The profit realized; zero if nothing was closed.
     pub profit: Decimal,
-    /// The strategy's position afterwards.
+    /// The strategy's position in the instrument after the fill.
     pub position: Fixed,
-    /// The account's balance afterwards.
+    /// The account's balance after the fill.
     pub balance: Decimal,
 }
 

@@ -1,4 +1,5 @@
-//! `cargo demo`: builds the host and its plugins, and runs a pipeline on recorded data.
+//! The program of `cargo demo`, which builds the host and its plugins and runs a pipeline on
+//! recorded data.
 
 #![expect(clippy::print_stdout, reason = "it talks to the person who typed `cargo demo`")]
 
@@ -52,7 +53,7 @@ fn demo() -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A new file under the name: one that is mapped somewhere must not change.
+/// Puts a new file under the name, because a file that is mapped somewhere must not change.
 fn replace(from: &Path, to: &Path) -> io::Result<()> {
     let fresh = to.with_extension("new");
     fs::copy(from, &fresh)?;

@@ -1,4 +1,4 @@
-//! The trust modes.
+//! The trust modes, which decide about files that nobody vouches for.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! One channel: the state behind its lock, and the handles' way to it.
+//! A channel of the bus, which keeps its state behind a lock and gives the handles access to it.
 
 use std::{
     sync::Arc,

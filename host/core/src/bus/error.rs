@@ -3,7 +3,7 @@
 /// Why [`EventReceiver::try_recv`](super::EventReceiver::try_recv) returned no payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {
-    /// Nothing is queued now.
+    /// No payload is queued at the moment, but the channel has not ended.
     #[error("nothing is queued")]
     Empty,
     /// The channel is closed and everything was received.

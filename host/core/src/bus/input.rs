@@ -20,9 +20,9 @@ use super::{EventReceiver, Payload, SubscriptionId, TryRecvError};
 pub struct Input<E: EventType, P: Payload = String> {
     receiver: EventReceiver<E, P>,
     keeping: Keeping,
-    /// Handed out and not settled; empty unless the input keeps.
+    /// Payloads that were handed out and are not settled; empty unless the input keeps them.
     kept: VecDeque<P>,
-    /// Given back: to be handed out before what the receiver has.
+    /// Payloads that were given back, to be handed out before those that the receiver has.
     again: VecDeque<P>,
 }
 
@@ -108,7 +108,7 @@ impl<E: EventType, P: Payload> Input<E, P> {
         self.receiver.id()
     }
 
-    /// Returns the channel's event.
+    /// Returns the event that names the channel.
     pub fn event(&self) -> &E {
         self.receiver.event()
     }

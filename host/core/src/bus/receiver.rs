@@ -1,4 +1,4 @@
-//! Receiving from a channel.
+//! The receiving end of a channel.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use tokio::task::coop;
 use super::error::TryRecvError;
 use super::{Payload, SubscriptionId, channel::Channel};
 
-/// One subscription: a queue of its own, filled since it was made.
+/// A subscription to a channel, with a queue of its own that is filled from then on.
 ///
 /// Dropping it ends the subscription, and publishers that waited for it go on.
 pub struct EventReceiver<E: EventType, P: Payload = String> {
@@ -77,7 +77,7 @@ impl<E: EventType, P: Payload> EventReceiver<E, P> {
         self.id
     }
 
-    /// Returns the channel's event.
+    /// Returns the event that names the channel.
     pub fn event(&self) -> &E {
         self.channel.event()
     }

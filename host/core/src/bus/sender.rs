@@ -1,4 +1,4 @@
-//! Publishing on a channel.
+//! The publishing end of a channel.
 
 use std::{
     fmt,
@@ -65,7 +65,7 @@ impl<E: EventType, P: Payload> EventSender<E, P> {
         })
     }
 
-    /// Returns the channel's event.
+    /// Returns the event that names the channel.
     pub fn event(&self) -> &E {
         self.publisher.channel().event()
     }
@@ -104,7 +104,7 @@ pub enum TrySendError<P> {
     /// A subscriber has no room, or others wait for room already.
     #[error("the channel is full")]
     Full(P),
-    /// The channel has ended.
+    /// The channel has ended, so nothing can be published on it any more.
     #[error("the channel is closed")]
     Closed(P),
     /// The payload can never be published as it is.

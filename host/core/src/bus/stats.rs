@@ -1,4 +1,4 @@
-//! Accounts of a channel: every event is somewhere, and each one is counted once.
+//! The accounts of a channel, which tell of every event where it is, and count each one once.
 
 use std::fmt;
 
@@ -47,7 +47,7 @@ pub struct ChannelStats {
     pub queued: u64,
     /// Publishers that wait for room now.
     pub waiting_publishers: usize,
-    /// The channel has ended.
+    /// Tells if the channel has ended.
     pub closed: bool,
     /// The present subscriptions, oldest first.
     pub subscriptions: Vec<SubscriptionStats>,

@@ -17,7 +17,7 @@ pub(super) struct DriverId(pub(super) u64);
 pub(super) enum Command {
     /// Give the task its turns or events.
     Run,
-    /// End after this turn, or after what is queued.
+    /// End after this turn, or after the events that are queued.
     Stop,
     /// End at the next await point.
     Abort,
@@ -26,11 +26,12 @@ pub(super) enum Command {
 /// Decides if a driver is to step aside, with its position in the queue kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hold {
-    /// The driver goes on.
+    /// The driver goes on with its events or turns.
     No,
-    /// After this event or turn; a turn that only waits for events is dropped.
+    /// The driver steps aside after this event or turn; a turn that only waits for events is
+    /// dropped.
     AtBoundary,
-    /// Also at an await point of a turn, if it may be dropped there.
+    /// The driver also steps aside at an await point of a turn, if it may be dropped there.
     AtAwait,
 }
 

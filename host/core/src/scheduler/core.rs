@@ -85,7 +85,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
         &self.bus
     }
 
-    /// The driver of a task is gone: enters its end, and that of the channels that end with it.
+    /// Enters the end of a task whose driver is gone, and of the channels that end with the task.
     pub(super) fn end(&self, entry: &Entry<E, P>, driver: DriverId, outcome: Outcome) {
         let place = QueueAfterEnd::after(&outcome, entry.is_leaving());
         // Before the end is shown: who waits for it finds the channels closed. A driver

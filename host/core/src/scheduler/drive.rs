@@ -1,4 +1,4 @@
-//! The drivers: one at a time for each task, from its initialization to its end.
+//! The drivers of tasks, of which each task has one at a time, from its initialization to its end.
 //!
 //! A driver may be told to step aside. Then it comes to the next boundary between two
 //! events or turns, gives its work back with its place in the queue, and is gone; the next
@@ -33,7 +33,7 @@ const STRETCH: Duration = Duration::from_millis(1);
 /// How a driver ended.
 enum End<E: EventType, P: Payload> {
     Over(Outcome),
-    /// It stepped aside; with an error if it did so because the task failed on probation.
+    /// The driver stepped aside; with an error if it did so because the task failed on probation.
     Aside(Work<E, P>, Option<SchedulerError>),
 }
 

@@ -1,4 +1,4 @@
-//! One task of a scheduler: its state behind its lock, and those who wait for it.
+//! A task of a scheduler, with its state behind a lock and those who wait for changes of it.
 
 mod driving;
 mod managing;
@@ -79,7 +79,7 @@ impl<E: EventType, P: Payload> Entry<E, P> {
         }
     }
 
-    /// Returns the task's name.
+    /// Returns the task's id, which is its name in the scheduler.
     pub fn id(&self) -> &TaskId {
         &self.id
     }

@@ -1,4 +1,4 @@
-//! Who still publishes to which channel.
+//! Counts the producers that may still publish on each channel.
 
 use std::{collections::HashMap, hash::Hash};
 

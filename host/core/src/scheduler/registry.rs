@@ -16,9 +16,9 @@ pub type SharedEventTask<E, P = String> = Arc<Mutex<dyn EventTask<E, P>>>;
 
 /// One task of a registry. Clones share the task.
 pub enum RegisteredTask<E: EventType, P: Payload = String> {
-    /// Runs turn after turn.
+    /// A background task, which runs turn after turn.
     Background(SharedBackgroundTask),
-    /// Answers events.
+    /// An event task, which handles the events of a channel.
     Event(SharedEventTask<E, P>),
 }
 
@@ -86,7 +86,7 @@ impl<E: EventType, P: Payload> TaskRegistry<E, P> {
         self.tasks.get_mut(id).map(|place| std::mem::replace(place, task))
     }
 
-    /// Takes a task out.
+    /// Removes the task of this id and returns it, if there is one.
     pub(super) fn remove(&mut self, id: &TaskId) -> Option<RegisteredTask<E, P>> {
         self.order.retain(|known| known != id);
         self.tasks.remove(id)

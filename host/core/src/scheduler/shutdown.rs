@@ -1,4 +1,4 @@
-//! Stopping: in the direction of the data, within limits, naming what is left.
+//! Stops tasks in the direction of the data and within limits, and names what is left.
 
 mod drain;
 mod hooks;
@@ -22,18 +22,18 @@ use drain::Flow;
 /// The whole may exceed `total` only by the graces of the steps that come after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShutdownLimits {
-    /// When tasks that have not stopped are given up and named.
+    /// The time after which tasks that have not stopped are given up and named.
     pub total: Duration,
-    /// For what is queued to flow on to who is to handle it.
+    /// The time for queued events to reach the tasks that are to handle them.
     pub drain: Duration,
-    /// For a turn in progress to end, before it is dropped at its await point; and again
-    /// for it to let itself be dropped, before the others are seen to.
+    /// The time for a turn in progress to end, before it is dropped at its await point; and again
+    /// the time for it to be dropped, before the other tasks are seen to.
     pub turn_grace: Duration,
     /// How long nothing may move on the bus before receivers of which the scheduler
     /// doesn't know whether they will come back are waited for no longer. A receiver
     /// that is waiting in `recv` is known to be done, and costs no time.
     pub settle: Duration,
-    /// For one `shutdown` hook.
+    /// The time limit of one `shutdown` hook.
     pub hook: Duration,
 }
 
@@ -81,7 +81,7 @@ pub struct ShutdownReport {
 pub enum Drain {
     /// The tasks have handled everything.
     Complete,
-    /// The limit came first. What was left is counted as dropped by its channel.
+    /// The time limit was over first. What was left is counted as dropped by its channel.
     CutOff,
 }
 

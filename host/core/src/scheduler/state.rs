@@ -1,4 +1,4 @@
-//! The state of one driven task: one enum, and the transitions that it allows.
+//! The state of one driven task, which is one enum with the transitions that it allows.
 //!
 //! ```text
 //!   Registered ──start──► Driven ──finish──► Ended ──vacate──► Vacant

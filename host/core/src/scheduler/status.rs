@@ -1,4 +1,4 @@
-//! What can be known about a task.
+//! The status of a task, and what else can be known about it.
 
 use std::{fmt, time::SystemTime};
 
@@ -8,30 +8,30 @@ use hotbay_plugin_api::{SchedulerError, TaskId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExecutionStatus {
-    /// It waits for the scheduler's start.
+    /// The task waits for the scheduler to start it.
     Registered,
-    /// Its `initialize` runs.
+    /// The task's `initialize` is running.
     Initializing,
-    /// It has its turns or its events.
+    /// The task gets its turns or its events.
     Running,
-    /// It is between two events or turns and kept from the next one, while a new build
-    /// of its plugin takes over.
+    /// The task is between two events or turns and kept from the next one, while a new build of its
+    /// plugin takes over.
     Held,
-    /// Its code is gone; what comes next takes its place under the same name.
+    /// The task's code is gone; what comes next takes its place under the same name.
     Waiting,
-    /// It ended by itself, in good order.
+    /// The task ended by itself, in good order.
     Finished,
-    /// It ended with an error or a panic.
+    /// The task ended with an error or a panic.
     Failed {
         /// The error, with the phase in which it happened.
         error: SchedulerError,
     },
-    /// It was told to stop and has not ended yet.
+    /// The task was told to stop and has not ended yet.
     Stopping,
-    /// It was stopped.
+    /// The task was told to stop, and has ended.
     Stopped,
-    /// It was told to stop and was still at it when the limit was over. Should it end
-    /// after all, its status becomes one of the others.
+    /// The task was told to stop and was still at it when the limit was over. Should it end after
+    /// all, its status becomes one of the others.
     DidNotStop,
 }
 
@@ -50,9 +50,9 @@ impl ExecutionStatus {
     }
 }
 
-/// What the scheduler waits for.
+/// The conditions that the scheduler waits for.
 impl ExecutionStatus {
-    /// Its initialization is over, well or not.
+    /// Returns `true` if the initialization is over, successfully or not.
     pub(super) fn is_past_initialization(&self) -> bool {
         match self {
             Self::Registered | Self::Initializing => false,
@@ -67,12 +67,12 @@ impl ExecutionStatus {
         }
     }
 
-    /// No driver is at it any more, which for a task that was given up is another matter.
+    /// Returns `true` if no driver has the task any more. A task that was given up is not over.
     pub(super) fn is_over(&self) -> bool {
         *self == Self::Waiting || (self.has_ended() && *self != Self::DidNotStop)
     }
 
-    /// No driver is at it: it is over or held.
+    /// Returns `true` if no driver has the task, because it is over or held.
     pub(super) fn is_idle(&self) -> bool {
         *self == Self::Held || self.is_over()
     }
@@ -116,11 +116,11 @@ impl fmt::Display for DriverKind {
 /// One task at one moment.
 #[derive(Debug, Clone)]
 pub struct TaskInfo {
-    /// Its name.
+    /// The task's id, which is its name in the scheduler.
     pub id: TaskId,
     /// The kind of the task's driver.
     pub kind: DriverKind,
-    /// The present status.
+    /// The task's status at this moment.
     pub status: ExecutionStatus,
     /// Turns, or payloads, that ended well.
     pub turns: u64,
@@ -128,8 +128,8 @@ pub struct TaskInfo {
     pub events: u64,
     /// The last error of any of its phases, the `shutdown` hook included.
     pub last_error: Option<SchedulerError>,
-    /// When its initialization began.
+    /// The time at which the task's initialization began.
     pub started: Option<SystemTime>,
-    /// When it ended.
+    /// The time at which the task ended.
     pub ended: Option<SystemTime>,
 }

@@ -1,4 +1,4 @@
-//! What a driver drives.
+//! The work that a driver does, which is a task with its place in the queue.
 
 use std::{mem::replace, sync::Arc};
 

@@ -26,9 +26,9 @@ pub(crate) enum ActorEvent {
     Read(Read),
     /// A file was checked and probed.
     Examined(Box<Examined>),
-    /// Loading a library ended.
+    /// The loading of a library ended, successfully or not.
     Loaded(Box<LoadReport>),
-    /// Replacing a build ended.
+    /// The replacement of a build ended, successfully or not.
     Replaced(Box<ReplaceReport>),
     /// Rolling back to a previous build ended.
     RolledBack(Box<RollBackReport>),
@@ -42,9 +42,9 @@ pub(crate) enum ActorEvent {
     Ended,
     /// Checking a configuration against the plugins ended.
     Checked(Box<Result<CheckedConfiguration, (Subject, Diagnostics)>>),
-    /// Applying a configuration ended.
+    /// The application of a configuration ended, successfully or not.
     Applied(Box<Result<AppliedConfiguration, (Subject, Diagnostics)>>),
-    /// A build was closed.
+    /// A build that is out of service was closed.
     Closed,
     /// A tick of the clock, or the end of a probation.
     Tick,

@@ -1,4 +1,4 @@
-//! The files of the plugins folder: noticing changes, examining files, refusing them.
+//! Notices changes of the files in the plugins folder, examines the files, and refuses them.
 
 use std::{
     collections::BTreeMap,

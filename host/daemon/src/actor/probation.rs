@@ -1,4 +1,4 @@
-//! Builds on probation: confirming them, or rolling back to the previous builds.
+//! Confirms builds that are on probation, or rolls back to the previous builds.
 
 use std::time::Duration;
 

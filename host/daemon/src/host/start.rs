@@ -1,4 +1,4 @@
-//! Starting a host: from loaded plugins to the actor.
+//! Starts a host whose plugins are loaded, up to its actor.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -21,9 +21,9 @@ use crate::{HostError, resolved::ResolvedComponent};
 /// What happens to the other components if one does not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
-    /// None of them is started.
+    /// None of the components is started.
     All,
-    /// They are started.
+    /// The other components are started all the same.
     Each,
 }
 

@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Instant};
 /// One plugin, in service or on its way into service.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ObservedPlugin {
-    /// The build in service.
+    /// The build in service, if there is one.
     pub(crate) service: Option<Service>,
-    /// The build on its way into service.
+    /// The build on its way into service, if there is one.
     pub(crate) incoming: Option<Incoming>,
     /// The operation under way that changes the build in service or its components.
     pub(crate) activity: Option<PluginActivity>,

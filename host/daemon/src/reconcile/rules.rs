@@ -1,4 +1,4 @@
-//! The rules of [`reconcile`].
+//! The rules by which [`reconcile`] decides on actions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -103,7 +103,7 @@ fn is_leaving(
         && !observed.files.values().any(may_bring_it)
 }
 
-/// The rules for files.
+/// The rules for the files in the plugins folder.
 struct Files<'a> {
     desired: &'a Desired,
     observed: &'a Observed,

@@ -18,7 +18,7 @@ use notify::{ErrorKind, RecursiveMode, Watcher};
 
 use super::{EventUse, wake::Waker, watched_folders::WatchedFolders};
 
-/// How changes are noticed.
+/// The way in which a watch notices changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backend {
     /// The system gives an event for each change.

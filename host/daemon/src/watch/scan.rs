@@ -1,4 +1,4 @@
-//! Scanning the folder and the files: their names and metadata. No file is opened.
+//! Scans the folder and the files for their names and metadata. No file is opened.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

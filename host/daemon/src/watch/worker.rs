@@ -1,4 +1,4 @@
-//! The thread of a watch: listen, scan, settle, read, publish, wait.
+//! The thread of a watch, which listens, scans, lets files settle, reads them, publishes and waits.
 
 use std::{
     io,

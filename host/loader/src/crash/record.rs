@@ -1,4 +1,4 @@
-//! The records of the report: written while the process dies, and parsed by the next process.
+//! The records of the report, written while the process dies and parsed by the next process.
 //!
 //! The report consists of records of one size. The first record is that of the signal handler.
 //! Each of the others belongs to a slot, and is filled while the library of that slot is being

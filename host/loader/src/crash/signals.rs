@@ -24,7 +24,7 @@ use super::{record::EXIT, slots};
 
 pub(super) use write::{begin, end};
 
-/// The fatal signals. SIGABRT must be the last one.
+/// The signals that are handled because they end the process. SIGABRT must be the last one.
 const SIGNALS: [c_int; 5] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT];
 

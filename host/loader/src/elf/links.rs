@@ -1,4 +1,4 @@
-//! The dependencies of a library: which other libraries it asks the dynamic linker for.
+//! The dependencies of a library, which are the libraries that it asks the dynamic linker for.
 
 use std::{fs::File, path::Path};
 

@@ -47,7 +47,7 @@ pub(super) struct Inspector<'a> {
     pub(super) maps: &'a Maps,
     /// The address ranges of all code in the process.
     pub(super) executable: &'a [Range<usize>],
-    /// `/proc/self/mem`.
+    /// The file `/proc/self/mem`, from which the stacks of threads are read.
     pub(super) memory: &'a fs::File,
 }
 

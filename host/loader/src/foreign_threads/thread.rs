@@ -1,4 +1,4 @@
-//! A thread outside of the bays: its name, its id, and its age relative to a library.
+//! A thread outside of the bays, with its name, its id, and its age relative to a library.
 
 use std::{fmt, fs};
 

@@ -1,4 +1,4 @@
-//! The child: the probe program after it was started with [`PROBE_ARGUMENT`].
+//! The child process, which is the probe program after it was started with [`PROBE_ARGUMENT`].
 
 use std::{
     fs::File,

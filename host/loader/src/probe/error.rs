@@ -27,9 +27,9 @@ pub enum ProbeError {
          first thing in `main`", program.display()
     )]
     NoAnswer {
-        /// The probe program.
+        /// The path of the probe program.
         program: PathBuf,
-        /// What the program did instead.
+        /// What the program did instead of answering as a probe.
         reason: String,
     },
     /// The probe program was built for another version of the plugin API.
@@ -38,7 +38,7 @@ pub enum ProbeError {
          binary of this host's version", program.display()
     )]
     ApiVersion {
-        /// The probe program.
+        /// The path of the probe program.
         program: PathBuf,
         /// The API version of the probe program.
         found: u32,
@@ -46,7 +46,7 @@ pub enum ProbeError {
     /// The operating system did not let the probe program be run.
     #[error("{}: {source}", program.display())]
     Start {
-        /// The probe program.
+        /// The path of the probe program.
         program: PathBuf,
         /// The error of the operating system.
         source: io::Error,

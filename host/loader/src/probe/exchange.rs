@@ -1,4 +1,4 @@
-//! One exchange with a child process: start it, write the request, read the answer, end it.
+//! One exchange with a child process, which is started, given a request, read from, and ended.
 
 use std::{
     io::{self, Read, Write},
@@ -39,7 +39,7 @@ pub(super) struct Exchange {
     pub(super) limit: Duration,
 }
 
-/// How an exchange ended. The child and its descendants are gone.
+/// The outcome of an exchange. The child and its descendants are gone.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// The child exited by itself.

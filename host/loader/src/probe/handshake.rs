@@ -1,4 +1,4 @@
-//! The handshake: makes sure that the probe program is one, before it is given a library.
+//! The handshake, which makes sure that the probe program is one before it is given a library.
 //!
 //! Without a handshake, a program that does not serve the probe would run its own `main` as the
 //! "probe", and each plugin would be blamed, and put into quarantine, for the missing answer.

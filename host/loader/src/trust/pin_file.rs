@@ -1,4 +1,4 @@
-//! The pin file: the output format of `sha256sum`.
+//! The pin file, whose format is that of the output of `sha256sum`.
 //!
 //! So `sha256sum --check` can read the file, and `sha256sum plugins/*.so > hotbay.pins` creates
 //! one. Adding a pin leaves the rest of the file unchanged.
@@ -23,9 +23,9 @@ const MAX_BYTES: u64 = 16 << 20;
 pub struct PinsError {
     /// The number of the wrong line, from 1. `None` if the file as a whole is meant.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// A description of the problem.
     pub problem: String,
-    /// What to do about it.
+    /// What an operator can do about the problem.
     pub remedy: &'static str,
     /// The cause, if the operating system or a check of the file refused an operation.
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -75,7 +75,7 @@ impl From<Refusal> for PinsError {
 pub enum PinChange {
     /// The pin was in the file already.
     Unchanged,
-    /// The pin was added.
+    /// The pin was added to the file.
     Added,
     /// The pin replaced another pin of the same file name.
     Replaced {

@@ -1,4 +1,4 @@
-//! The list of the quarantine as a file: replaced as a whole, changed under a lock.
+//! The file with the list of the quarantine, which is replaced as a whole and changed under a lock.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -1,4 +1,4 @@
-//! One source of a merge: its waiting events and its progress.
+//! One source of a merge, with its waiting events and its progress.
 
 use std::collections::VecDeque;
 

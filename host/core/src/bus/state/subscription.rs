@@ -10,7 +10,7 @@ use crate::bus::{SubscriptionId, SubscriptionStats, effects::Effects};
 pub(super) struct Subscription<P> {
     pub(super) id: SubscriptionId,
     queue: VecDeque<Queued<P>>,
-    /// Events in the queue.
+    /// The number of events in the payloads of the queue.
     pub(super) queued: usize,
     pub(super) account: Account,
     pub(super) waker: Option<Waker>,

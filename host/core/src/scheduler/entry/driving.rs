@@ -32,7 +32,7 @@ impl<E: EventType, P: Payload> Entry<E, P> {
         })
     }
 
-    /// The task is initialized.
+    /// Notes that the task is initialized.
     pub(in crate::scheduler) fn run(&self, driver: DriverId) -> Result<(), Refusal> {
         self.change(|inner| inner.state.run(driver))
     }
@@ -50,7 +50,7 @@ impl<E: EventType, P: Payload> Entry<E, P> {
         }
     }
 
-    /// The driver gives the work back, or gets it back if the task is to end.
+    /// Takes the work back from the driver, or returns it to the driver if the task is to end.
     pub(in crate::scheduler) fn step_aside(
         &self,
         driver: DriverId,
@@ -67,7 +67,7 @@ impl<E: EventType, P: Payload> Entry<E, P> {
         })
     }
 
-    /// The driver is gone.
+    /// Notes that the driver is gone, and how the task ended.
     pub(in crate::scheduler) fn finish(
         &self,
         driver: DriverId,

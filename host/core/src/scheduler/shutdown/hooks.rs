@@ -1,4 +1,4 @@
-//! The `shutdown` hooks: each once, on the task's own runtime, within a limit.
+//! Calls the `shutdown` hook of each task once, on the task's own runtime and within a limit.
 
 use hotbay_plugin_api::{EventType, SchedulerError};
 use tokio::time::{Instant, timeout_at};

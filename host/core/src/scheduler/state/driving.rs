@@ -7,7 +7,7 @@ use super::{
 };
 use crate::scheduler::command::{Command, Hold};
 
-/// Transitions of the driver. Each carries the driver's number.
+/// The transitions that a driver makes. Each carries the driver's number.
 impl<W> State<W> {
     /// `Registered` → `Driven`: a driver takes the work for the first time.
     pub(in crate::scheduler) fn start(&mut self, driver: DriverId) -> Result<Start<W>, Refusal> {
@@ -25,7 +25,7 @@ impl<W> State<W> {
         Ok(Start { driver, work })
     }
 
-    /// The driver calls `initialize` now: from here on a `shutdown` is due.
+    /// Notes that the driver calls `initialize` now. From here on a `shutdown` is due.
     pub(in crate::scheduler) fn begin(&mut self, driver: DriverId) -> Result<(), Refusal> {
         let status = self.status();
         let driven = self.driven_by(driver)?;
@@ -36,7 +36,7 @@ impl<W> State<W> {
         Ok(())
     }
 
-    /// The task is initialized.
+    /// Notes that the task is initialized.
     pub(in crate::scheduler) fn run(&mut self, driver: DriverId) -> Result<(), Refusal> {
         let status = self.status();
         let driven = self.driven_by(driver)?;
@@ -86,7 +86,7 @@ impl<W> State<W> {
         Ok(())
     }
 
-    /// On probation: keeps what the task saved after its last turn or event.
+    /// Keeps what the task saved after its last turn or event, if it is on probation.
     pub(in crate::scheduler) fn keep_checkpoint(
         &mut self,
         driver: DriverId,

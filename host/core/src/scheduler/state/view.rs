@@ -1,4 +1,4 @@
-//! What can be seen of a state: everything that others wait for is derived here.
+//! The view that others have of a state, from which everything that they wait for is derived.
 
 use hotbay_plugin_api::SchedulerError;
 
@@ -9,7 +9,7 @@ use crate::scheduler::{
 };
 
 impl<W> State<W> {
-    /// The public status.
+    /// Returns the public status that the state amounts to.
     pub(in crate::scheduler) fn status(&self) -> ExecutionStatus {
         match self {
             Self::Registered { .. } => ExecutionStatus::Registered,

@@ -1,4 +1,4 @@
-//! Writes the record of the signal handler: one for each process.
+//! Writes the record of the signal handler, of which each process has one.
 //!
 //! The state goes from `NOT_WRITTEN` to `WRITING` to `WRITTEN`. The thread that makes the first
 //! transition writes the record; another thread that dies at the same time waits for it, because
