@@ -259,8 +259,14 @@ impl<E: EventType, P: Payload> Scheduler<E, P> {
 
     /// Waits until every task has ended, also those registered meanwhile.
     pub async fn wait_all(&self) {
-        while let Some(entry) = self.core().entries().into_iter().find(|one| !one.has_ended()) {
-            entry.reaches(ExecutionStatus::has_ended).await;
+        let core = self.core();
+        loop {
+            // Asked for before the look, or an end in between would not be noticed.
+            let changed = core.ended.notified();
+            if core.entries().iter().all(|entry| entry.has_ended()) {
+                return;
+            }
+            changed.await;
         }
     }
 

@@ -83,13 +83,9 @@ impl Commands {
         own(self.driver, *self.orders.borrow())
     }
 
-    /// The work's result, or `None` if the command came first and the work was dropped.
-    pub(super) async fn unless<F: Future>(
-        &mut self,
-        command: Command,
-        work: F,
-    ) -> Option<F::Output> {
-        self.unless_told(|orders| orders.command >= command, work).await
+    /// The work's result, or `None` if the order to abort came first and the work was dropped.
+    pub(super) async fn unless_aborted<F: Future>(&mut self, work: F) -> Option<F::Output> {
+        self.unless_told(|orders| orders.command >= Command::Abort, work).await
     }
 
     /// The work's result, or `None` if there came an order to stop or to step aside.

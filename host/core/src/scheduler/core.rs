@@ -38,7 +38,7 @@ pub struct Core<E: EventType, P: Payload> {
     keeps_places: AtomicBool,
     /// Held for a whole shutdown: the second caller waits for the first.
     pub(super) stopping: tokio::sync::Mutex<()>,
-    /// Notified when a task ends.
+    /// Notified when a task ends, is given up, or is forgotten.
     pub(super) ended: Notify,
 }
 
@@ -106,6 +106,12 @@ impl<E: EventType, P: Payload> Core<E, P> {
             drop(work);
             self.ended.notify_waiters();
         }
+    }
+
+    /// Ends the waiting for the driver of a task.
+    pub(super) fn give_up(&self, entry: &Entry<E, P>) {
+        entry.give_up();
+        self.ended.notify_waiters();
     }
 
     fn end_outputs(&self, entry: &Entry<E, P>, place: QueueAfterEnd) {

@@ -106,7 +106,7 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
         if self.commands.told() >= Command::Stop {
             return Err(Outcome::Stopped);
         }
-        let Some(mut locked) = self.commands.unless(Command::Abort, task.lock()).await else {
+        let Some(mut locked) = self.commands.unless_aborted(task.lock()).await else {
             return Err(Outcome::Stopped);
         };
         if stage == Stage::Fresh {
@@ -118,7 +118,7 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
     }
 
     async fn lock<'t, T: ?Sized>(&mut self, task: &'t Mutex<T>) -> Result<MutexGuard<'t, T>, Step> {
-        let locked = self.commands.unless(Command::Abort, task.lock()).await;
+        let locked = self.commands.unless_aborted(task.lock()).await;
         locked.ok_or(Step::Over(Outcome::Stopped))
     }
 
@@ -127,7 +127,7 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
         &mut self,
         call: impl Future<Output = Result<(), SchedulerError>>,
     ) -> Result<(), Outcome> {
-        match self.commands.unless(Command::Abort, call).await {
+        match self.commands.unless_aborted(call).await {
             Some(Ok(())) => Ok(()),
             Some(Err(SchedulerError::Finished)) => Err(Outcome::Finished),
             Some(Err(error)) => Err(Outcome::Failed(error)),
@@ -142,7 +142,7 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
         &mut self,
         saved: impl Future<Output = Result<Option<SavedState>, SchedulerError>>,
     ) -> Result<(), Outcome> {
-        match self.commands.unless(Command::Abort, saved).await {
+        match self.commands.unless_aborted(saved).await {
             Some(Ok(state)) => {
                 if let Some(state) = state {
                     self.entry.keep_checkpoint(self.id, state);

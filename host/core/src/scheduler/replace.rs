@@ -47,16 +47,44 @@ pub struct Prepared<E: EventType, P: Payload> {
     options: TaskOptions<E>,
 }
 
+/// A task that was told to step aside. Dropped before it is decided whether the task did, it lets
+/// the task go on: an operation that is aborted while it waits leaves nothing held.
+struct HoldRequest<'a, E: EventType, P: Payload> {
+    core: &'a Arc<Core<E, P>>,
+    entry: &'a Arc<Entry<E, P>>,
+}
+
+impl<E: EventType, P: Payload> HoldRequest<'_, E, P> {
+    /// Succeeds if the task has stepped aside; if not, it is no longer to.
+    fn decide(self, limit: Duration) -> Result<(), HoldError> {
+        let held = self.entry.expect_held(limit);
+        std::mem::forget(self);
+        held
+    }
+}
+
+impl<E: EventType, P: Payload> Drop for HoldRequest<'_, E, P> {
+    fn drop(&mut self) {
+        if self.entry.expect_held(Duration::ZERO).is_ok()
+            && self.entry.fault().is_none()
+            && let Err(error) = self.core.resume(&self.core.tasks(), self.entry)
+        {
+            tracing::debug!(task = %self.entry.id(), %error, "a held task does not go on");
+        }
+    }
+}
+
 impl<E: EventType, P: Payload> Core<E, P> {
     /// Has a running task step aside after its event or turn. A turn that does not end
     /// within `grace` is dropped where it waits, if it may be.
     ///
-    /// A task that is held already, because it failed on probation, stays so.
+    /// A task that is held already, because it failed on probation, stays so. If the future is
+    /// dropped, the task goes on.
     ///
     /// # Errors
     /// The task goes on if it does not step aside within `limit`.
     pub async fn hold(
-        &self,
+        self: &Arc<Self>,
         id: &TaskId,
         grace: Duration,
         limit: Duration,
@@ -67,6 +95,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
         if timeout_at(until, entry.initialized()).await.is_err() {
             return Err(HoldError::Busy(limit));
         }
+        let request = HoldRequest { core: self, entry: &entry };
         for (hold, until) in
             [(Hold::AtBoundary, until.min(Instant::now() + grace)), (Hold::AtAwait, until)]
         {
@@ -75,7 +104,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
                 break;
             }
         }
-        entry.expect_held(limit)
+        request.decide(limit)
     }
 
     /// Lets a held task go on where it stepped aside.
@@ -184,7 +213,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
                 return true;
             }
         }
-        entry.give_up();
+        self.give_up(&entry);
         entry.status().is_over()
     }
 
@@ -202,7 +231,10 @@ impl<E: EventType, P: Payload> Core<E, P> {
         let mut tasks = self.tasks();
         let entry = tasks.entries.remove(id)?;
         self.produce_nothing(&entry);
-        tasks.registry.remove(id)
+        let task = tasks.registry.remove(id);
+        drop(tasks);
+        self.ended.notify_waiters();
+        task
     }
 
     /// Returns `true` if the `shutdown` hook of this place's task is to be called, by the

@@ -147,7 +147,7 @@ pub(crate) async fn shut_down<E: EventType, P: Payload>(
             hooks.call(entry, &mut report).await;
         } else {
             tracing::error!(task = %entry.id(), "the task did not stop within the limit");
-            entry.give_up();
+            core.give_up(entry);
             report.did_not_stop.push(entry.id().clone());
         }
     }

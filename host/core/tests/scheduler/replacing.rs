@@ -2,6 +2,8 @@
 
 use hotbay_core::driver::{Core, HoldError};
 
+use tokio::{task::yield_now, time::timeout};
+
 use super::*;
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -161,7 +163,7 @@ async fn a_task_that_does_not_come_to_a_boundary_is_not_held_and_goes_on() {
     let held = running.sink.lock().await;
     running.send("1").await;
     while running.bus.stats(&Event::Tick).unwrap().queued > 0 {
-        tokio::task::yield_now().await;
+        yield_now().await;
     }
     let limit = Duration::from_secs(1);
     let error = running.core().hold(&running.id, limit / 4, limit).await.unwrap_err();
@@ -225,4 +227,38 @@ async fn a_task_that_was_given_up_does_not_disturb_the_one_that_takes_its_place(
     tokio::task::spawn_blocking(move || drop(own)).await.unwrap();
     assert_eq!(scheduler.status(&id).unwrap(), ExecutionStatus::Running);
     assert!(scheduler.shutdown_within(LIMIT).await.is_clean());
+}
+
+#[tokio::test]
+async fn a_hold_that_is_given_up_half_way_lets_the_task_go_on() {
+    let mut running = Running::start().await;
+    let sink = running.sink.clone().lock_owned().await;
+    running.send("1").await;
+    let taken = async {
+        while running.bus.stats(&Event::Tick).unwrap().queued > 0 {
+            yield_now().await;
+        }
+    };
+    timeout(LIMIT, taken).await.expect("it is taken");
+    running.send("2").await;
+    // The event in hand waits for the lock of the task, and the hold waits for the event.
+    let moment = Duration::from_millis(20);
+    assert!(timeout(moment, running.core().hold(&running.id, moment, LIMIT)).await.is_err());
+    drop(sink);
+    assert_eq!(running.seen.recv().await.unwrap(), "1");
+    assert_eq!(running.seen.recv().await.unwrap(), "2");
+    assert_eq!(running.scheduler.status(&running.id).unwrap(), ExecutionStatus::Running);
+}
+
+#[tokio::test]
+async fn waiting_for_all_tasks_ends_when_the_last_one_left_is_forgotten() {
+    let running = Running::start().await;
+    assert!(running.core().take_out(&running.id, LIMIT, LIMIT).await);
+    running.core().vacate(&running.id);
+    let scheduler = running.scheduler.clone();
+    let waiting = tokio::spawn(async move { scheduler.wait_all().await });
+    yield_now().await;
+    assert!(!waiting.is_finished(), "its place waits for another build");
+    drop(running.core().forget(&running.id));
+    timeout(LIMIT, waiting).await.expect("it ends").unwrap();
 }

@@ -98,7 +98,7 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
         if self.core.data_is_cut() {
             return Err(Step::Over(Outcome::Stopped));
         }
-        let mut locked = task.lock().await;
+        let mut locked = self.lock(task).await?;
         let ended = guarded(|| locked.end_of_input());
         let ended = self.call(ended).await;
         // On probation, the build before comes to the end of the data itself.
