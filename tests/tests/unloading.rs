@@ -91,6 +91,29 @@ fn a_plugin_that_was_forgotten_is_unmapped_too() {
 }
 
 #[test]
+fn a_call_that_hangs_in_all_threads_of_a_plugin_does_not_keep_its_close_waiting() {
+    let _turn = TURN.lock();
+    runtime().block_on(async {
+        let loader = loader();
+        let inspected = loader.inspect(library("logs"), &Arc::default()).await.unwrap();
+        let plugin = Generation::load(&loader, inspected, NonZeroUsize::MIN).await.unwrap();
+        let (hang, hangs) = std::sync::mpsc::channel::<()>();
+        let (began, begins) = std::sync::mpsc::channel();
+        // As a constructor or a check of a configuration would, which have no object yet.
+        plugin.handle().spawn(async move { (began.send(()), hangs.recv()) });
+        begins.recv().unwrap();
+        let closed = plugin.close(Duration::from_millis(100));
+        let closed = tokio::time::timeout(LIMIT, closed).await.expect("it has a limit");
+        assert_eq!(closed, UnloadOutcome::StillRunning { threads: 1 });
+        // The library stays, so this plugin is not one that the other tests look for.
+        drop(hang);
+        until("the thread to end", || {
+            (!thread_names("self").iter().any(|name| name.starts_with("bay-logs"))).then_some(())
+        });
+    });
+}
+
+#[test]
 fn a_plugin_that_a_thread_pinned_goes_with_the_next_one_and_gives_its_key_back() {
     let _turn = TURN.lock();
     runtime().block_on(async {

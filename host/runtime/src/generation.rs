@@ -14,7 +14,7 @@ use hotbay_plugin_api::{
     abi::{ComponentObject, PluginRef},
     spec::RunTarget,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
 use hotbay_loader::{
     Descriptor, Inspected, LoadError, Loader, MappedLibrary, ReadyLibrary, Refusal,
@@ -138,13 +138,6 @@ impl Generation {
     /// Returns the description of this generation.
     pub fn info(&self) -> &GenerationInfo {
         &self.info
-    }
-
-    /// Notes that the file of this generation was renamed to `path`.
-    pub fn set_path(&mut self, path: &std::path::Path) {
-        if let Some(file) = &mut self.info.file {
-            path.clone_into(&mut file.path);
-        }
     }
 
     /// Returns the plugin's name.
@@ -275,8 +268,7 @@ impl Generation {
         // Joining blocks, which a thread of a runtime must not do. The thread for it is started
         // before the threads of the bay end: one that is started later may get the stack of
         // theirs, and the words that are left there delay the unmapping of the library.
-        let runtime = Handle::current();
-        let close = move || parts.close(&runtime, limit);
+        let close = move || parts.close(limit);
         // A runtime that is being shut down drops this closure unrun; then the library stays
         // mapped.
         let closed = tokio::task::spawn_blocking(close).await;
@@ -291,11 +283,20 @@ impl Parts {
         }
     }
 
-    /// Closes the generation. Blocks the calling thread, which must not be one of `runtime`'s
+    /// Closes the generation. Blocks the calling thread, which must not be one of a runtime's
     /// workers.
-    fn close(self, runtime: &Handle, limit: Duration) -> UnloadOutcome {
+    fn close(self, limit: Duration) -> UnloadOutcome {
         let until = Instant::now() + limit;
-        let held = runtime.block_on(self.end_code(limit));
+        // A runtime for the timers alone: the host's may be shut down meanwhile.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let held = match runtime {
+            Ok(runtime) => runtime.block_on(self.end_code(until)),
+            Err(error) => {
+                tracing::error!(%error, "a plugin can't be closed and stays loaded");
+                std::mem::forget(self);
+                return UnloadOutcome::StillRunning { threads: 1 };
+            }
+        };
         let Self { bay, mapped, .. } = self;
         let left = until.saturating_duration_since(Instant::now()).max(MIN_JOIN_LIMIT);
         let running = bay.join(left).max(held);
@@ -314,20 +315,27 @@ impl Parts {
     }
 
     /// Drops the plugin's objects, ends its own runtime and clears its wakers. Returns the number
-    /// of objects that could not be dropped.
-    async fn end_code(&self, limit: Duration) -> usize {
-        let held = self.bay.drop_objects(limit).await;
-        if self.mapped.is_some() && held == 0 {
-            let (module, dispatcher) = (self.module, Arc::clone(self.bay.dispatcher()));
-            let end = move || {
-                module.close()();
-                dispatcher.clear();
-            };
-            if let Err(error) = self.bay.run(end).await {
-                tracing::error!(%error, "a plugin panicked while it was closed");
-            }
+    /// of calls that did not end in time.
+    async fn end_code(&self, until: Instant) -> usize {
+        let held = self.bay.drop_objects(until.saturating_duration_since(Instant::now())).await;
+        if self.mapped.is_none() || held > 0 {
+            return held;
         }
-        held
+        let (module, dispatcher) = (self.module, Arc::clone(self.bay.dispatcher()));
+        let end = move || {
+            module.close()();
+            dispatcher.clear();
+        };
+        let left = until.saturating_duration_since(Instant::now()).max(MIN_JOIN_LIMIT);
+        match timeout(left, self.bay.run(end)).await {
+            Ok(Ok(())) => 0,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a plugin panicked while it was closed");
+                0
+            }
+            // A call that made or checked something, and had no object yet, has the thread.
+            Err(_) => 1,
+        }
     }
 }
 
@@ -336,20 +344,10 @@ impl Drop for Generation {
         let Some(parts) = self.parts.take() else { return };
         // The generation was not closed, or loading failed half-way. Closing it blocks, so it
         // gets a thread of its own. The library stays mapped if the plugin's threads don't end.
-        let close = move || {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build();
-            match runtime {
-                Ok(runtime) => match parts.close(runtime.handle(), Duration::from_secs(5)) {
-                    UnloadOutcome::Unmapped | UnloadOutcome::Linked => {}
-                    closed @ (UnloadOutcome::StillRunning { .. } | UnloadOutcome::Retained(_)) => {
-                        tracing::warn!(?closed, "a plugin that was dropped stays mapped");
-                    }
-                },
-                Err(error) => {
-                    tracing::error!(%error, "a plugin that was dropped stays loaded");
-                    std::mem::forget(parts);
-                }
+        let close = move || match parts.close(Duration::from_secs(5)) {
+            UnloadOutcome::Unmapped | UnloadOutcome::Linked => {}
+            closed @ (UnloadOutcome::StillRunning { .. } | UnloadOutcome::Retained(_)) => {
+                tracing::warn!(?closed, "a plugin that was dropped stays mapped");
             }
         };
         if let Err(error) = std::thread::Builder::new().name("hotbay-close".to_owned()).spawn(close)
