@@ -41,7 +41,7 @@ pub(crate) async fn start<T: Send>(
     Ok(Call::New(Some(method)).await.into_result()?)
 }
 
-fn unloaded() -> SchedulerError {
+pub(crate) fn unloaded() -> SchedulerError {
     SchedulerError::InvalidState("its plugin was unloaded".to_owned())
 }
 

@@ -18,7 +18,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ComponentSetup, ReportGate, Services, host_port, object_handle::ObjectHandle,
+    ComponentSetup, ReportGate, Services,
+    call::{call, unloaded},
+    host_port,
+    object_handle::ObjectHandle,
     relay::WakeDispatcher,
 };
 
@@ -116,14 +119,10 @@ impl PluginRun {
     /// The error that the function returned, or a report of its panic.
     pub async fn run(&self) -> Result<Value, SchedulerError> {
         match self.function {
-            FunctionKind::Async => {
-                let object = self.object.lock().await;
-                let object = object.as_ref().ok_or_else(unloaded)?;
-                result(object.run().await.into_result()?)
-            }
+            FunctionKind::Async => result(call(&self.object, |object| object.run()).await?),
             FunctionKind::Sync => {
                 let busy = self.busy.clone();
-                let call = move |object: &mut Object| {
+                let blocking = move |object: &mut Object| {
                     busy.0.fetch_add(1, Ordering::AcqRel);
                     // The plugin's side catches panics, so the count is always reduced again.
                     let returned = object.run_blocking().into_result();
@@ -131,7 +130,7 @@ impl PluginRun {
                     // Read on this thread, because the text lies in the plugin's memory.
                     result(returned?)
                 };
-                self.object.block(call).await.ok_or_else(unloaded)?
+                self.object.block(blocking).await.ok_or_else(unloaded)?
             }
         }
     }
@@ -148,8 +147,4 @@ fn result(json: RString) -> Result<Value, SchedulerError> {
     serde_json::from_str(&json).map_err(|error| {
         SchedulerError::TaskExecution(format!("the run's result is not JSON: {error}"))
     })
-}
-
-fn unloaded() -> SchedulerError {
-    SchedulerError::InvalidState("its plugin was unloaded".to_owned())
 }

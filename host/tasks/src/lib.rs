@@ -140,9 +140,8 @@ impl Tasks {
             }
             let counts = over.as_ref().map(|task| task.counts.clone()).unwrap_or_default();
             before.extend(over.and_then(|mut task| {
-                let build = task.assign(RunPlan::default())?;
-                let new = plan.build.as_ref();
-                new.is_none_or(|new| !Arc::ptr_eq(new, &build)).then_some((task.scheduled, build))
+                let build = task.assign(plan.clone())?;
+                Some((task.scheduled, build))
             }));
             let (plan, listener) = watch::channel(plan);
             let task = DrivenTask { scheduled, plan, counts, waits: false };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hotbay_config::StatePolicy;
 use hotbay_core::driver::HoldError;
-use hotbay_plugin_api::{SavedState, SchedulerError};
+use hotbay_plugin_api::SavedState;
 
 use super::{
     ComponentBuild, Limits, OnFailure, PROMPT, PluginCore, ReplaceError, ReplaceStep,
@@ -133,23 +133,17 @@ async fn commit(
     successors: Vec<Successor<'_>>,
     limits: Limits,
 ) -> Result<Vec<ReplacedComponent>, ReplaceError> {
-    let mut prepared = Vec::new();
-    let mut refused: Option<(ReplaceStep, SchedulerError, usize)> = None;
-    for (at, Successor { swap, build, .. }) in successors.iter().enumerate() {
-        match core.prepare(&swap.setup.id(), build.task.clone(), build.options.clone()) {
-            Ok(ready) => prepared.push(ready),
-            Err(error) => {
-                refused = Some((ReplaceStep::Install, error, at));
-                break;
-            }
+    let prepare = |Successor { swap, build, .. }: &Successor<'_>| {
+        core.prepare(&swap.setup.id(), build.task.clone(), build.options.clone())
+            .map_err(|error| swap.setup.failed(ReplaceStep::Install, error))
+    };
+    let prepared: Vec<_> = match successors.iter().map(prepare).collect() {
+        Ok(prepared) => prepared,
+        Err(failed) => {
+            shut_down(successors).await;
+            return Err(failed);
         }
-    }
-    if let Some((step, error, at)) = refused {
-        let failed = successors[at].swap.setup.failed(step, error);
-        drop(prepared);
-        shut_down(successors).await;
-        return Err(failed);
-    }
+    };
     // From here on nothing can fail, and nothing is awaited until all are in service.
     let ended = core.commit(prepared);
     let (left_out, installed): (Vec<_>, Vec<_>) =
