@@ -43,7 +43,8 @@ pub enum Overflow {
     DropOldest,
     /// The event that found no room is dropped and counted.
     DropNewest,
-    /// The publisher gets an error and keeps the event.
+    /// The publisher gets an error, and the events that found no room are not published. A plugin's
+    /// `Publisher` drops them; `try_send` of the host's bus returns them.
     Reject,
 }
 

@@ -80,10 +80,13 @@ impl Publisher {
 
     /// Publishes the open batch; waits for room if the channel's policy is `block`.
     ///
-    /// If dropped while it waits, the batch is not published.
+    /// The host publishes a large batch in pieces, and each piece to one channel of the port after
+    /// the other. If the future is dropped while it waits, the rest of the batch is dropped; the
+    /// pieces that had room are published already.
     ///
     /// # Errors
-    /// [`SchedulerError::EventSend`] if the channel is closed, or full under `reject`.
+    /// [`SchedulerError::EventSend`] if a channel is closed, or full under `reject`. The rest of
+    /// the batch is dropped, and the pieces before it are published already.
     pub async fn flush(&mut self) -> Result<(), SchedulerError> {
         if self.headers.is_empty() {
             return Ok(());

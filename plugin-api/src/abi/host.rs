@@ -11,8 +11,10 @@ use crate::{
     abi::{FfiError, SharedCounter, SharedGauge},
 };
 
-/// A wait for room on a channel, after a publish that the host accepted; the host owns the events
-/// already.
+/// The wait for room for the rest of a batch; `RNone` if the whole batch is published.
+///
+/// The host holds a copy of the rest, and publishes it while the future is polled. If the future is
+/// dropped, what it has not published yet is dropped with it.
 pub type PublishWait = ROption<FfiFuture<RResult<(), FfiError>>>;
 
 /// The host, as one component or one run of a task sees it.
