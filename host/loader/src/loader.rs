@@ -18,7 +18,7 @@ use std::{
 use hotbay_store::quarantine::{Quarantine, QuarantinedBuild};
 
 use crate::{
-    LoadError, ReadyLibrary, Refusal, Trust, blocking::run_on_thread, probe::Probe,
+    LoadError, ProbeError, ReadyLibrary, Refusal, Trust, blocking::run_on_thread, probe::Probe,
     staging::Staging,
 };
 
@@ -46,14 +46,16 @@ impl Loader {
     /// `serve_probe` is refused without being started a second time.
     ///
     /// # Errors
-    /// [`LoaderError::Probe`] if the program does not serve the probe, and
+    /// [`LoaderError::Probe`] if the program cannot be started or does not serve the probe, and
     /// [`LoaderError::Staging`] if the staging folder cannot be created.
     pub fn new(config: LoaderConfig) -> Result<Self, LoaderError> {
         // A probe is started in another folder, so a relative path would not be found from there.
         // A name without a folder is looked up in PATH.
         let program = match config.probe_program {
             Some(path) if path.components().count() > 1 => {
-                Some(std::path::absolute(path).map_err(LoaderError::Staging)?)
+                Some(std::path::absolute(&path).map_err(|source| {
+                    LoaderError::Probe(ProbeError::Start { program: path, source })
+                })?)
             }
             other => other,
         };
