@@ -9,7 +9,7 @@ use crate::Role;
 /// The manifest of a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The plugin's name: the crate's, unless the export says otherwise.
+    /// The plugin's name, which is the name of its package.
     pub name: String,
     /// The plugin's version.
     pub version: String,
