@@ -13,7 +13,11 @@ use crate::abi::{ComponentObject, FfiError, Host_TO, HostLog_TO, RunObject_TO};
 /// The module of a plugin, which a loader gets from its entry symbol.
 pub type LibraryHeader = LibHeader;
 
-/// The functions of a plugin. None of them unwinds: a panic comes back as an error.
+/// The functions of a plugin. None of them unwinds into the host.
+///
+/// A panic in the author's code is caught and comes back as an error, as an empty manifest, or as
+/// `RNone` for a payload. `connect_log` and `close` return nothing and catch nothing: a panic that
+/// leaves one of them ends the process.
 ///
 /// A function that is appended stands behind `close`, and its accessor gives an `Option`:
 /// the host decides what a plugin without it is like.
