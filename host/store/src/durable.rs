@@ -1,10 +1,13 @@
-//! The one writer of durable files. A file has its old content or its new content, also after a
-//! power failure, and never a part of either.
+//! The one writer of durable files.
+//!
+//! A file that is replaced has its old content or its new content, also after a power failure, and
+//! never a part of either. A line that is appended is on the disk when the function returns; a
+//! process that is killed meanwhile can leave an incomplete line, which the next line does not join.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -50,8 +53,10 @@ pub fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     replace(path, 0o600, &content)
 }
 
-/// Appends one line to a file. A file of more than `max_bytes` bytes is first renamed to its name
-/// with the suffix `.old`.
+/// Appends one line to a file. The line is on the disk when this function returns, which can take
+/// as long as a slow disk takes. A new file is readable by this user only.
+///
+/// A file of more than `max_bytes` bytes is first renamed to its name with the suffix `.old`.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -61,7 +66,8 @@ pub fn append_line(path: &Path, line: &[u8], max_bytes: u64) -> io::Result<()> {
         old.push(".old");
         fs::rename(path, old)?;
     }
-    let mut file = OpenOptions::new().append(true).read(true).create(true).open(path)?;
+    let mut options = OpenOptions::new();
+    let mut file = options.append(true).read(true).create(true).mode(0o600).open(path)?;
     let mut whole = Vec::with_capacity(line.len() + 2);
     // A host that was killed may have left an incomplete line. The new line must not join it.
     let length = file.metadata()?.len();
@@ -74,12 +80,42 @@ pub fn append_line(path: &Path, line: &[u8], max_bytes: u64) -> io::Result<()> {
     }
     whole.extend_from_slice(line);
     whole.push(b'\n');
-    file.write_all(&whole)
+    file.write_all(&whole)?;
+    file.sync_data()?;
+    if length == 0 {
+        // The file is new, and without its directory entry the line would be lost.
+        File::open(folder_of(path))?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_lines_is_readable_by_its_user_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        append_line(&path, b"one", 3).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        // The file that begins after the full one was renamed.
+        append_line(&path, b"two", 3).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read(&path).unwrap(), b"two\n");
+        assert_eq!(fs::read(folder.path().join("lines.old")).unwrap(), b"one\n");
+        // The user may have let others read it.
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        append_line(&path, b"three", 9).unwrap();
+        assert_eq!(mode(&path), 0o640);
+        assert_eq!(fs::read(&path).unwrap(), b"two\nthree\n");
     }
 }
