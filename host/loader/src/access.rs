@@ -24,6 +24,7 @@ use std::{
     path::Path,
 };
 
+use hotbay_store::durable;
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat},
     io::Errno,
@@ -62,11 +63,8 @@ pub(crate) struct CheckedFolder(OwnedFd);
 impl CheckedFolder {
     /// Opens and checks the folder that contains a file.
     pub(crate) fn of(file: &Path) -> Result<Self, Refusal> {
-        let path = match file.parent() {
-            Some(path) if !path.as_os_str().is_empty() => path,
-            _ => Path::new("."),
-        };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let path = durable::folder_of(file);
         let folder = openat(CWD, path, flags, Mode::empty()).map_err(unreadable)?;
         check(&folder, &stat(&folder)?, Place::Folder)?;
         Ok(Self(folder))

@@ -89,7 +89,8 @@ pub fn append_line(path: &Path, line: &[u8], max_bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+/// Returns the folder that contains a file: the working folder for a name without a folder.
+pub fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),

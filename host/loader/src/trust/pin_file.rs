@@ -7,7 +7,7 @@ use std::{
     fmt,
     fs::{self, File},
     io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use hotbay_store::durable;
@@ -110,12 +110,9 @@ impl Pins {
     pub fn add(path: &Path, pin: &Pin) -> Result<PinChange, PinsError> {
         // A symbolic link stays a link: the file that it leads to is written.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
         // The file cannot be the lock, because every change replaces it with another file.
-        let lock = File::open(&folder).and_then(|folder| folder.lock().map(|()| folder));
+        let lock = File::open(durable::folder_of(&path));
+        let lock = lock.and_then(|folder| folder.lock().map(|()| folder));
         let _lock = lock.map_err(PinsError::cannot_write)?;
         let text = match access::read_text(&path, MAX_BYTES) {
             Ok(text) => text,
