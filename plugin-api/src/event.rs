@@ -209,7 +209,6 @@ mod tests {
         FromBytes,
         IntoBytes,
         Immutable,
-        zerocopy::KnownLayout,
         crate::Event,
     )]
     #[event(name = "acme.feed/tick", version = 1, layout = "fixed")]

@@ -14,11 +14,11 @@ mod event;
 /// ```
 ///
 /// With `layout = "fixed"` it travels as its own bytes, without any conversion. Then it
-/// needs `#[repr(C)]` and zerocopy's `FromBytes`, `IntoBytes`, `Immutable` and `KnownLayout`
-/// in place of `Deserialize`:
+/// needs `#[repr(C)]` and zerocopy's `FromBytes`, `IntoBytes` and `Immutable` in place of
+/// `Deserialize`:
 ///
 /// ```ignore
-/// #[derive(Serialize, JsonSchema, FromBytes, IntoBytes, Immutable, KnownLayout, Event)]
+/// #[derive(Serialize, JsonSchema, FromBytes, IntoBytes, Immutable, Event)]
 /// #[event(name = "acme.feed/tick", version = 1, layout = "fixed")]
 /// #[repr(C)]
 /// struct Tick { price: f64, size: f64 }
