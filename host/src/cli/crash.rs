@@ -4,6 +4,7 @@ use std::{io::ErrorKind, time::SystemTime};
 
 use hotbay_config::Config;
 use hotbay_loader::CrashLedger;
+use hotbay_store::short_hash;
 
 /// Records crashes from now on.
 ///
@@ -29,7 +30,7 @@ pub(super) fn open_ledger(config: &Config) -> Option<CrashLedger> {
         eprintln!(
             "hotbay: plugin {} brought the last run of this host down, {crash} (sha256 {}, {})",
             crash.plugin,
-            crash.hash.get(..12).unwrap_or(&crash.hash),
+            short_hash(&crash.hash),
             humantime::format_rfc3339_seconds(crash.when),
         );
     }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use hotbay_config::Config;
-use hotbay_store::quarantine::{Quarantine, ReleaseError};
+use hotbay_store::{
+    quarantine::{Quarantine, ReleaseError},
+    short_hash,
+};
 use serde_json::json;
 
 use super::{Output, WRONG_CONFIGURATION, fail, inspect::table};
@@ -30,7 +33,7 @@ pub(super) fn list(config: Option<&Path>, output: Output) -> ExitCode {
             for held in &held {
                 table.add_row([
                     held.plugin.clone(),
-                    held.hash.get(..12).unwrap_or(&held.hash).to_owned(),
+                    short_hash(&held.hash).to_owned(),
                     humantime::format_rfc3339_seconds(held.since).to_string(),
                     held.reason.clone(),
                     held.file.display().to_string(),

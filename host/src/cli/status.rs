@@ -5,7 +5,10 @@ use std::{path::Path, process::ExitCode};
 use hotbay_config::Config;
 use hotbay_daemon::{BuildState, Status, TrustStatus, read_status};
 use hotbay_loader::{TrustMode, TrustedBy};
-use hotbay_store::record::{Replacement, ReplacementOutcome};
+use hotbay_store::{
+    record::{Replacement, ReplacementOutcome},
+    short_hash,
+};
 
 use super::{NOT_RUNNING, Output, fail, inspect::table};
 
@@ -145,7 +148,7 @@ fn plugins(status: &Status) {
             state,
             it.threads.to_string(),
             format!("{} KiB", it.mapped_bytes / 1024),
-            it.hash.chars().take(12).collect(),
+            short_hash(&it.hash).to_owned(),
             match &it.trusted_by {
                 TrustedBy::Pin => "its pin".to_owned(),
                 TrustedBy::Signature { key, .. } => format!("key {key}"),
@@ -169,15 +172,14 @@ fn plugins(status: &Status) {
 
 fn sentence(record: &Replacement) -> String {
     let Replacement { at, plugin, from, to, held_us, .. } = record;
-    let hash = |hash: &str| hash.chars().take(12).collect::<String>();
     let held = *held_us as f64 / 1e3;
     match (&record.outcome, &record.alert) {
         (ReplacementOutcome::Replaced, _) | (_, None) => format!(
             "{at} {plugin} {} ({}) by {} ({}), inputs held {held:.1} ms",
             from.version,
-            hash(&from.hash),
+            short_hash(&from.hash),
             to.version,
-            hash(&to.hash)
+            short_hash(&to.hash)
         ),
         (_, Some(alert)) => format!("{at} {alert}"),
     }

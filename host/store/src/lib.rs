@@ -12,3 +12,8 @@ pub mod durable;
 pub mod quarantine;
 pub mod record;
 pub mod rfc3339;
+
+/// Returns the first characters of a hash, as people see it in tables and messages.
+pub fn short_hash(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}

@@ -19,6 +19,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use hotbay_store::short_hash;
 use parking_lot::Mutex;
 
 use super::{
@@ -95,7 +96,7 @@ impl SlotGuard {
         let guard = Self { slot: taken? };
         let slot = &SLOTS[guard.slot];
         let build = build_id(plugin, hash, file);
-        let short = hash.get(..12).unwrap_or(hash);
+        let short = short_hash(hash);
         slot.build.set(&serde_json::to_string(&build).unwrap_or_default());
         slot.label.set(&format!("plugin {} (sha256 {short})", build.plugin));
         slot.start.store(0, Ordering::Relaxed);
