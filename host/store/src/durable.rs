@@ -89,6 +89,17 @@ pub fn append_line(path: &Path, line: &[u8], max_bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Renames a damaged file from `NAME.json` to `NAME.damaged.json`, so that it can be examined, and
+/// returns the new path.
+///
+/// # Errors
+/// If the file cannot be renamed.
+pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = path.with_extension("damaged.json");
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
 /// Returns the folder that contains a file: the working folder for a name without a folder.
 pub fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {

@@ -43,8 +43,7 @@ impl CrashHistory {
             Err(error) => return Err(error),
         };
         serde_json::from_slice(&text).or_else(|error| {
-            let aside = folder.join("crashes.damaged.json");
-            fs::rename(&path, &aside)?;
+            let aside = durable::set_aside(&path)?;
             tracing::warn!(%error, kept = %aside.display(),
                 "the history of crashes is damaged and was set aside");
             Ok(Self::default())

@@ -1,7 +1,7 @@
 //! The file with the list of the quarantine, which is replaced as a whole and changed under a lock.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -83,8 +83,7 @@ fn parse(folder: &Path) -> io::Result<serde_json::Result<Vec<QuarantinedBuild>>>
 }
 
 fn move_aside(folder: &Path, error: &serde_json::Error) -> io::Result<()> {
-    let aside = folder.join("quarantine.damaged.json");
-    fs::rename(folder.join(NAME), &aside)?;
+    let aside = durable::set_aside(&folder.join(NAME))?;
     tracing::warn!(%error, kept = %aside.display(),
         "the quarantine is damaged and was set aside; builds that did harm may be tried again");
     Ok(())
