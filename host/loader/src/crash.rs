@@ -124,23 +124,13 @@ impl CrashLedger {
         self.attributed.as_ref()
     }
 
-    /// Returns the recorded crashes, the oldest first.
-    pub fn history(&self) -> &[Crash] {
-        self.history.crashes()
-    }
-
-    /// Returns the latest crash of each build that crashed too often shortly before `now`, and was
-    /// not put into quarantine for it yet.
-    pub fn suspects(&self, now: SystemTime) -> Vec<Crash> {
-        self.history.suspects(now)
-    }
-
-    /// Puts the [`suspects`](Self::suspects) into quarantine, and returns them.
+    /// Puts each build that crashed too often shortly before `now` into quarantine, and returns the
+    /// latest crash of each of them. A build is not put into quarantine twice for the same crashes.
     ///
     /// # Errors
     /// If the state folder cannot be written.
     pub fn quarantine_suspects(&mut self, now: SystemTime) -> io::Result<Vec<Crash>> {
-        let suspects = self.suspects(now);
+        let suspects = self.history.suspects(now);
         let quarantine = Quarantine::open(&self.folder);
         for crash in &suspects {
             let Crash { plugin, hash, file, .. } = crash.clone();

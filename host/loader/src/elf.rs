@@ -22,18 +22,13 @@ pub(crate) use links::links_of;
 const HOST_ARCHITECTURE: Architecture =
     if cfg!(target_arch = "aarch64") { Architecture::Aarch64 } else { Architecture::X86_64 };
 
-/// Reads the descriptor of a plugin from the bytes of its file.
-///
-/// # Errors
-/// If the bytes are not a shared library of this machine with a descriptor and
-/// entry symbol of this host's API version.
-pub fn read_descriptor(bytes: &[u8]) -> Result<DescriptorText, Refusal> {
-    read(bytes)
-}
-
 /// Reads the descriptor of a plugin from an open file, of which only the parts that are needed are
 /// read.
-pub(crate) fn read_descriptor_of(file: File) -> Result<DescriptorText, Refusal> {
+///
+/// # Errors
+/// If the file is not a shared library of this machine with a descriptor and entry symbol of this
+/// host's API version.
+pub(crate) fn read_descriptor(file: File) -> Result<DescriptorText, Refusal> {
     read(&ReadCache::new(file))
 }
 
@@ -117,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_library_is_refused_with_its_reason() {
-        let code = |bytes: &[u8]| read_descriptor(bytes).unwrap_err().code().as_str();
+        let code = |bytes: &[u8]| read(bytes).unwrap_err().code().as_str();
         assert_eq!(code(b""), "not-a-library");
         assert_eq!(code(b"hello"), "not-a-library");
         assert_eq!(code(b"\x7fELF and then nothing that makes sense"), "not-a-library");
@@ -127,6 +122,6 @@ mod tests {
     fn a_program_is_not_a_plugin() {
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         // A position-independent program is of the same ELF kind as a library.
-        assert_eq!(read_descriptor(&program).unwrap_err().code().as_str(), "not-a-plugin");
+        assert_eq!(read(program.as_slice()).unwrap_err().code().as_str(), "not-a-plugin");
     }
 }

@@ -42,7 +42,6 @@ mod trust;
 
 pub use access::{Place, read_text as read_safe_text};
 pub use crash::CrashLedger;
-pub use elf::read_descriptor;
 pub use error::{LoadError, Refusal, RefusalCode};
 pub use folder::scan;
 pub use hotbay_config::TrustMode;

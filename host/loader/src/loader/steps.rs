@@ -7,7 +7,7 @@ use hotbay_plugin_api::Manifest;
 use crate::{
     Descriptor, Refusal, Trust, TrustedBy,
     access::CheckedFolder,
-    elf::read_descriptor_of,
+    elf::read_descriptor,
     staging::{Staged, Staging},
     trust::{Signature, SignatureVerifier, Verdict},
 };
@@ -72,6 +72,6 @@ pub(super) fn check(
     let staged = staging.copy(file, number, |piece| verifier.update(piece))?;
     let Verdict { trusted_by, doubt } = trust.judge(name, &staged.hash, verifier.finish()?)?;
     let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
-    let descriptor = read_descriptor_of(copy)?;
+    let descriptor = read_descriptor(copy)?;
     Ok(Checked { path, descriptor, trusted_by, doubt, staged })
 }
