@@ -39,7 +39,7 @@ pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
     {
         let message = format!("{refusal}, so it can't say whom to trust");
         let finding = Diagnostic::new(config.file(), Severity::Error, message);
-        found.push(finding.with_help(refusal.remedy()));
+        found.push(finding.with_help(refusal.remedy_of_text()));
     }
     if found.has_errors() {
         return Err(found);
@@ -103,7 +103,7 @@ fn keys(
 fn read_key(file: &Path) -> Result<Key, (String, &'static str)> {
     let text = read_safe_text(file, SIZE_LIMIT).map_err(|refusal| {
         let is_missing = matches!(refusal, Refusal::Missing);
-        let help = if is_missing { KEY_HELP } else { refusal.remedy() };
+        let help = if is_missing { KEY_HELP } else { refusal.remedy_of_text() };
         (refusal.to_string(), help)
     })?;
     let help = "take the file that `minisign -G` wrote, `minisign.pub`";

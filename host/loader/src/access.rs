@@ -132,7 +132,8 @@ impl CheckedFile {
 /// is then checked as well as the folder of the file.
 ///
 /// # Errors
-/// If the file does not exist, fails a check, or is not UTF-8 text.
+/// If the file does not exist, fails a check, or is not UTF-8 text. The remedy is
+/// [`Refusal::remedy_of_text`].
 pub fn read_text(path: &Path, cap: u64) -> Result<String, Refusal> {
     CheckedFolder::of(path)?;
     let path = std::fs::canonicalize(path).map_err(|error| {
@@ -140,7 +141,7 @@ pub fn read_text(path: &Path, cap: u64) -> Result<String, Refusal> {
         if is_missing { Refusal::Missing } else { Refusal::Unreadable(error) }
     })?;
     let text = String::from_utf8(open(&path, cap)?.read_to_end()?);
-    text.map_err(|error| Refusal::Unreadable(std::io::Error::other(error)))
+    text.map_err(|error| Refusal::Unreadable(std::io::Error::new(ErrorKind::InvalidData, error)))
 }
 
 /// Opens and checks a file, of which at most `cap` bytes can be read.

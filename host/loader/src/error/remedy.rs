@@ -1,10 +1,30 @@
 //! What an operator or author can do about a refusal.
 
+use std::io::ErrorKind;
+
 use super::Refusal;
 use crate::access::Place;
 
 impl Refusal {
-    /// Returns what an operator or author can do about the refusal.
+    /// Returns what an operator can do about the refusal of a text file, such as the pin file, a key
+    /// or the configuration. [`remedy`](Self::remedy) is for plugins.
+    pub fn remedy_of_text(&self) -> &'static str {
+        if let Self::Unreadable(error) = self
+            && error.kind() == ErrorKind::InvalidData
+        {
+            return "save it as UTF-8";
+        }
+        if let Self::NotAFile(_) = self {
+            return "give the path of a text file";
+        }
+        if let Self::TooLarge { .. } = self {
+            return "check that the path leads to the text file that is meant";
+        }
+        // Path, owner and permissions are checked and mended in the same way as a plugin's.
+        self.remedy()
+    }
+
+    /// Returns what an operator or author can do about the refusal of a plugin.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Missing => "check the path",

@@ -65,7 +65,7 @@ impl std::error::Error for PinsError {
 
 impl From<Refusal> for PinsError {
     fn from(refusal: Refusal) -> Self {
-        let (problem, remedy) = (refusal.to_string(), refusal.remedy());
+        let (problem, remedy) = (refusal.to_string(), refusal.remedy_of_text());
         Self { line: None, problem, remedy, source: Some(refusal.into()) }
     }
 }
@@ -196,6 +196,20 @@ mod tests {
         assert_eq!(Pins::add(&path, &odd).unwrap(), PinChange::Unchanged);
         let pins = Pins::load(&path).unwrap().unwrap();
         assert_eq!(pins.hash_of("a\\ b\n.so"), Some(odd.hash.as_str()));
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_refused_with_a_remedy_for_text_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hotbay.pins");
+        let remedy = |path: &Path| Pins::load(path).unwrap_err().remedy;
+        assert_eq!(remedy(folder.path()), "give the path of a text file");
+        fs::write(&path, b"# l\xe9gende\n").unwrap();
+        assert_eq!(remedy(&path), "save it as UTF-8");
+        File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        assert_eq!(remedy(&path), "check that the path leads to the text file that is meant");
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        assert!(remedy(&path).ends_with("`chmod go-w` the file"));
     }
 
     #[test]
