@@ -25,7 +25,7 @@ const DESCRIPTOR_SIZE: usize = 4 << 10;
 /// The result of an inspection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Observation {
-    /// The thread has ended.
+    /// The thread has ended, and is no longer among the threads of the process.
     Ended,
     /// The thread ran during the inspection, so nothing is known.
     Running,
@@ -36,7 +36,8 @@ pub(super) enum Observation {
     /// likely, the thread got the stack of another thread that ran in the code, and has not
     /// overwritten that word.
     Uncertain,
-    /// The thread slept outside of the code.
+    /// The thread slept outside of the code, or is a zombie, which never runs again. A zombie stays
+    /// among the threads of the process as long as it is the leader of the thread group.
     Outside,
 }
 
@@ -66,15 +67,14 @@ impl Inspector<'_> {
         // The kernel shows the registers of a thread only while it sleeps. A thread that ran in
         // between has left its processor once more, so its counter of context switches has changed.
         let before = context_switches(id)?;
+        if before == ContextSwitches::Ended {
+            return Ok(Observation::Outside);
+        }
         let Some(registers) = registers(id)? else { return Ok(Observation::Running) };
         let observation = self.judge(id, &registers);
         let slept =
             self::registers(id)?.as_ref() == Some(&registers) && context_switches(id)? == before;
-        Ok(match before {
-            ContextSwitches::Ended => Observation::Ended,
-            ContextSwitches::Count(_) if slept => observation,
-            ContextSwitches::Count(_) => Observation::Running,
-        })
+        Ok(if slept { observation } else { Observation::Running })
     }
 
     fn judge(&self, id: u32, registers: &Registers) -> Observation {
@@ -162,18 +162,23 @@ pub(super) fn is_supported() -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ContextSwitches {
     Count(u64),
-    /// The thread will not run again.
+    /// The thread is a zombie: it will not run again.
     Ended,
 }
 
 fn context_switches(id: u32) -> io::Result<ContextSwitches> {
     let status = fs::read_to_string(format!("/proc/self/task/{id}/status"))?;
+    Ok(context_switches_in(&status))
+}
+
+/// Finds the number in the status of a thread: see proc_pid_status(5).
+fn context_switches_in(status: &str) -> ContextSwitches {
     let mut count = 0;
     for line in status.lines() {
         let Some((name, value)) = line.split_once(':') else { continue };
         match name {
             "State" if value.trim_start().starts_with(['Z', 'X']) => {
-                return Ok(ContextSwitches::Ended);
+                return ContextSwitches::Ended;
             }
             "voluntary_ctxt_switches" | "nonvoluntary_ctxt_switches" => {
                 count += value.trim().parse().unwrap_or(0);
@@ -181,7 +186,7 @@ fn context_switches(id: u32) -> io::Result<ContextSwitches> {
             _ => {}
         }
     }
-    Ok(ContextSwitches::Count(count))
+    ContextSwitches::Count(count)
 }
 
 /// Returns `true` if a word is an address in this code.
@@ -191,4 +196,25 @@ fn context_switches(id: u32) -> io::Result<ContextSwitches> {
 fn is_in(code: &[Range<usize>], word: usize) -> bool {
     let address = word & ADDRESS_MASK;
     code.iter().any(|range| range.start < address && address <= range.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zombie_will_not_run_again_and_any_other_thread_is_counted() {
+        let status = |state: &str| {
+            format!(
+                "Name:\tmain\nState:\t{state}\nThreads:\t2\nvoluntary_ctxt_switches:\t40\n\
+                 nonvoluntary_ctxt_switches:\t2\n"
+            )
+        };
+        for ended in ["Z (zombie)", "X (dead)"] {
+            assert_eq!(context_switches_in(&status(ended)), ContextSwitches::Ended);
+        }
+        for alive in ["S (sleeping)", "R (running)", "D (disk sleep)", "T (stopped)"] {
+            assert_eq!(context_switches_in(&status(alive)), ContextSwitches::Count(42));
+        }
+    }
 }
