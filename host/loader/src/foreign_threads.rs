@@ -92,7 +92,9 @@ pub(crate) fn find_threads_in(code: &CodeRanges, since: StartTime, limit: Durati
         warn_unsupported();
         Occupancy::Free { younger: Vec::new() }
     };
-    let Some(memory) = fs::File::open("/proc/self/mem").ok().filter(|_| is_supported()) else {
+    // `/proc/self` is the leader of the thread group, which shows no memory once it has ended.
+    let memory = fs::File::open("/proc/thread-self/mem").ok();
+    let Some(memory) = memory.filter(|_| is_supported()) else {
         return unsupported();
     };
     let began = Instant::now();

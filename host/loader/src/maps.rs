@@ -1,4 +1,4 @@
-//! The memory mappings of this process, from `/proc/self/maps`: see proc_pid_maps(5).
+//! The memory mappings of this process, from `/proc/thread-self/maps`: see proc_pid_maps(5).
 
 use std::{
     ops::Range,
@@ -12,7 +12,7 @@ pub(crate) struct Maps(String);
 impl Maps {
     /// Reads the current mappings.
     pub(crate) fn current() -> Self {
-        Self(std::fs::read_to_string("/proc/self/maps").unwrap_or_default())
+        Self(std::fs::read_to_string("/proc/thread-self/maps").unwrap_or_default())
     }
 
     /// Returns `true` if code of this file is mapped, or if that cannot be told.

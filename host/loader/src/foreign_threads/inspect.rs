@@ -48,7 +48,7 @@ pub(super) struct Inspector<'a> {
     pub(super) maps: &'a Maps,
     /// The address ranges of all code in the process.
     pub(super) executable: &'a [Range<usize>],
-    /// The file `/proc/self/mem`, from which the stacks of threads are read.
+    /// `/proc/thread-self/mem`.
     pub(super) memory: &'a fs::File,
 }
 
