@@ -84,7 +84,7 @@ pub use overlay::merged;
 pub use path::{ConfigPath, Segment};
 pub use ports::{PortUse, Ports};
 pub use sidecar::{Sidecar, SidecarTask};
-pub use trust::{KeyEntry, PinEntry, TrustMode, TrustSettings};
+pub use trust::{KeyEntry, PinEntry, TrustMode, TrustSettings, key_line};
 
 /// Looks up the variable of a `${VAR}`. A program passes `&|name| std::env::var(name)`.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;

@@ -16,7 +16,7 @@ use super::{Environment, de};
 use values::{Pins, WrittenKey};
 
 pub use mode::TrustMode;
-pub use values::PinEntry;
+pub use values::{PinEntry, key_line};
 
 /// The settings of the section `plugins.trust`. The files that it names are not read here.
 #[derive(Debug, Clone, PartialEq)]

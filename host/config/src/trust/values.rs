@@ -25,13 +25,21 @@ impl PinEntry {
 /// Returns `true` if a text is a minisign public key: base64 of 42 bytes that begin with `Ed`
 /// (<https://jedisct1.github.io/minisign/#public-key-format>).
 fn is_key(text: &str) -> bool {
+    let key = key_line(text).and_then(|line| BASE64.decode(line.as_bytes()).ok());
+    key.is_some_and(|key| key.len() == 42 && key.starts_with(b"Ed"))
+}
+
+/// Finds the line of a minisign public key: the only line of the text, or the one after the comment
+/// that `minisign -G` writes. The line is not decoded.
+pub fn key_line(text: &str) -> Option<&str> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let line = match (lines.next(), lines.next(), lines.next()) {
-        (Some(line), None, None) => line,
-        (Some(comment), Some(line), None) if comment.starts_with("untrusted comment:") => line,
-        _ => return false,
-    };
-    BASE64.decode(line.as_bytes()).is_ok_and(|key| key.len() == 42 && key.starts_with(b"Ed"))
+    match (lines.next(), lines.next(), lines.next()) {
+        (Some(line), None, None) => Some(line),
+        (Some(comment), Some(line), None) if comment.starts_with("untrusted comment:") => {
+            Some(line)
+        }
+        _ => None,
+    }
 }
 
 /// A key, or the name of a file with one.

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 
 use data_encoding::BASE64;
+use hotbay_config::key_line;
 use minisign_verify::{Error, PublicKey, StreamVerifier};
 
 use crate::{Refusal, access::CheckedFolder};
@@ -31,12 +32,7 @@ impl Key {
     /// # Errors
     /// If the text is not a minisign public key.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let line = match (lines.next(), lines.next(), lines.next()) {
-            (Some(line), None, None) => line,
-            (Some(comment), Some(line), None) if comment.starts_with("untrusted comment:") => line,
-            _ => return Err(KeyError),
-        };
+        let line = key_line(text).ok_or(KeyError)?;
         let key = PublicKey::from_base64(line).map_err(|_| KeyError)?;
         let id = id_of(line).ok_or(KeyError)?;
         Ok(Self { key, id })
