@@ -208,7 +208,7 @@ impl Actor {
             ActorEvent::Tick => {
                 self.closing.retry_in_background();
                 self.look_for_gone();
-                self.count_threads();
+                self.measure_plugins();
             }
             ActorEvent::Panicked(error) => {
                 // The report of the operation never comes, and others would wait for it for ever.
@@ -288,12 +288,12 @@ impl Actor {
         })
     }
 
-    /// Counts the threads of the bays, which looks into `/proc` for each of them. The status of
-    /// each turn shows the last count.
-    fn count_threads(&mut self) {
+    /// Counts the threads and measures the mappings of the loaded builds, which reads files in
+    /// `/proc` for each of them. The status of each turn shows the last values.
+    fn measure_plugins(&mut self) {
         let before = self.probations.values_mut().map(|probation| &mut probation.before);
         for plugin in self.plugins.values_mut().chain(before) {
-            plugin.threads = plugin.generation.threads();
+            plugin.measure();
         }
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct LoadedPlugin {
     pub(crate) trusted_by: TrustedBy,
     /// The number of threads of the bay when they were last counted.
     pub(crate) threads: usize,
+    /// The size of the library's mappings in bytes when it was last measured.
+    pub(crate) mapped_bytes: u64,
 }
 
 impl LoadedPlugin {
@@ -66,8 +68,16 @@ impl LoadedPlugin {
             None => threads(config, &library.manifest.name, findings),
         };
         let generation = Arc::new(Generation::load(loader, library, threads).await?);
-        let threads = generation.threads();
-        Ok(Self { generation, number, file, sidecar, loaded: now(), trusted_by, threads })
+        let (threads, mapped_bytes) = (generation.threads(), generation.mapped_bytes());
+        let loaded = now();
+        Ok(Self { generation, number, file, sidecar, loaded, trusted_by, threads, mapped_bytes })
+    }
+
+    /// Counts the threads of the bay and measures the library's mappings. Both read files in
+    /// `/proc`.
+    pub(crate) fn measure(&mut self) {
+        self.threads = self.generation.threads();
+        self.mapped_bytes = self.generation.mapped_bytes();
     }
 
     /// Returns the plugin's name.

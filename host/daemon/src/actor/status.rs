@@ -27,7 +27,8 @@ impl Status {
         let pipeline = host.pipeline.as_ref();
         let members =
             pipeline.into_iter().flat_map(|it| it.members().iter().map(move |one| (it, one)));
-        let last: Vec<_> = host.journal.last().cloned().collect();
+        let in_memory = host.journal.last().count();
+        let earlier = in_memory.saturating_sub(LAST_REPLACEMENTS);
         Self {
             pid: std::process::id(),
             configuration: host.config.file().to_owned(),
@@ -43,7 +44,7 @@ impl Status {
                 .collect(),
             tasks: host.tasks.reports().into_iter().map(|it| task(host, it)).collect(),
             replacements: host.journal.total(),
-            last_replacements: last.iter().rev().take(LAST_REPLACEMENTS).rev().cloned().collect(),
+            last_replacements: host.journal.last().skip(earlier).cloned().collect(),
             configuration_refused: host.configuration_refused.clone(),
         }
     }
@@ -69,7 +70,7 @@ fn plugin(loaded: &LoadedPlugin, state: BuildState) -> PluginStatus {
         trusted_by: loaded.trusted_by.clone(),
         loaded: loaded.loaded.clone(),
         threads: loaded.threads,
-        mapped_bytes: loaded.generation.mapped_bytes(),
+        mapped_bytes: loaded.mapped_bytes,
         reason: None,
     }
 }

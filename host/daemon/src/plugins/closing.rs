@@ -82,8 +82,8 @@ impl ClosingPlugin {
             call_hook(&component.task, plugin.generation.handle(), HOOK).await;
         }
         drop(hooks);
-        let (build, mapped_bytes) = (plugin.build(), plugin.generation.mapped_bytes());
-        let LoadedPlugin { generation, file, loaded, trusted_by, .. } = plugin;
+        let build = plugin.build();
+        let LoadedPlugin { generation, file, loaded, trusted_by, mapped_bytes, .. } = plugin;
         let plugin = generation.name().to_owned();
         // An operation that was aborted may still hold the generation, which then closes itself
         // when that operation drops it.
