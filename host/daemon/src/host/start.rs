@@ -18,7 +18,7 @@ use crate::{
     plugins::{ClosingPlugins, LoadedPlugin},
     reconcile::{Observed, ObservedPlugin, Service},
     resolve::{ResolvedPlugin, resolve},
-    watch::{Backend, Watch, WatchConfig},
+    watch::{Watch, WatchConfig},
 };
 
 impl Host {
@@ -114,12 +114,7 @@ impl Actor {
             ..WatchConfig::new(self.config.plugins.folder.clone())
         };
         match Watch::start(config) {
-            Ok(watch) => {
-                if let Backend::Polling { reason } = watch.backend() {
-                    tracing::warn!(reason, "the system gives no events; the folder is polled");
-                }
-                Some(watch)
-            }
+            Ok(watch) => Some(watch),
             Err(error) => {
                 tracing::error!(%error, "the watch did not start; changes are not followed");
                 None
