@@ -247,11 +247,10 @@ impl Actor {
     fn begin(&mut self, action: Action) {
         match action {
             Action::Examine { file } => self.examine(file),
-            Action::Adopt { file, .. } => self.adopt(&file),
             Action::Load { file, plugin } => self.load(&file, plugin),
             Action::RefuseDuplicate { file, plugin, of } => self.refuse_duplicate(file, plugin, of),
             Action::Move { file, plugin } => self.move_plugin(&plugin, &file),
-            Action::Forget { file } => self.forget(&file),
+            Action::Adopt { file, .. } | Action::Forget { file } => self.forget(&file),
             Action::Enter { plugin } => self.enter(&plugin),
             Action::Change { plugin } => self.replace(plugin),
             Action::Confirm { plugin } => self.confirm(&plugin),

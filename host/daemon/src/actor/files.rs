@@ -148,11 +148,7 @@ impl Actor {
         self.refuse_file(error);
     }
 
-    pub(super) fn adopt(&mut self, file: &Path) {
-        self.examined.remove(file);
-        self.refused.remove(file);
-    }
-
+    /// Forgets what was found in a file: it does not exist any more, or holds the build in service.
     pub(super) fn forget(&mut self, file: &Path) {
         self.examined.remove(file);
         self.refused.remove(file);
