@@ -3,13 +3,7 @@
 mod load;
 mod start;
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, future::Future, path::PathBuf, sync::Arc, time::Instant};
 
 use hotbay_config::{Config, Diagnostics};
 use hotbay_loader::{Loader, LoaderConfig, Trust};
@@ -28,9 +22,6 @@ use crate::{
     trust,
 };
 use start::services;
-
-/// The time that all plugins together get to be closed if the host never ran.
-const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A host with its plugins loaded and its configuration checked against them.
 #[derive(Debug)]
@@ -126,7 +117,7 @@ impl Host {
     pub async fn close(self) {
         let mut closing = ClosingPlugins::default();
         self.plugins.into_values().for_each(|plugin| closing.begin(ClosingPlugin::of(plugin)));
-        closing.finish(CLOSE_LIMIT).await;
+        closing.finish().await;
     }
 
     /// Sets how the configuration is read again, when `file` changes or when

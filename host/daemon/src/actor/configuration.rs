@@ -13,7 +13,7 @@ mod apply;
 mod changes;
 mod check;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use hotbay_config::{Config, Diagnostic, Diagnostics};
 use hotbay_loader::Trust;
@@ -29,9 +29,6 @@ use crate::{
 pub(crate) use apply::AppliedConfiguration;
 pub(crate) use check::CheckedConfiguration;
 use check::{CheckRequest, CheckedPlugin};
-
-/// The time that a component gets to shut down.
-const HOOK: Duration = Duration::from_secs(2);
 
 /// The result of reading the configuration, or the files that it names as trusted, with the number
 /// of the reading. Of two readings under way, the second one saw the newer content, whichever ends
@@ -201,7 +198,7 @@ impl Actor {
         }
         for one in changed {
             if let Some(runtime) = one.old.options.runtime.clone() {
-                tokio::spawn(async move { call_hook(&one.old.task, &runtime, HOOK).await });
+                tokio::spawn(async move { call_hook(&one.old.task, &runtime).await });
             }
         }
         for (plugin, tasks) in tasks {

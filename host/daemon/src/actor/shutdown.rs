@@ -17,9 +17,6 @@ const FINISH: Duration = Duration::from_millis(100);
 /// and would be closed with it.
 const ROLL_BACK: Duration = Duration::from_secs(5);
 
-/// The time that all plugins together get to be closed.
-const CLOSE_LIMIT: Duration = Duration::from_secs(10);
-
 impl Actor {
     /// Stops everything in order, closes the plugins, and returns the report.
     ///
@@ -122,6 +119,6 @@ impl Actor {
         for (_, plugin) in std::mem::take(&mut self.plugins) {
             self.closing.begin(ClosingPlugin::of(plugin));
         }
-        self.closing.finish(CLOSE_LIMIT).await;
+        self.closing.finish().await;
     }
 }

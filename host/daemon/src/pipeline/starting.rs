@@ -30,9 +30,6 @@ pub(crate) enum Strictness {
 /// The time that the turn of a removed component gets to end.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// The time that a component gets to shut down.
-const HOOK: Duration = Duration::from_secs(2);
-
 /// One component that is to be started.
 pub(crate) struct StartRequest {
     role: Role,
@@ -104,7 +101,7 @@ impl PluginPipeline {
                         task: made.options.clone(),
                     };
                     builder = builder.with_task(member.role, options, made.task.clone());
-                    member.build = Some(build(made));
+                    member.build = Some(made);
                 }
                 Err(error) if strictness == Strictness::Each => tracing::error!("{error}"),
                 Err(error) => return Err(error),
@@ -134,7 +131,7 @@ impl PluginPipeline {
             match result {
                 Ok(made) => {
                     tracing::info!(component = member.id, plugin = member.plugin, "starts");
-                    member.build = Some(build(made));
+                    member.build = Some(made);
                     member.is_registered = true;
                 }
                 Err(error) => tracing::error!("{error}"),
@@ -232,7 +229,7 @@ async fn start_one(
         && core.take_hook(&id)
         && let Some(runtime) = &old.options.runtime
     {
-        call_hook(&old.task, runtime, HOOK).await;
+        call_hook(&old.task, runtime).await;
     }
     let begun = match request.is_registered {
         true => core.begin_again(&id, task, options),
@@ -264,11 +261,6 @@ async fn make(
         return Err(named(request, &error));
     }
     Ok(made)
-}
-
-fn build(made: ComponentBuild) -> ComponentBuild {
-    let ComponentBuild { task, options, report_gate } = made;
-    ComponentBuild { task, options, report_gate }
 }
 
 fn named(request: &StartRequest, error: &SchedulerError) -> HostError {
@@ -313,7 +305,7 @@ pub(crate) async fn take_out(
             }
         }
         if let (true, Some(runtime)) = (core.take_hook(&task), &build.options.runtime) {
-            call_hook(&build.task, runtime, HOOK).await;
+            call_hook(&build.task, runtime).await;
         }
         if !ended {
             core.vacate(&task);

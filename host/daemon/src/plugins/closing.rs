@@ -28,8 +28,8 @@ use hotbay_tasks::TaskBuild;
 /// The time that a plugin's threads get to end when its build is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// The time that a component gets to shut down.
-const HOOK: Duration = Duration::from_secs(2);
+/// The time that all plugins together get to be closed when the host ends.
+const FINISH_LIMIT: Duration = Duration::from_secs(10);
 
 /// The time between two attempts to unmap the libraries that are still mapped.
 const RETRY_INTERVAL: Duration = Duration::from_secs(3);
@@ -79,7 +79,7 @@ impl ClosingPlugin {
         // The tasks have objects in the generation, which have to be dropped before it is closed.
         drop(tasks);
         for component in &hooks {
-            call_hook(&component.task, plugin.generation.handle(), HOOK).await;
+            call_hook(&component.task, plugin.generation.handle()).await;
         }
         drop(hooks);
         let build = plugin.build();
@@ -185,15 +185,15 @@ impl ClosingPlugins {
         }
     }
 
-    /// Waits until all builds are closed, within a limit.
-    pub(crate) async fn finish(&mut self, limit: Duration) {
+    /// Waits until all builds are closed, at most for [`FINISH_LIMIT`].
+    pub(crate) async fn finish(&mut self) {
         let all = async {
             while let Some(closed) = self.under_way.join_next().await {
                 self.on_closed(closed);
             }
             self.retry_now().await;
         };
-        if timeout(limit, all).await.is_err() {
+        if timeout(FINISH_LIMIT, all).await.is_err() {
             tracing::warn!(left = self.under_way.len(), "builds are still being closed");
         }
     }

@@ -6,7 +6,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use hotbay_plugin_api::{SavedState, SchedulerError};
 use tokio::{runtime::Handle, time::timeout};
 
-use super::ComponentTask;
+use super::{ComponentTask, PROMPT};
 use hotbay_core::{driver::guarded, scheduler::RegisteredTask};
 
 /// Calls a method of a task, whichever kind it is.
@@ -61,9 +61,11 @@ pub(super) async fn initialize(
     call!(task, runtime, limit, |locked| locked.initialize())
 }
 
-/// Calls the `shutdown` hook of a component that is out of service. A failure is logged.
-pub async fn call_hook(task: &ComponentTask, runtime: &Handle, limit: Duration) {
-    let ended: Result<(), SchedulerError> = call!(task, runtime, limit, |locked| locked.shutdown());
+/// Calls the `shutdown` hook of a component that is out of service, which gets `PROMPT` to end. A
+/// failure is logged.
+pub async fn call_hook(task: &ComponentTask, runtime: &Handle) {
+    let ended: Result<(), SchedulerError> =
+        call!(task, runtime, PROMPT, |locked| locked.shutdown());
     if let Err(error) = ended {
         tracing::warn!(%error, "the shutdown hook of a build out of service failed");
     }

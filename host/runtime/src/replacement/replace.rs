@@ -121,7 +121,7 @@ async fn make(
         Ok(()) => Ok(build),
         Err(error) => {
             build.report_gate.close();
-            call_hook(&build.task, to.runtime(), PROMPT).await;
+            call_hook(&build.task, to.runtime()).await;
             Err(setup.failed(ReplaceStep::Initialize, error))
         }
     }
@@ -173,6 +173,6 @@ fn into_service(core: &PluginCore, successor: Successor<'_>, limits: Limits) -> 
 async fn shut_down(successors: Vec<Successor<'_>>) {
     for Successor { swap, build, .. } in successors {
         build.report_gate.close();
-        call_hook(&build.task, swap.to.runtime(), PROMPT).await;
+        call_hook(&build.task, swap.to.runtime()).await;
     }
 }

@@ -52,7 +52,7 @@ pub async fn roll_back(
         one.new.report_gate.close();
         one.old.report_gate.open();
         if let Some(runtime) = &one.new.options.runtime {
-            call_hook(&one.new.task, runtime, PROMPT).await;
+            call_hook(&one.new.task, runtime).await;
         }
     }
     (notes, held.release())
@@ -66,7 +66,7 @@ async fn keep_new(core: &PluginCore, one: &ReplacedComponent, error: HoldError) 
     if let (HoldError::NotRunning(_), Some(runtime)) = (error, &one.new.options.runtime)
         && core.take_hook(&one.id)
     {
-        call_hook(&one.new.task, runtime, PROMPT).await;
+        call_hook(&one.new.task, runtime).await;
     }
 }
 
