@@ -44,21 +44,29 @@ impl fmt::Display for RolloutStep {
 pub(crate) struct StepFailure {
     pub(crate) step: RolloutStep,
     pub(crate) reason: String,
+    /// What the loader advises, if the loader refused the file.
+    remedy: Option<&'static str>,
+    /// What has to change before the file is tried again.
+    pub(crate) retry: Retry,
 }
 
 impl StepFailure {
+    /// Makes the failure of a step that depends on the circumstances, such as the configuration.
     pub(crate) fn new(step: RolloutStep, reason: &dyn fmt::Display) -> Self {
-        Self { step, reason: reason.to_string() }
+        Self { step, reason: reason.to_string(), remedy: None, retry: Retry::Circumstances }
     }
 
-    /// Returns what has to change before the file is tried again.
-    pub(crate) fn retry(&self) -> Retry {
-        match self.step {
-            RolloutStep::Configuration
-            | RolloutStep::Create
-            | RolloutStep::Replace(_)
-            | RolloutStep::Probation => Retry::Circumstances,
-            RolloutStep::Inspect | RolloutStep::Leaks | RolloutStep::Load => Retry::File,
+    /// Makes the failure of a step at which the loader refused the file.
+    pub(crate) fn refusal(step: RolloutStep, reason: &dyn fmt::Display, refusal: &Refusal) -> Self {
+        let (remedy, retry) = (Some(refusal.remedy()), retry_of(refusal));
+        Self { step, reason: reason.to_string(), remedy, retry }
+    }
+
+    /// Returns the reason, followed by the loader's advice if there is one.
+    pub(crate) fn text(&self) -> String {
+        match self.remedy {
+            Some(remedy) => format!("{}; {remedy}", self.reason),
+            None => self.reason.clone(),
         }
     }
 }
@@ -75,13 +83,14 @@ pub(crate) struct RefusedFile {
 impl RefusedFile {
     /// Makes the refusal of a build that failed at a step of its rollout.
     pub(crate) fn at_step(failure: &StepFailure) -> Self {
+        let remedy = failure.remedy.unwrap_or(
+            "correct the problem; the file is tried again when the file, its settings or the \
+             configuration change",
+        );
         Self {
             code: failure.step.to_string(),
             reason: failure.reason.clone(),
-            remedy:
-                "correct the problem; the file is tried again when the file, its settings or the \
-                     configuration change"
-                    .to_owned(),
+            remedy: remedy.to_owned(),
         }
     }
 }
@@ -104,5 +113,28 @@ pub(crate) fn retry_of(refusal: &Refusal) -> Retry {
         Retry::Circumstances
     } else {
         Retry::File
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_leaks_are_tried_again_as_the_remedy_says() {
+        let failure = StepFailure::new(RolloutStep::Leaks, &"2 builds could not be unloaded");
+        assert_eq!(failure.retry, Retry::Circumstances);
+        let remedy = RefusedFile::at_step(&failure).remedy;
+        assert!(remedy.contains("tried again when the file, its settings"), "{remedy}");
+    }
+
+    #[test]
+    fn what_the_loader_refuses_keeps_the_remedy_of_the_loader() {
+        let refusal = Refusal::Changed;
+        let failure = StepFailure::refusal(RolloutStep::Load, &refusal, &refusal);
+        let refused = RefusedFile::at_step(&failure);
+        assert_eq!((refused.code.as_str(), failure.retry), ("load", Retry::File));
+        assert_eq!(refused.remedy, refusal.remedy());
+        assert_eq!(failure.text(), format!("{refusal}; {}", refusal.remedy()));
     }
 }

@@ -138,12 +138,8 @@ impl Actor {
     fn refuse_examined(&mut self, file: &Path, error: &LoadError) {
         let owner = self.plugins.values().find(|it| it.file == file);
         if let Some(plugin) = owner.map(|it| it.name().to_owned()) {
-            let reason = format!("{error}; {}", error.refusal.remedy());
-            self.refuse_replacement(
-                &plugin,
-                None,
-                &StepFailure { step: RolloutStep::Inspect, reason },
-            );
+            let failure = StepFailure::refusal(RolloutStep::Inspect, error, &error.refusal);
+            self.refuse_replacement(&plugin, None, &failure);
         }
         self.refuse_file(error);
     }
@@ -181,7 +177,7 @@ impl Actor {
     /// Refuses the file of a build that was on its way into service.
     pub(super) fn turn_away(&mut self, plugin: &str, file: &Path, failure: &StepFailure) {
         self.refused.insert(file.to_owned(), RefusedFile::at_step(failure));
-        self.observed.turned_away(plugin, failure.retry(), &self.desired);
+        self.observed.turned_away(plugin, failure.retry, &self.desired);
         let service = self.observed.plugins.get(plugin).and_then(|it| it.service.as_ref());
         if let (Some(service), Some(loaded)) = (service, self.plugins.get_mut(plugin)) {
             // It goes on under the name of the file that was refused, if its own is gone.

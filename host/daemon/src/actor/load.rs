@@ -6,7 +6,7 @@ use std::{
 };
 
 use hotbay_config::{Config, Diagnostics};
-use hotbay_loader::{Inspected, Loader, sweep};
+use hotbay_loader::{Inspected, LoadError, Loader, sweep};
 use hotbay_runtime::Services;
 use hotbay_store::record::{Build, Replacement, ReplacementOutcome};
 use hotbay_tasks::{PreparedTasks, TaskFactory};
@@ -115,10 +115,10 @@ impl Actor {
         to: Build,
         failure: &StepFailure,
     ) {
-        let StepFailure { step, reason } = failure;
         if self.plugins.contains_key(plugin) {
             self.refuse_replacement(plugin, Some(to), failure);
         } else {
+            let (step, reason) = (failure.step, failure.text());
             tracing::error!(plugin, file = %file.display(), %step, "refused: {reason}");
         }
         self.turn_away(plugin, file, failure);
@@ -136,13 +136,12 @@ impl Actor {
         let mut record = Replacement::new(plugin, old.build(), to.unwrap_or(unknown));
         let version =
             if record.to.version.is_empty() { "its new file" } else { &record.to.version };
-        let StepFailure { step, reason } = failure;
+        let (step, reason) = (failure.step, failure.text());
         record.alert = Some(format!(
             "plugin {plugin}: {version} does not come into service, {} goes on: {step}: {reason}",
             record.from.version
         ));
-        record.outcome =
-            ReplacementOutcome::Refused { step: step.to_string(), reason: reason.clone() };
+        record.outcome = ReplacementOutcome::Refused { step: step.to_string(), reason };
         self.record(record);
     }
 
@@ -205,7 +204,9 @@ impl LoadRequest {
         let with = (sidecar, number);
         let loaded = LoadedPlugin::load(&loader, &config, library, with, &mut findings)
             .await
-            .map_err(|error| (StepFailure::new(RolloutStep::Load, &error.refusal), None))?;
+            .map_err(|LoadError { refusal, .. }| {
+                (StepFailure::refusal(RolloutStep::Load, &refusal, &refusal), None)
+            })?;
         let with = (&*loaded.generation, &loaded.sidecar);
         let ResolvedPlugin { components, tasks } =
             resolve(&config, &loaded.file, with, &mut findings).await;
@@ -237,7 +238,7 @@ async fn bound_leaks(mut leaks: Vec<UnloadFailure>, limit: usize) -> Result<(), 
                 leaks.len(),
                 last.text()
             );
-            Err(StepFailure { step: RolloutStep::Leaks, reason })
+            Err(StepFailure::new(RolloutStep::Leaks, &reason))
         }
         _ => Ok(()),
     }

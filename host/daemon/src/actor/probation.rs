@@ -175,7 +175,7 @@ impl Actor {
         let new = self.install_tasks(&plugin, tasks);
         let hash = before.hash().to_owned();
         if let Some(failed) = self.plugins.insert(plugin.clone(), before) {
-            let failure = StepFailure { step: RolloutStep::Probation, reason: reason.clone() };
+            let failure = StepFailure::new(RolloutStep::Probation, &reason);
             self.refused.insert(failed.file.clone(), RefusedFile::at_step(&failure));
             if let Some(loaded) = self.plugins.get_mut(&plugin) {
                 // The file of the plugin may have been renamed since the replacement.

@@ -56,7 +56,7 @@ impl Actor {
                 // The tasks have objects in the build, which is about to be closed.
                 drop(tasks);
                 let reason = format!("{}: {}", failed.component, failed.cause);
-                let failure = StepFailure { step: RolloutStep::Replace(failed.step), reason };
+                let failure = StepFailure::new(RolloutStep::Replace(failed.step), &reason);
                 let (file, to) = (loaded.file.clone(), loaded.build());
                 self.closing.begin(ClosingPlugin::of(loaded));
                 self.refuse_build(&plugin, &file, to, &failure);
