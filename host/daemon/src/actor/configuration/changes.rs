@@ -1,6 +1,6 @@
 //! Finding what a checked configuration changes.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use hotbay_config::Config;
 use hotbay_runtime::{
@@ -29,7 +29,9 @@ impl Actor {
         let mut tasks = Vec::new();
         for plugin in &changes {
             let Some(generation) = self.generation(plugin) else { continue };
-            let (kept, fresh, count) = self.divide_tasks(plugin, &checked.plugins[plugin].tasks);
+            let to = &checked.plugins[plugin].tasks;
+            let (kept, fresh) = self.divide_tasks(plugin, to);
+            let count = self.changed_tasks(plugin, to);
             tasks.push(TaskChange { plugin: plugin.clone(), generation, kept, fresh, count });
         }
         let config = Arc::clone(&checked.config);
@@ -46,27 +48,28 @@ impl Actor {
         }
     }
 
-    /// Divides a plugin's tasks into those that keep their builds and those that are made again,
-    /// and counts those that differ.
+    /// Divides a plugin's tasks into those that keep their builds and those that are made again.
     fn divide_tasks(
         &self,
         plugin: &str,
         tasks: &[ScheduledTask],
-    ) -> (PreparedTasks, Vec<ScheduledTask>, usize) {
+    ) -> (PreparedTasks, Vec<ScheduledTask>) {
         let now = self.tasks.of_plugin(plugin);
-        let (mut kept, mut fresh, mut changed) = (PreparedTasks::new(), Vec::new(), 0);
+        let (mut kept, mut fresh) = (PreparedTasks::new(), Vec::new());
         for task in tasks {
             let same = now.iter().find(|(it, _)| it.id() == task.id() && it.config == task.config);
             match same {
-                Some((was, build)) => {
-                    changed += usize::from(was != task);
-                    kept.push((task.clone(), build.clone()));
-                }
+                Some((_, build)) => kept.push((task.clone(), build.clone())),
                 None => fresh.push(task.clone()),
             }
         }
-        changed += fresh.len() + now.len().saturating_sub(kept.len());
-        (kept, fresh, changed)
+        (kept, fresh)
+    }
+
+    /// Returns the number of tasks that a plugin is to have in another way than it has them.
+    fn changed_tasks(&self, plugin: &str, to: &[ScheduledTask]) -> usize {
+        let now = self.tasks.of_plugin(plugin);
+        differing(&now.iter().map(|(task, _)| task).collect::<Vec<_>>(), to)
     }
 
     /// Returns the running components that the configuration changes, with their present builds.
@@ -103,7 +106,6 @@ impl Actor {
     /// Returns `true` if a plugin is to have other components or tasks than it has.
     pub(super) fn changes(&self, plugin: &str, checked: &CheckedConfiguration) -> bool {
         let to = &checked.plugins[plugin];
-        let tasks = self.tasks.of_plugin(plugin);
         let members = self.pipeline.iter().flat_map(|it| it.members());
         let members: Vec<_> = members.filter(|member| member.plugin == plugin).collect();
         let is_there = |resolved: &ResolvedComponent| {
@@ -113,9 +115,46 @@ impl Actor {
                     && was.is_some_and(|was| !resolved.spec.differs(&was.spec))
             })
         };
-        tasks.len() != to.tasks.len()
-            || !to.tasks.iter().all(|task| tasks.iter().any(|(it, _)| it == task))
+        self.changed_tasks(plugin, &to.tasks) > 0
             || members.len() != to.components.len()
             || !to.components.iter().all(is_there)
+    }
+}
+
+/// Counts the tasks of one plugin that are added, removed or changed. A task whose settings or
+/// schedule change counts once.
+fn differing(now: &[&ScheduledTask], to: &[ScheduledTask]) -> usize {
+    let added_or_changed = to.iter().filter(|task| !now.contains(task)).count();
+    let names: BTreeSet<_> = to.iter().map(|task| &task.task).collect();
+    added_or_changed + now.iter().filter(|task| !names.contains(&task.task)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hotbay_plugin_api::FunctionKind;
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(name: &str, seconds: u64) -> ScheduledTask {
+        ScheduledTask {
+            plugin: "a".to_owned(),
+            task: name.to_owned(),
+            kind: FunctionKind::Async,
+            interval: Some(Duration::from_secs(seconds)),
+            config: json!({}),
+        }
+    }
+
+    #[test]
+    fn each_task_that_differs_counts_once() {
+        let now = [task("same", 1), task("rare", 1), task("removed", 1), task("set", 1)];
+        let set = ScheduledTask { config: json!({ "depth": 2 }), ..task("set", 1) };
+        let to = [task("same", 1), task("rare", 60), set, task("added", 1)];
+        let now: Vec<_> = now.iter().collect();
+        assert_eq!(differing(&now, &to), 4);
+        assert_eq!(differing(&now[..1], &to[..1]), 0);
     }
 }
