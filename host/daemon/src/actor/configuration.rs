@@ -13,11 +13,12 @@ mod apply;
 mod changes;
 mod check;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use hotbay_config::{Config, Diagnostic, Diagnostics};
+use hotbay_config::{Config, Diagnostic, Diagnostics, Severity};
 use hotbay_loader::Trust;
 use hotbay_runtime::replacement::call_hook;
+use tokio::task::spawn_blocking;
 
 use super::{Actor, ActorEvent};
 use crate::{
@@ -65,14 +66,8 @@ impl Actor {
         self.readings.configuration += 1;
         let number = self.readings.configuration;
         self.spawn(async move {
-            let read = tokio::task::spawn_blocking(move || (source.read)()).await;
-            match read {
-                Ok(read) => ActorEvent::Read(Read::Configuration(number, read.map(Arc::new))),
-                Err(error) => {
-                    tracing::error!(%error, "reading the configuration panicked");
-                    ActorEvent::Read(Read::Configuration(number, Err(Diagnostics::new())))
-                }
-            }
+            let read = read_blocking(source.file.clone(), move || (source.read)()).await;
+            ActorEvent::Read(Read::Configuration(number, read.map(Arc::new)))
         });
     }
 
@@ -81,7 +76,10 @@ impl Actor {
         let config = Arc::clone(&self.config);
         self.readings.trust += 1;
         let number = self.readings.trust;
-        self.spawn(async move { ActorEvent::Read(Read::Trust(number, trust::read(&config))) });
+        self.spawn(async move {
+            let read = read_blocking(config.file().to_owned(), move || trust::read(&config)).await;
+            ActorEvent::Read(Read::Trust(number, read))
+        });
     }
 
     pub(super) fn on_read(&mut self, read: Read) {
@@ -254,6 +252,21 @@ impl Actor {
     }
 }
 
+/// Calls a function that reads files, on a thread that may block.
+///
+/// # Errors
+/// What the function finds wrong, or that it panicked. `file` is the file in which reading begins.
+async fn read_blocking<T: Send + 'static>(
+    file: PathBuf,
+    read: impl FnOnce() -> Result<T, Diagnostics> + Send + 'static,
+) -> Result<T, Diagnostics> {
+    spawn_blocking(read).await.unwrap_or_else(|error| {
+        let mut found = Diagnostics::new();
+        found.push(Diagnostic::new(&file, Severity::Error, format!("can't be read: {error}")));
+        Err(found)
+    })
+}
+
 /// Logs the outcome of reading a configuration or settings again.
 fn log_outcome(subject: &Subject, result: Result<usize, Diagnostics>) {
     let what = match subject {
@@ -264,5 +277,20 @@ fn log_outcome(subject: &Subject, result: Result<usize, Diagnostics>) {
         Ok(0) => tracing::debug!("{what}: read again, nothing to do"),
         Ok(count) => tracing::info!(count, "{what}: taken over"),
         Err(found) => tracing::error!("{what}: refused, the previous one stays in force:\n{found}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_while_a_file_is_read_is_found_in_that_file() {
+        let file = Path::new("hotbay.yaml");
+        let read = read_blocking(file.to_owned(), || -> Result<(), _> { panic!("no more memory") });
+        let found = read.await.unwrap_err().to_string();
+        assert!(found.contains("hotbay.yaml") && found.contains("no more memory"), "{found}");
     }
 }

@@ -6,6 +6,7 @@ use hotbay_config::{Config, Diagnostics, Sidecar};
 use hotbay_loader::Trust;
 use hotbay_runtime::{Generation, Services};
 
+use super::read_blocking;
 use crate::{
     check::{self, Missing},
     configuration::{check_channels, needs_restart},
@@ -45,14 +46,18 @@ pub(super) struct CheckRequest {
 
 impl CheckRequest {
     pub(super) async fn run(mut self) -> Result<CheckedConfiguration, (Subject, Diagnostics)> {
-        let sidecar = match self.read_settings() {
+        let sidecar = match self.read_settings().await {
             Ok(sidecar) => sidecar,
             Err(found) => return Err((self.subject, found)),
         };
         let Self { subject, config, before, services, plugins, known } = self;
         let mut findings = Diagnostics::new();
         needs_restart(&before, &config, &mut findings);
-        let trust = trust::read(&config).unwrap_or_else(|found| {
+        let read = {
+            let config = Arc::clone(&config);
+            read_blocking(config.file().to_owned(), move || trust::read(&config)).await
+        };
+        let trust = read.unwrap_or_else(|found| {
             findings.extend(found);
             Arc::default()
         });
@@ -78,10 +83,12 @@ impl CheckRequest {
     }
 
     /// Reads the settings file again, if that is the subject.
-    fn read_settings(&mut self) -> Result<Option<Sidecar>, Diagnostics> {
+    async fn read_settings(&mut self) -> Result<Option<Sidecar>, Diagnostics> {
         let Subject::Settings { plugin } = &self.subject else { return Ok(None) };
         let Some(checked) = self.plugins.get_mut(plugin) else { return Ok(None) };
-        let sidecar = read_sidecar(&checked.file, plugin)?;
+        let (file, plugin) = (checked.file.clone(), plugin.clone());
+        let read = move || read_sidecar(&file, &plugin);
+        let sidecar = read_blocking(checked.file.clone(), read).await?;
         checked.sidecar = sidecar.clone();
         Ok(Some(sidecar))
     }
