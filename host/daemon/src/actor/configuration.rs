@@ -122,7 +122,8 @@ impl Actor {
         self.send_event(HostEvent::Configuration { accepted: false });
     }
 
-    /// Begins to check the newest configuration, or the newest settings, against the plugins.
+    /// Begins to check the newest configuration against the plugins, or the newest settings of one
+    /// plugin against that plugin. A check runs code of each plugin that it is made against.
     pub(super) fn check_configuration(&mut self, subject: Subject) {
         self.check_is_stale = false;
         let config = match &subject {
@@ -133,12 +134,18 @@ impl Actor {
             let (generation, file) = (Arc::clone(&it.generation), it.file.clone());
             (name.clone(), CheckedPlugin { generation, file, sidecar: it.sidecar.clone() })
         };
+        let is_concerned = |name: &str| match &subject {
+            Subject::Configuration => true,
+            Subject::Settings { plugin } => plugin == name,
+        };
+        let concerned = self.plugins.iter().filter(|(name, _)| is_concerned(name));
+        let plugins = concerned.map(plugin).collect();
         let request = CheckRequest {
             subject,
             config,
             before: Arc::clone(&self.config),
             services: self.services.clone(),
-            plugins: self.plugins.iter().map(plugin).collect(),
+            plugins,
             known: self.known(),
         };
         self.spawn(async move { ActorEvent::Checked(Box::new(request.run().await)) });
@@ -215,7 +222,7 @@ impl Actor {
         {
             loaded.sidecar = sidecar;
         }
-        self.take_warnings(warnings);
+        self.take_warnings(&subject, warnings);
         self.config = config;
         self.set_trust(trust);
         // Its files may have changed since the configuration was checked.
@@ -228,11 +235,17 @@ impl Actor {
     }
 
     /// Logs the warnings that were not logged before.
-    fn take_warnings(&mut self, warnings: Diagnostics) {
-        let known =
+    fn take_warnings(&mut self, subject: &Subject, mut warnings: Diagnostics) {
+        let is_known =
             |it: &Diagnostic| self.known_warnings.iter().any(|known| known.says_the_same(it));
-        for finding in warnings.iter().filter(|it| !known(it)) {
+        for finding in warnings.iter().filter(|it| !is_known(it)) {
             tracing::warn!("{finding}");
+        }
+        if matches!(subject, Subject::Settings { .. }) {
+            // The other plugins were not checked, so their warnings still hold.
+            let is_new = |it: &&Diagnostic| !warnings.iter().any(|new| new.says_the_same(it));
+            let kept: Vec<_> = self.known_warnings.iter().filter(is_new).cloned().collect();
+            warnings.extend(kept);
         }
         self.known_warnings = warnings;
     }

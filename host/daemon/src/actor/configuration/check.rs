@@ -16,7 +16,7 @@ use crate::{
     trust,
 };
 
-/// A configuration without errors, with the plugins in service resolved against it.
+/// A configuration without errors, with the plugins in service that it concerns resolved against it.
 pub(crate) struct CheckedConfiguration {
     pub(super) subject: Subject,
     pub(super) config: Arc<Config>,
@@ -40,7 +40,9 @@ pub(super) struct CheckRequest {
     pub(super) config: Arc<Config>,
     pub(super) before: Arc<Config>,
     pub(super) services: Services,
+    /// The plugins that are checked: only one if the subject is its settings.
     pub(super) plugins: BTreeMap<String, CheckedPlugin>,
+    /// All plugins in service.
     pub(super) known: KnownPlugins,
 }
 
