@@ -139,6 +139,54 @@ fn a_probation_goes_on_when_the_configuration_is_read_again_and_says_the_same() 
     expect_nothing_lost(&scene.stop());
 }
 
+/// A pipeline with an executor that is busy for longer than removing it may take.
+fn with_busy_executor(source: &str, channel: &str, executors: &str) -> String {
+    format!(
+        "\
+reload: {{ settle: 20ms, probation: 60s }}
+shutdown: {{ drain: 2s }}
+channels:
+  raw: {{ capacity: 4096 }}
+  merged: {{ capacity: 4096 }}
+  first: {{ capacity: 4096 }}
+  second: {{ capacity: 4096 }}
+pipeline:
+  time: live
+  connectors: [{source}]
+  aggregator: {{ id: merge, plugin: numbers-merge, inputs: raw, outputs: merged }}
+  strategies: [{{ id: faulty, plugin: faulty, inputs: merged, outputs: {channel} }}]
+  executors: [{{ id: sink, plugin: numbers-sink, inputs: {channel} }}{executors}]
+"
+    )
+}
+
+#[test]
+fn a_build_that_fails_while_its_new_configuration_is_applied_is_not_recorded_as_good() {
+    let busy =
+        ", { id: busy, plugin: numbers-sink, inputs: merged, config: { pause_us: 60000000 } }";
+    let slow = source("batch: 1, pause_us: 500000");
+    let scene = Scene::start(&with_busy_executor(&slow, "first", busy));
+    scene.put("faulty", "fails-later");
+    let on_probation = || {
+        let status = scene.config.status()?;
+        let mut plugins = status["plugins"].as_array()?.iter();
+        plugins.find(|it| it["name"] == "faulty" && it["state"] == "on-probation")?;
+        Some(())
+    };
+    until("it is on probation", on_probation);
+    // With the many events that the source sends from now on, the build fails at once, while the
+    // configuration is still being applied: the executor that it removes is busy.
+    let yaml = with_busy_executor(&source("rate: 10000"), "second", "");
+    scene.config.rewrite(&scene.folder, &yaml);
+    let record = scene.record(0);
+    assert_eq!(record["outcome"], "replaced", "{record}");
+    let alert = record["alert"].as_str().unwrap_or_else(|| panic!("no alert: {record}"));
+    for text in ["failed on probation", "stays in service", "as its build says"] {
+        assert!(alert.contains(text), "{text} is missing in: {alert}");
+    }
+    until("it has failed", || (scene.component("faulty")?["status"] == "failed").then_some(()));
+}
+
 #[test]
 fn a_component_that_had_ended_is_shut_down_with_its_build() {
     let sources = "\

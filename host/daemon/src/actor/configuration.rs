@@ -161,8 +161,10 @@ impl Actor {
         };
         let changes: Vec<_> =
             checked.plugins.keys().filter(|it| self.changes(it, &checked)).cloned().collect();
+        // A build that has failed on probation is rolled back first.
         let is_busy = |plugin: &String| {
             self.observed.plugins.get(plugin).is_none_or(|it| it.activity.is_some())
+                || self.failure(plugin).is_some()
         };
         if self.check_is_stale || changes.iter().any(is_busy) {
             // The configuration is checked again as soon as nothing else is under way.
@@ -187,7 +189,7 @@ impl Actor {
         for plugin in
             tasks.keys().filter(|it| self.probations.contains_key(*it)).cloned().collect::<Vec<_>>()
         {
-            self.confirm(&plugin);
+            self.confirm_reconfigured(&plugin);
             self.observed.begin(&Action::Confirm { plugin }, &self.desired);
         }
         count += changed.len();

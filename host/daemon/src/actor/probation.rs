@@ -30,6 +30,9 @@ pub(crate) struct PluginProbation {
     /// The tasks of the previous build.
     pub(super) tasks: PreparedTasks,
     pub(super) record: Replacement,
+    /// Why the new build has failed, noted because a component that gets another configuration
+    /// shows its failure no more.
+    pub(super) failure: Option<String>,
     /// The operation that wakes the loop when something fails.
     pub(super) watcher: AbortHandle,
 }
@@ -75,18 +78,25 @@ impl Actor {
 
     /// Notes which builds have failed on probation.
     pub(super) fn note_failures(&mut self) {
-        let failed: Vec<_> = self
+        let failures: Vec<_> = self
             .probations
             .keys()
-            .filter(|plugin| self.failure(plugin).is_some())
-            .cloned()
+            .filter_map(|plugin| Some((plugin.clone(), self.failure(plugin)?)))
             .collect();
-        failed.iter().for_each(|plugin| self.observed.failed(plugin));
+        for (plugin, reason) in failures {
+            self.observed.failed(&plugin);
+            if let Some(probation) = self.probations.get_mut(&plugin) {
+                probation.failure = Some(reason);
+            }
+        }
     }
 
     /// Returns why the build on probation has failed, if it has.
     pub(super) fn failure(&self, plugin: &str) -> Option<String> {
         let probation = self.probations.get(plugin)?;
+        if probation.failure.is_some() {
+            return probation.failure.clone();
+        }
         let core = self.pipeline.as_ref().and_then(|it| it.core());
         let mut changed = probation.changed.iter();
         let of_component =
@@ -95,6 +105,24 @@ impl Actor {
             let mut tasks = self.tasks.of_plugin(plugin).into_iter();
             tasks.find_map(|(it, build)| Some(format!("task {}: {}", it.id(), build.failure()?)))
         })
+    }
+
+    /// Ends a probation because the components and tasks of the plugin have another configuration
+    /// now, which a roll-back would not know.
+    ///
+    /// A build that failed while the configuration was being applied stays in service, with an
+    /// alert.
+    pub(super) fn confirm_reconfigured(&mut self, plugin: &str) {
+        if let Some(reason) = self.failure(plugin)
+            && let Some(probation) = self.probations.get_mut(plugin)
+        {
+            probation.record.alert = Some(format!(
+                "plugin {plugin} {} failed on probation and stays in service, because a changed \
+                 configuration was applied to it meanwhile: {reason}; bring another build",
+                probation.record.to.version
+            ));
+        }
+        self.confirm(plugin);
     }
 
     /// Ends a probation successfully, and closes the previous build.

@@ -83,8 +83,16 @@ impl Actor {
         let watcher = self.watch_probation(&plugin, &changed);
         let until = Instant::now() + self.config.reload.probation;
         self.observed.put_in_service(&plugin, Some(until));
-        let probation =
-            PluginProbation { changed, ended, before, resolved, tasks, record, watcher };
+        let probation = PluginProbation {
+            changed,
+            ended,
+            before,
+            resolved,
+            tasks,
+            record,
+            failure: None,
+            watcher,
+        };
         self.probations.insert(plugin, probation);
         self.look_for_gone();
     }
