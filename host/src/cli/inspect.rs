@@ -7,7 +7,11 @@ use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, scan};
 use hotbay_plugin_api::PortManifest;
 use serde_json::{Value, json};
 
-use super::{Output, WRONG_CONFIGURATION, fail, run::width, task_spec};
+use super::{
+    Output, fail,
+    run::{refuse, width},
+    task_spec,
+};
 
 pub(super) async fn list(folder: &Path, output: Output) -> ExitCode {
     let files = match scan(folder) {
@@ -70,10 +74,7 @@ pub(super) async fn inspect(path: &Path, output: Output) -> ExitCode {
     };
     let plugin = match loader.inspect(path, &Arc::default()).await {
         Ok(plugin) => plugin,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(WRONG_CONFIGURATION);
-        }
+        Err(error) => return refuse(&error),
     };
     match output {
         Output::Json => println!("{:#}", to_json(&plugin)),
@@ -82,7 +83,8 @@ pub(super) async fn inspect(path: &Path, output: Output) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn loader() -> Result<Loader, ExitCode> {
+/// Makes a loader with the default configuration.
+pub(super) fn loader() -> Result<Loader, ExitCode> {
     Loader::new(LoaderConfig::default()).map_err(|error| fail(&error.to_string()))
 }
 
@@ -176,6 +178,7 @@ fn kind(property: &Value) -> String {
     }
 }
 
+/// Makes an empty table. On a terminal, the table is as wide as the terminal at most.
 pub(super) fn table() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED);

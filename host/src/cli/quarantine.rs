@@ -13,7 +13,7 @@ use hotbay_store::{
 };
 use serde_json::json;
 
-use super::{Output, WRONG_CONFIGURATION, fail, inspect::table};
+use super::{Output, fail, inspect::table, run::refuse};
 
 /// The folder that holds the state folders of configurations by default.
 const STATE_FOLDERS: &str = ".hotbay";
@@ -77,10 +77,8 @@ pub(super) fn release(what: &[String], config: Option<&Path>) -> ExitCode {
 /// Returns the quarantine of a configuration, or those of all configurations of the current folder.
 fn quarantines(config: Option<&Path>) -> Result<Vec<Quarantine>, ExitCode> {
     if let Some(path) = config {
-        let config = Config::load(path, &|name| std::env::var(name)).map_err(|found| {
-            eprintln!("{found}");
-            ExitCode::from(WRONG_CONFIGURATION)
-        })?;
+        let config =
+            Config::load(path, &|name| std::env::var(name)).map_err(|found| refuse(&found))?;
         return Ok(vec![Quarantine::open(config.state_folder)]);
     }
     let folders = match state_folders() {

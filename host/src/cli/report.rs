@@ -2,16 +2,18 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, Table};
 use serde_json::Value;
 
 use hotbay_daemon::{HostOutcome, Report};
 
+use super::inspect;
+
 /// Renders all tables that have rows, each below its title.
-pub(super) fn render(report: &Report, width: Option<u16>) -> String {
+pub(super) fn render(report: &Report) -> String {
     let mut text = String::new();
     let mut add = |title: &str, rows: &[Value]| {
-        if let Some(table) = table(rows, width) {
+        if let Some(table) = table(rows) {
             // Writing to a string can't fail.
             let _infallible = writeln!(text, "{title}\n{table}\n");
         }
@@ -45,7 +47,7 @@ fn without_nulls(row: Value) -> Value {
 }
 
 /// Makes a table of rows. Its columns are the fields, in the order of their first occurrence.
-fn table(rows: &[Value], width: Option<u16>) -> Option<Table> {
+fn table(rows: &[Value]) -> Option<Table> {
     let mut columns: Vec<&str> = Vec::new();
     for name in rows.iter().filter_map(Value::as_object).flat_map(|fields| fields.keys()) {
         if !columns.contains(&name.as_str()) {
@@ -55,16 +57,8 @@ fn table(rows: &[Value], width: Option<u16>) -> Option<Table> {
     if columns.is_empty() {
         return None;
     }
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(&columns);
-    match width {
-        Some(width) => {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        }
-        None => {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
+    let mut table = inspect::table();
+    table.set_header(&columns);
     for row in rows {
         table.add_row(columns.iter().map(|column| cell(row.get(column).unwrap_or(&Value::Null))));
     }

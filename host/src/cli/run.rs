@@ -41,7 +41,7 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
             eprintln!("hotbay: {}: stopped before everything was loaded", path.display());
             return ExitCode::SUCCESS;
         }
-        host = prepare(prepared) => match host {
+        host = prepare(path, prepared) => match host {
             Ok(host) => host,
             Err(code) => return code,
         },
@@ -62,10 +62,6 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     drop(display);
     match ran {
         Ok(report) => print_report(&report, output),
-        Err(error @ HostError::Configuration(_)) => {
-            eprintln!("{error}");
-            ExitCode::from(WRONG_CONFIGURATION)
-        }
         Err(error) => {
             eprintln!("hotbay: {}: {error}", path.display());
             ExitCode::from(FAILED_RUN)
@@ -76,7 +72,7 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
 /// Prints the report of a run, and returns the exit code that it calls for.
 fn print_report(report: &Report, output: Output) -> ExitCode {
     match output {
-        Output::Table => println!("{}", report::render(report, width())),
+        Output::Table => println!("{}", report::render(report)),
         Output::Json => match serde_json::to_string_pretty(report) {
             Ok(json) => println!("{json}"),
             Err(error) => return fail(&format!("the report can't be written: {error}")),
@@ -90,7 +86,7 @@ fn print_report(report: &Report, output: Output) -> ExitCode {
 
 pub(super) async fn validate(path: &Path) -> ExitCode {
     let host = match read_at_home(path, Purpose::Check) {
-        Ok(prepared) => prepare(prepared).await,
+        Ok(prepared) => prepare(path, prepared).await,
         Err(code) => Err(code),
     };
     let host = match host {
@@ -155,15 +151,25 @@ fn read_at_home(path: &Path, purpose: Purpose) -> Result<Prepared, ExitCode> {
 }
 
 /// Loads the plugins and checks the configuration. Prints the findings, one line each.
-async fn prepare(Prepared { config, file, purpose }: Prepared) -> Result<Host, ExitCode> {
-    let host = Host::prepare(config).await.map_err(|error| refuse(&error))?;
+async fn prepare(
+    path: &Path,
+    Prepared { config, file, purpose }: Prepared,
+) -> Result<Host, ExitCode> {
+    let host = Host::prepare(config).await.map_err(|error| {
+        if let HostError::Configuration(found) = &error {
+            // Each finding names its file.
+            return refuse(found);
+        }
+        fail(&format!("{}: {error}", path.display()))
+    })?;
     if !host.warnings().is_empty() {
         eprintln!("{}", host.warnings());
     }
     Ok(host.with_source(file.clone(), move || read(&file, purpose)))
 }
 
-fn refuse(found: &dyn std::fmt::Display) -> ExitCode {
+/// Prints why something is refused, and returns the exit code of a refusal.
+pub(super) fn refuse(found: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("{found}");
     ExitCode::from(WRONG_CONFIGURATION)
 }

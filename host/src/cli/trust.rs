@@ -8,9 +8,9 @@ use std::{
 
 use hotbay_config::TrustSettings;
 use hotbay_daemon::{pins_finding, read_keys};
-use hotbay_loader::{Loader, LoaderConfig, Pin, PinChange, Pins, Trust, TrustMode};
+use hotbay_loader::{Pin, PinChange, Pins, Trust, TrustMode};
 
-use super::{WRONG_CONFIGURATION, fail};
+use super::{fail, inspect::loader, run::refuse};
 
 /// The configuration that is used if none is named and this one exists.
 const USUAL_CONFIGURATION: &str = "hotbay.yaml";
@@ -25,10 +25,6 @@ pub(super) async fn trust(file: &Path, config: Option<PathBuf>) -> ExitCode {
 }
 
 async fn pin(file: &Path, config: Option<&Path>) -> Result<(), ExitCode> {
-    let refuse = |found: &dyn std::fmt::Display| {
-        eprintln!("{found}");
-        ExitCode::from(WRONG_CONFIGURATION)
-    };
     let written = match config {
         Some(config) => TrustSettings::load(config, &|name| std::env::var(name)),
         // All configurations in this folder use this file of pins by default.
@@ -38,8 +34,7 @@ async fn pin(file: &Path, config: Option<&Path>) -> Result<(), ExitCode> {
     let keys = read_keys(&written).map_err(|found| refuse(&found))?;
     // The keys are used, so that a file with a wrong signature is refused here as in the host.
     let everybody = Arc::new(Trust { keys, ..Trust::default() });
-    let loader = Loader::new(LoaderConfig::default()).map_err(|error| fail(&error.to_string()))?;
-    let checked = loader.check(file, &everybody).await.map_err(|refused| refuse(&refused))?;
+    let checked = loader()?.check(file, &everybody).await.map_err(|refused| refuse(&refused))?;
     let name = file.file_name().and_then(|name| name.to_str());
     let name =
         name.ok_or_else(|| fail(&format!("{}: its name is not valid Unicode", file.display())))?;
