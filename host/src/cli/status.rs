@@ -5,10 +5,7 @@ use std::{path::Path, process::ExitCode};
 use hotbay_config::Config;
 use hotbay_daemon::{BuildState, Status, TrustStatus, read_status};
 use hotbay_loader::{TrustMode, TrustedBy};
-use hotbay_store::{
-    record::{Replacement, ReplacementOutcome},
-    short_hash,
-};
+use hotbay_store::record::Replacement;
 
 use super::{NOT_RUNNING, Output, fail, inspect::table};
 
@@ -173,14 +170,14 @@ fn plugins(status: &Status) {
 fn sentence(record: &Replacement) -> String {
     let Replacement { at, plugin, from, to, held_us, .. } = record;
     let held = *held_us as f64 / 1e3;
-    match (&record.outcome, &record.alert) {
-        (ReplacementOutcome::Replaced, _) | (_, None) => format!(
+    match &record.alert {
+        None => format!(
             "{at} {plugin} {} ({}) by {} ({}), inputs held {held:.1} ms",
             from.version,
             short_hash(&from.hash),
             to.version,
             short_hash(&to.hash)
         ),
-        (_, Some(alert)) => format!("{at} {alert}"),
+        Some(alert) => format!("{at} {alert}"),
     }
 }
