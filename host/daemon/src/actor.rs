@@ -275,7 +275,7 @@ impl Actor {
         KnownPlugins::new(&self.config.plugins.folder, &self.plugins)
     }
 
-    fn generation(&self, plugin: &str) -> Option<Arc<Generation>> {
+    pub(crate) fn generation(&self, plugin: &str) -> Option<Arc<Generation>> {
         self.plugins.get(plugin).map(|it| Arc::clone(&it.generation))
     }
 

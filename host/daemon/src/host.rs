@@ -9,7 +9,6 @@ use hotbay_config::{Config, Diagnostics};
 use hotbay_loader::{Loader, LoaderConfig, Trust};
 use hotbay_runtime::Board;
 use hotbay_store::{quarantine::Quarantine, record::Journal};
-use hotbay_tasks::schedules;
 
 use crate::{
     HostError, HostHandle,
@@ -18,6 +17,7 @@ use crate::{
     handle::HostEndpoint,
     plugins::{ClosingPlugin, ClosingPlugins, LoadedPlugin},
     report::Report,
+    resolve::ResolvedPlugin,
     state_folder::StateFolder,
     trust,
 };
@@ -28,6 +28,8 @@ use start::services;
 pub struct Host {
     config: Config,
     plugins: BTreeMap<String, LoadedPlugin>,
+    /// The loaded plugins, resolved against the configuration when that was checked.
+    resolved: BTreeMap<String, ResolvedPlugin>,
     loader: Arc<Loader>,
     trust: Arc<Trust>,
     warnings: Diagnostics,
@@ -68,6 +70,7 @@ impl Host {
         let mut host = Self {
             config,
             plugins: BTreeMap::new(),
+            resolved: BTreeMap::new(),
             loader,
             trust,
             warnings: Diagnostics::new(),
@@ -107,10 +110,7 @@ impl Host {
 
     /// Returns the number of tasks that are to run.
     pub fn task_count(&self) -> usize {
-        let of = |it: &LoadedPlugin| {
-            schedules(&self.config, &it.generation, &it.sidecar, &mut Diagnostics::new()).len()
-        };
-        self.plugins.values().map(of).sum()
+        self.resolved.values().map(|plugin| plugin.tasks.len()).sum()
     }
 
     /// Closes the plugins without running anything.
@@ -147,7 +147,7 @@ impl Host {
     /// If a component can't be made or does not initialize. A failure later on is not an error
     /// here: it is part of the report.
     pub async fn run(
-        self,
+        mut self,
         stop: impl Future<Output = ()>,
         watch: impl FnOnce(Arc<Board>),
     ) -> Result<Report, HostError> {
@@ -163,13 +163,14 @@ impl Host {
         watch(Arc::clone(&services.board));
         let handle = self.handle.clone();
         let journal = state.as_ref().map(|it| Journal::in_folder(it.path())).unwrap_or_default();
+        let resolved = std::mem::take(&mut self.resolved);
         let mut actor = self.into_actor(services, journal).await?;
         let mut stop = std::pin::pin!(stop);
-        // Making tasks runs code of plugins, which may take any time, so a stop is awaited too.
+        // If a stop was asked for by now, no task runs.
         let end = tokio::select! {
             biased;
             () = stop.as_mut() => Some(StopReason::Requested),
-            started = actor.start_tasks() => started.err().map(StopReason::Failed),
+            started = async { actor.start_tasks(resolved) } => started.err().map(StopReason::Failed),
         };
         let end = match end {
             Some(end) => end,

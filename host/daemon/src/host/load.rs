@@ -28,9 +28,10 @@ impl Host {
             Err(error) => return Err(error),
         };
         let missing = if follows { Missing::Waits } else { Missing::Refused };
-        for plugin in self.plugins.values() {
+        for (name, plugin) in &self.plugins {
             let with = (&*plugin.generation, &plugin.sidecar);
-            resolve(&self.config, &plugin.file, with, &mut found).await;
+            let resolved = resolve(&self.config, &plugin.file, with, &mut found).await;
+            self.resolved.insert(name.clone(), resolved);
         }
         let known = KnownPlugins::new(&self.config.plugins.folder, &self.plugins);
         check::tasks(&self.config, &known, missing, &mut found);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use hotbay_config::{Config, Diagnostics, TimeMode};
+use hotbay_config::{Config, TimeMode};
 use hotbay_core::bus::EventBus;
 use hotbay_plugin_api::{ChannelName, Mode};
 use hotbay_runtime::Services;
@@ -17,7 +17,7 @@ use crate::{
     pipeline::{PluginPipeline, Strictness},
     plugins::{ClosingPlugins, LoadedPlugin},
     reconcile::{Observed, ObservedPlugin, Service},
-    resolve::{ResolvedPlugin, resolve},
+    resolve::ResolvedPlugin,
     watch::{Watch, WatchConfig},
 };
 
@@ -69,20 +69,20 @@ impl Host {
 }
 
 impl Actor {
-    /// Starts the tasks, and resolves the components.
+    /// Starts the tasks of the loaded plugins, and puts their components into the pipeline.
     ///
     /// # Errors
     /// If a task can't be made or started.
-    pub(crate) async fn start_tasks(&mut self) -> Result<(), HostError> {
+    pub(crate) fn start_tasks(
+        &mut self,
+        resolved: BTreeMap<String, ResolvedPlugin>,
+    ) -> Result<(), HostError> {
         let mut prepared = Vec::new();
-        for plugin in self.plugins.values() {
-            let with = (&*plugin.generation, &plugin.sidecar);
-            // The findings were reported when the host was prepared.
-            let resolved = resolve(&self.config, &plugin.file, with, &mut Diagnostics::new()).await;
-            let ResolvedPlugin { components, tasks } = resolved;
-            let tasks = self.factory.prepare(&plugin.generation, tasks, &self.services);
+        for (name, ResolvedPlugin { components, tasks }) in resolved {
+            let Some(generation) = self.generation(&name) else { continue };
+            let tasks = self.factory.prepare(&generation, tasks, &self.services);
             let tasks = tasks.map_err(|error| HostError::Engine(error.into()))?;
-            prepared.push((plugin.name().to_owned(), components, tasks));
+            prepared.push((name, components, tasks));
         }
         for (name, components, tasks) in prepared {
             if let Some(pipeline) = &mut self.pipeline {
