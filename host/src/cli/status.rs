@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use hotbay_config::Config;
 use hotbay_daemon::{BuildState, Status, TrustStatus, read_status};
 use hotbay_loader::{TrustMode, TrustedBy};
-use hotbay_store::record::Replacement;
+use hotbay_store::{record::Replacement, short_hash};
 
 use super::{NOT_RUNNING, Output, fail, inspect::table};
 
