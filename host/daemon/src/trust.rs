@@ -2,8 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
+use hotbay_access::{AccessError, read_text};
 use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, KeyEntry, Position, Severity};
-use hotbay_loader::{Key, Pin, Pins, PinsError, Refusal, Trust, TrustMode, read_safe_text};
+use hotbay_loader::{Key, Pin, Pins, PinsError, Trust, TrustMode};
 
 const KEY_HELP: &str = "write a minisign public key (`RW…`), or the path of a file with one";
 
@@ -35,11 +36,11 @@ pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
         }
     }
     if written.mode == TrustMode::Enforce
-        && let Err(refusal) = read_safe_text(&written.said_in, SIZE_LIMIT)
+        && let Err(refusal) = read_text(&written.said_in, SIZE_LIMIT)
     {
         let message = format!("{refusal}, so it can't say whom to trust");
         let finding = Diagnostic::new(config.file(), Severity::Error, message);
-        found.push(finding.with_help(refusal.remedy_of_text()));
+        found.push(finding.with_help(refusal.remedy()));
     }
     if found.has_errors() {
         return Err(found);
@@ -101,9 +102,9 @@ fn keys(
 }
 
 fn read_key(file: &Path) -> Result<Key, (String, &'static str)> {
-    let text = read_safe_text(file, SIZE_LIMIT).map_err(|refusal| {
-        let is_missing = matches!(refusal, Refusal::Missing);
-        let help = if is_missing { KEY_HELP } else { refusal.remedy_of_text() };
+    let text = read_text(file, SIZE_LIMIT).map_err(|refusal| {
+        let is_missing = matches!(refusal, AccessError::Missing);
+        let help = if is_missing { KEY_HELP } else { refusal.remedy() };
         (refusal.to_string(), help)
     })?;
     let help = "take the file that `minisign -G` wrote, `minisign.pub`";

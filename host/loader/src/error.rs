@@ -5,9 +5,10 @@ mod remedy;
 
 use std::{io, path::PathBuf, time::Duration};
 
+use hotbay_access::AccessError;
 use hotbay_plugin_api::abi::API_VERSION;
 
-use crate::{access::Place, probe::ProbeError};
+use crate::probe::ProbeError;
 
 pub use code::RefusalCode;
 
@@ -28,46 +29,9 @@ pub struct LoadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The file does not exist.
-    #[error("there is no such file")]
-    Missing,
-    /// The operating system did not let the file be read.
-    #[error("cannot be read ({0})")]
-    Unreadable(#[source] io::Error),
-    /// The file is a symbolic link.
-    #[error("is a symbolic link")]
-    Link,
-    /// The path is a folder, a device, a pipe or a socket.
-    #[error("is not a regular file but {0}")]
-    NotAFile(&'static str),
-    /// A user other than root and the host's user can change or replace the file.
-    #[error("{place}can be written by others (mode {mode:04o}, group {group})")]
-    WritableByOthers {
-        /// Whether the file or its folder can be written.
-        place: Place,
-        /// The permission bits of the file or folder.
-        mode: u32,
-        /// The group of the file or folder.
-        group: u32,
-    },
-    /// A user other than root and the host's user owns the file.
-    #[error("{place}belongs to user {owner}, who is neither root nor the host's user {host}")]
-    ForeignOwner {
-        /// Whether the user owns the file or its folder.
-        place: Place,
-        /// The owner of the file or folder.
-        owner: u32,
-        /// The user that the host runs as.
-        host: u32,
-    },
-    /// The file is larger than the cap.
-    #[error("has {size} bytes, more than the cap of {cap}")]
-    TooLarge {
-        /// The size of the file in bytes.
-        size: u64,
-        /// The largest size that is allowed, in bytes.
-        cap: u64,
-    },
+    /// The file, or what lies on the way to it, is not safe to be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The signature does not match the file, or cannot be parsed.
     #[error("carries a broken signature ({0})")]
     BadSignature(String),

@@ -2,7 +2,7 @@
 //!
 //! A file goes through these steps, each of which can refuse it:
 //!
-//! 1. `access` checks the type, the owner and the permissions of the file.
+//! 1. `hotbay-access` checks the type, the owner and the permissions of the file.
 //! 2. `staging` copies it to a private folder and hashes the copy.
 //! 3. `trust` checks pins and signatures against the trust mode.
 //! 4. `elf` reads the descriptor and checks the tables of the library.
@@ -17,7 +17,6 @@
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!("Hotbay loads plugins on Linux, on x86-64 and aarch64 only");
 
-mod access;
 mod blocking;
 mod crash;
 mod dependencies;
@@ -40,7 +39,6 @@ mod staging_folder;
 mod text;
 mod trust;
 
-pub use access::{Place, read_text as read_safe_text};
 pub use crash::CrashLedger;
 pub use error::{LoadError, Refusal, RefusalCode};
 pub use folder::scan;

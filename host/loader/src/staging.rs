@@ -11,13 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hotbay_access::CheckedFile;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Refusal,
-    access::{self, CheckedFile},
-    staging_folder::StagingFolder,
-};
+use crate::{Refusal, staging_folder::StagingFolder};
 
 /// The private copies of one host.
 #[derive(Debug)]
@@ -76,7 +73,7 @@ impl Staged {
     /// Refuses a copy whose content has changed. The probe ran code of the library as this user,
     /// who can write to the copy.
     pub(crate) fn verify(&self) -> Result<(), Refusal> {
-        let mut found = access::open(&self.path, self.size).map_err(|_| Refusal::Changed)?;
+        let mut found = hotbay_access::open(&self.path, self.size).map_err(|_| Refusal::Changed)?;
         match hash(&mut found, |_| Ok(())) {
             Ok(hash) if hash == self.hash => Ok(()),
             _ => Err(Refusal::Changed),
@@ -120,7 +117,7 @@ mod tests {
         let staging = Staging::new(None).unwrap();
         let source = staging.folder.path().join("source");
         fs::write(&source, b"abc").unwrap();
-        let staged = staging.copy(access::open(&source, 10).unwrap(), 7, |_| {}).unwrap();
+        let staged = staging.copy(hotbay_access::open(&source, 10).unwrap(), 7, |_| {}).unwrap();
         (staging, staged)
     }
 

@@ -11,13 +11,12 @@ use std::{
     path::Path,
 };
 
+use hotbay_access::CheckedFolder;
 use rustix::{
     fs::{OFlags, StatVfsMountFlags, fstatvfs},
     process::geteuid,
 };
 use tempfile::TempDir;
-
-use crate::access::CheckedFolder;
 
 const PREFIX: &str = "hotbay-staging-";
 

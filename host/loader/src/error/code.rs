@@ -2,18 +2,21 @@
 
 use std::fmt;
 
+use hotbay_access::AccessError;
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
 
-/// Defines the codes, their texts, and which refusal has which code.
+/// Defines the codes, their texts, and which refusal has which code. Those of `AccessError` come
+/// first, in braces.
 macro_rules! codes {
-    ($($name:ident = $text:literal,)*) => {
+    ({ $($access:ident = $its:literal,)* } $($name:ident = $text:literal,)*) => {
         /// Identifies the reason of a [`Refusal`]. The texts are stable across versions.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
         #[expect(missing_docs, reason = "each code stands for the refusal with its name")]
         pub enum RefusalCode {
+            $(#[serde(rename = $its)] $access,)*
             $(#[serde(rename = $text)] $name,)*
         }
 
@@ -21,6 +24,7 @@ macro_rules! codes {
             /// Returns the code as text.
             pub const fn as_str(self) -> &'static str {
                 match self {
+                    $(Self::$access => $its,)*
                     $(Self::$name => $text,)*
                 }
             }
@@ -30,6 +34,7 @@ macro_rules! codes {
             /// Returns the code that identifies the reason.
             pub const fn code(&self) -> RefusalCode {
                 match self {
+                    $(Self::Access(AccessError::$access { .. }) => RefusalCode::$access,)*
                     $(Self::$name { .. } => RefusalCode::$name,)*
                 }
             }
@@ -38,13 +43,16 @@ macro_rules! codes {
 }
 
 codes! {
-    Missing = "missing",
-    Unreadable = "unreadable",
-    Link = "link",
-    NotAFile = "not-a-file",
-    WritableByOthers = "writable-by-others",
-    ForeignOwner = "foreign-owner",
-    TooLarge = "too-large",
+    {
+        Missing = "missing",
+        Unreadable = "unreadable",
+        Link = "link",
+        ForeignLink = "foreign-link",
+        NotAFile = "not-a-file",
+        WritableByOthers = "writable-by-others",
+        ForeignOwner = "foreign-owner",
+        TooLarge = "too-large",
+    }
     BadSignature = "bad-signature",
     Untrusted = "untrusted",
     UnknownKey = "unknown-key",

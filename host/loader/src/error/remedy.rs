@@ -1,46 +1,18 @@
 //! What an operator or author can do about a refusal.
 
-use std::io::ErrorKind;
+use hotbay_access::AccessError;
 
 use super::Refusal;
-use crate::access::Place;
 
 impl Refusal {
-    /// Returns what an operator can do about the refusal of a text file, such as the pin file, a key
-    /// or the configuration. [`remedy`](Self::remedy) is for plugins.
-    pub fn remedy_of_text(&self) -> &'static str {
-        if let Self::Unreadable(error) = self
-            && error.kind() == ErrorKind::InvalidData
-        {
-            return "save it as UTF-8";
-        }
-        if let Self::NotAFile(_) = self {
-            return "give the path of a text file";
-        }
-        if let Self::TooLarge { .. } = self {
-            return "check that the path leads to the text file that is meant";
-        }
-        // Path, owner and permissions are checked and mended in the same way as a plugin's.
-        self.remedy()
-    }
-
     /// Returns what an operator or author can do about the refusal of a plugin.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Missing => "check the path",
-            Self::Unreadable(_) => "check the path and its permissions",
-            Self::Link => "put a copy of the file there instead",
-            Self::NotAFile(_) => "remove it from the plugins folder",
-            Self::WritableByOthers { place: Place::File, .. } => {
-                "see what changed it, then take that right away: `chmod go-w` the file"
+            Self::Access(AccessError::NotAFile(_)) => "remove it from the plugins folder",
+            Self::Access(AccessError::TooLarge { .. }) => {
+                "strip the library (`strip = true` in its release profile)"
             }
-            Self::WritableByOthers { place: Place::Folder, .. } => {
-                "see who put it there, then take that right away: `chmod go-w` the folder"
-            }
-            Self::ForeignOwner { .. } => {
-                "see who put it there, then `chown` it to root or the host's user"
-            }
-            Self::TooLarge { .. } => "strip the library (`strip = true` in its release profile)",
+            Self::Access(error) => error.remedy(),
             Self::BadSignature(_) => {
                 "do not trust it; fetch the file and its `.minisig` again from where they come"
             }

@@ -2,11 +2,11 @@
 
 use std::{fs::File, path::PathBuf};
 
+use hotbay_access::{AccessError, CheckedFolder};
 use hotbay_plugin_api::Manifest;
 
 use crate::{
     Descriptor, Refusal, Trust, TrustedBy,
-    access::CheckedFolder,
     elf::read_descriptor,
     staging::{Staged, Staging},
     trust::{Signature, SignatureVerifier, Verdict},
@@ -64,7 +64,7 @@ pub(super) fn check(
     number: u64,
     cap: u64,
 ) -> Result<Checked, Refusal> {
-    let name = path.file_name().ok_or(Refusal::NotAFile("a folder"))?;
+    let name = path.file_name().ok_or(AccessError::NotAFile("a folder"))?;
     let folder = CheckedFolder::of(&path)?;
     let file = folder.open(name, cap)?;
     let signature = Signature::beside(&folder, name)?;

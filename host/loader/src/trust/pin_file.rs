@@ -10,10 +10,10 @@ use std::{
     path::Path,
 };
 
+use hotbay_access::{AccessError, read_text};
 use hotbay_store::durable;
 
 use super::{Pin, Pins, pins::is_skipped};
-use crate::{Refusal, access};
 
 /// The size of the largest pin file: the pins of a hundred thousand files.
 const MAX_BYTES: u64 = 16 << 20;
@@ -63,9 +63,9 @@ impl std::error::Error for PinsError {
     }
 }
 
-impl From<Refusal> for PinsError {
-    fn from(refusal: Refusal) -> Self {
-        let (problem, remedy) = (refusal.to_string(), refusal.remedy_of_text());
+impl From<AccessError> for PinsError {
+    fn from(refusal: AccessError) -> Self {
+        let (problem, remedy) = (refusal.to_string(), refusal.remedy());
         Self { line: None, problem, remedy, source: Some(refusal.into()) }
     }
 }
@@ -93,9 +93,9 @@ impl Pins {
     /// # Errors
     /// If the file cannot be read, fails a check, or has a line that is not a pin.
     pub fn load(path: &Path) -> Result<Option<Self>, PinsError> {
-        match access::read_text(path, MAX_BYTES) {
+        match read_text(path, MAX_BYTES) {
             Ok(text) => Self::parse(&text).map(Some),
-            Err(Refusal::Missing) => Ok(None),
+            Err(AccessError::Missing) => Ok(None),
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -114,9 +114,9 @@ impl Pins {
         let lock = File::open(durable::folder_of(&path));
         let lock = lock.and_then(|folder| folder.lock().map(|()| folder));
         let _lock = lock.map_err(PinsError::cannot_write)?;
-        let text = match access::read_text(&path, MAX_BYTES) {
+        let text = match read_text(&path, MAX_BYTES) {
             Ok(text) => text,
-            Err(Refusal::Missing) => String::new(),
+            Err(AccessError::Missing) => String::new(),
             Err(refusal) => return Err(refusal.into()),
         };
         Pins::parse(&text)?;

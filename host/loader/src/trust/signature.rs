@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 
 use data_encoding::BASE64;
+use hotbay_access::{AccessError, CheckedFolder};
 use hotbay_config::key_line;
 use minisign_verify::{Error, PublicKey, StreamVerifier};
 
-use crate::{Refusal, access::CheckedFolder};
+use crate::Refusal;
 
 /// The suffix of the name of a signature file.
 const EXTENSION: &str = ".minisig";
@@ -86,7 +87,7 @@ impl Signature {
         };
         let text = match found {
             Ok(bytes) => String::from_utf8(bytes).map_err(|_| broken(&"is not text"))?,
-            Err(Refusal::Missing) => return Ok(None),
+            Err(AccessError::Missing) => return Ok(None),
             Err(refusal) => return Err(broken(&refusal)),
         };
         let decoded = minisign_verify::Signature::decode(&text);

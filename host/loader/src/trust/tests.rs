@@ -1,9 +1,9 @@
 use std::{fs, io::Cursor, path::PathBuf};
 
+use hotbay_access::CheckedFolder;
 use minisign::KeyPair;
 
 use super::*;
-use crate::access::CheckedFolder;
 
 /// The SHA-256 of "content".
 const HASH: &str = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73";

@@ -4,7 +4,7 @@
 //! assumed to have other members.
 
 /// Returns `true` if root and this user are the only members of the group.
-pub(super) fn is_private(group: u32, user: u32) -> bool {
+pub(crate) fn is_private(group: u32, user: u32) -> bool {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     decide(group, user, &read("/etc/passwd"), &read("/etc/group"))
 }

@@ -8,29 +8,37 @@ use rustix::{
     process::geteuid,
 };
 
-use super::{Place, group::is_private, path_of};
-use crate::Refusal;
+use crate::{AccessError, Place, folder::path_of, group::is_private};
 
 const ROOT: u32 = 0;
 
 /// Refuses a file or folder that another user owns or can change. `stat` must be that of the
 /// descriptor.
-pub(super) fn check(descriptor: &impl AsFd, stat: &Stat, place: Place) -> Result<(), Refusal> {
+pub(crate) fn check(descriptor: &impl AsFd, stat: &Stat, place: Place) -> Result<(), AccessError> {
     let user = geteuid().as_raw();
     decide(stat, place, user, |group| !has_acl(descriptor) && is_private(group, user))
 }
 
+/// Refuses a symbolic link that another user owns. A link has no permissions of its own.
+pub(crate) fn check_link(stat: &Stat) -> Result<(), AccessError> {
+    let (owner, host) = (stat.st_uid, geteuid().as_raw());
+    if owner != ROOT && owner != host {
+        return Err(AccessError::ForeignLink { owner, host });
+    }
+    Ok(())
+}
+
 /// Decides from the metadata alone. `is_private` tells whether root and the host's user are the
 /// only members of a group.
-pub(super) fn decide(
+pub(crate) fn decide(
     stat: &Stat,
     place: Place,
     user: u32,
     is_private: impl FnOnce(u32) -> bool,
-) -> Result<(), Refusal> {
+) -> Result<(), AccessError> {
     let (owner, group) = (stat.st_uid, stat.st_gid);
     if owner != ROOT && owner != user {
-        return Err(Refusal::ForeignOwner { place, owner, host: user });
+        return Err(AccessError::ForeignOwner { place, owner, host: user });
     }
     let mode = Mode::from_raw_mode(stat.st_mode);
     // In a folder with the sticky bit, users can create files but replace only their own.
@@ -38,7 +46,11 @@ pub(super) fn decide(
         return Ok(());
     }
     if mode.contains(Mode::WOTH) || (mode.contains(Mode::WGRP) && !is_private(group)) {
-        return Err(Refusal::WritableByOthers { place, mode: mode.as_raw_mode() & 0o7777, group });
+        return Err(AccessError::WritableByOthers {
+            place,
+            mode: mode.as_raw_mode() & 0o7777,
+            group,
+        });
     }
     Ok(())
 }
