@@ -34,6 +34,7 @@ impl From<&str> for ChannelName {
 
 /// The policy of a channel for an event for which it has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "abi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Overflow {
     /// The publisher waits for room. Nothing is lost; a slow subscriber slows its sources.

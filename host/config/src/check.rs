@@ -1,5 +1,7 @@
 //! Rules that concern several entries.
 
+mod cycles;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::document::Document;
@@ -7,33 +9,25 @@ use super::entries::ComponentEntry;
 use super::path::ConfigPath;
 use super::read::{Draft, PipelineDraft};
 use super::source::Report;
-use super::wording::{closest, listed};
+use super::wording::{closest, listed, shown};
 use hotbay_plugin_api::Role;
+use indexmap::IndexSet;
 
 /// Adds to the report the contradictions between entries.
 pub(super) fn check(draft: &Draft, document: &Document, report: &mut Report) {
-    capacities(draft, document, report);
     tasks(draft, document, report);
     let Some(pipeline) = &draft.pipeline else { return };
     let has_all_roles = roles(pipeline, report);
     ids(&pipeline.components, document, report);
+    let declared: IndexSet<_> = draft.channels.iter().map(|(name, _)| name.as_str()).collect();
     for component in &pipeline.components {
-        channels_exist(component, draft, document, report);
+        channels_exist(component, &declared, document, report);
     }
+    cycles::cycles(&pipeline.components, document, report);
     // An entry that is missing or has an error may use any channel.
     if pipeline.is_complete && has_all_roles {
         unused_channels(draft, &pipeline.components, document, report);
         unwired(&pipeline.components, document, report);
-    }
-}
-
-fn capacities(draft: &Draft, document: &Document, report: &mut Report) {
-    for (name, config) in &draft.channels {
-        if config.as_ref().is_some_and(|config| config.capacity == 0) {
-            let path = ConfigPath::root().key("channels").key(name).key("capacity");
-            let message = format!("the channel `{name}` has room for nothing");
-            report.error(document.position(&path), message, "its capacity has to be at least 1");
-        }
     }
 }
 
@@ -42,8 +36,8 @@ fn tasks(draft: &Draft, document: &Document, report: &mut Report) {
     for entry in &draft.tasks {
         if !seen.insert((&entry.plugin, &entry.task)) {
             let at = document.position(&entry.location.key("task"));
-            let message =
-                format!("the task `{}` of `{}` is already adjusted", entry.task, entry.plugin);
+            let (task, plugin) = (shown(&entry.task), shown(&entry.plugin));
+            let message = format!("the task `{task}` of `{plugin}` is already adjusted");
             report.error(at, message, "leave one of the two entries");
         }
     }
@@ -64,10 +58,9 @@ fn roles(pipeline: &PipelineDraft, report: &mut Report) -> bool {
                 report.error(pipeline.key_position, message, format!("add {count} under `{key}:`"));
             }
             ([others @ .., last], Role::Aggregator) if !others.is_empty() => {
-                let (count, last) = (places.len(), last.line);
-                let others: Vec<_> = others.iter().map(|at| at.line.to_string()).collect();
-                let lines = format!("{} and {last}", others.join(", "));
-                let message = format!("the pipeline has {count} aggregators (lines {lines})");
+                let (count, first, last) = (places.len(), others[0].line, last.line);
+                let message =
+                    format!("the pipeline has {count} aggregators (lines {first} to {last})");
                 report.error(places[1], message, "it takes exactly one");
             }
             _ => {}
@@ -90,28 +83,36 @@ fn ids(components: &[ComponentEntry], document: &Document, report: &mut Report) 
 
 fn channels_exist(
     component: &ComponentEntry,
-    draft: &Draft,
+    declared: &IndexSet<&str>,
     document: &Document,
     report: &mut Report,
 ) {
-    let declared: Vec<_> = draft.channels.iter().map(|(name, _)| name.as_str()).collect();
     for (key, ports) in [("inputs", &component.inputs), ("outputs", &component.outputs)] {
         let mut seen = HashSet::new();
         for used in ports.uses() {
+            let is_declared = declared.contains(used.channel);
+            if is_declared && seen.insert((used.port, used.channel)) {
+                continue;
+            }
+            if report.is_full() {
+                report.leave_out(1);
+                continue;
+            }
             let at = document.position(&used.path(&component.location.key(key)));
-            if !declared.contains(&used.channel) {
-                let message = format!("no channel is named `{}`", used.channel);
-                report.error(at, message, declare(used.channel, &declared));
-            } else if !seen.insert((used.port, used.channel)) {
-                let message = format!("the channel `{}` stands twice at this port", used.channel);
+            let channel = shown(used.channel);
+            if is_declared {
+                let message = format!("the channel `{channel}` stands twice at this port");
                 report.error(at, message, "leave one of the two");
+            } else {
+                let message = format!("no channel is named `{channel}`");
+                report.error(at, message, declare(used.channel, declared));
             }
         }
     }
 }
 
-fn declare(channel: &str, declared: &[&str]) -> String {
-    match closest(channel, declared) {
+fn declare(channel: &str, declared: &IndexSet<&str>) -> String {
+    match closest(channel, declared.iter().copied()) {
         Some(likely) => format!("did you mean `{likely}`? declared are {}", listed(declared)),
         None if declared.is_empty() => "declare it under `channels:`".into(),
         None => format!("declare it under `channels:`; declared are {}", listed(declared)),
@@ -128,7 +129,8 @@ fn unused_channels(
     let written: BTreeSet<_> = components.iter().flat_map(|it| it.outputs.channels()).collect();
     for (name, _) in &draft.channels {
         let at = document.key_position(&ConfigPath::root().key("channels").key(name));
-        match (read.contains(name.as_str()), written.contains(name.as_str())) {
+        let name = name.as_str();
+        match (read.contains(name), written.contains(name)) {
             (true, false) => report.warning(
                 at,
                 format!("the channel `{name}` is read and no component writes to it"),

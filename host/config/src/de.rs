@@ -10,20 +10,20 @@ use serde::forward_to_deserialize_any;
 
 use super::document::{Entry, Node, Value};
 use super::source::Report;
-use super::wording::{closest, found, instead_of, listed};
+use super::wording::{closest, found, instead_of, listed, shown};
 use access::{Entries, Items};
 use error::Error;
 
 /// Deserializes a value. Errors are added to the report.
 pub(super) fn read<'n, T: Deserialize<'n>>(node: &'n Node, report: &mut Report) -> Option<T> {
-    match T::deserialize(NodeDeserializer { node, report }) {
-        Ok(value) => Some(value),
-        Err(Error::Reported) => None,
-        Err(Error::Problem { at, message, help }) => {
-            report.error(at.unwrap_or(node.position), message, help);
-            None
-        }
+    let error = match T::deserialize(NodeDeserializer { node, report }) {
+        Ok(value) => return Some(value),
+        Err(error) => error.or_at(node),
+    };
+    if let Error::Problem { at, message, help } = error {
+        report.error(at.unwrap_or(node.position), message.to_string(), help);
     }
+    None
 }
 
 /// An entry with the name of its key, or with the name that its key is a misspelling of.
@@ -40,27 +40,40 @@ pub(super) fn section<'n>(
 ) -> Option<Vec<Named<'n>>> {
     let Value::Mapping(entries) = &node.value else {
         if node.value != Value::Broken {
-            let message = format!("expected a mapping, found {}", found(&kind(&node.value)));
+            let message = format!("expected a mapping, found {}", description(node));
             let help = format!("it may have the keys {}", listed(known));
             report.error(node.position, message, help);
         }
         return None;
     };
-    let mut named: Vec<Named<'n>> = Vec::with_capacity(entries.len());
-    let is_known = |entry: &&Entry| known.contains(&entry.key.as_str());
-    named.extend(entries.iter().filter(is_known).map(|entry| (entry.key.as_str(), entry)));
-    for entry in entries.iter().filter(|entry| !is_known(entry)) {
-        let message = format!("unknown key `{}`", entry.key);
-        report.error(entry.key_position, message, instead_of(&entry.key, known));
-        let meant = closest(&entry.key, known);
+    let mut named: Vec<Named<'n>> = Vec::with_capacity(known.len());
+    let is_known = |key: &str| known.contains(&key);
+    named.extend(entries.iter().filter(|(key, _)| is_known(key)).map(|(key, it)| (&**key, it)));
+    let mut unknown = entries.iter().filter(|(key, _)| !is_known(key));
+    for (key, entry) in unknown.by_ref() {
+        let message = format!("unknown key `{}`", shown(key));
+        report.error(entry.key_position, message, instead_of(key, known));
+        let meant = closest(key, known.iter().copied());
         let meant = meant.filter(|meant| !named.iter().any(|(name, _)| name == meant));
         named.extend(meant.map(|meant| (meant, entry)));
+        if report.is_full() {
+            break;
+        }
     }
+    report.leave_out(unknown.count());
     Some(named)
 }
 
+/// Describes a value for a message. A value from the environment is shown as the file has it.
+pub(super) fn description(node: &Node) -> String {
+    match &node.written {
+        Some(written) => format!("`{}`", shown(written)),
+        None => found(&kind(&node.value)),
+    }
+}
+
 /// Converts a value into the type that serde uses for unexpected values.
-pub(super) fn kind(value: &Value) -> Unexpected<'_> {
+fn kind(value: &Value) -> Unexpected<'_> {
     match value {
         Value::Null | Value::Broken => Unexpected::Unit,
         Value::Bool(value) => Unexpected::Bool(*value),
@@ -93,8 +106,10 @@ impl<'n> NodeDeserializer<'n, '_> {
             },
             Value::Text(text) => visitor.visit_borrowed_str(text),
             Value::Sequence(items) => visitor.visit_seq(Items::new(items, report)),
-            Value::Mapping(entries) => visitor
-                .visit_map(Entries::new(entries.iter().map(|it| (it.key.as_str(), it)), report)),
+            Value::Mapping(entries) => {
+                let entries = entries.iter().map(|(key, entry)| (key.as_str(), entry));
+                visitor.visit_map(Entries::new(entries, report))
+            }
         }
     }
 }
@@ -138,8 +153,16 @@ impl<'n> Deserializer<'n> for NodeDeserializer<'n, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let Self { node, report } = self;
-        let entries = section(node, fields, report).ok_or(Error::Reported)?;
-        visitor.visit_map(Entries::new(entries.into_iter(), report))
+        let mut entries = section(node, fields, report).ok_or(Error::Reported)?;
+        // A key without a value is as good as none, also if a variable left nothing of it.
+        let (empty, rest) =
+            entries.drain(..).partition::<Vec<_>, _>(|(_, it)| it.node.value == Value::Null);
+        let read = visitor.visit_map(Entries::new(rest.into_iter(), report));
+        read.map_err(|error| {
+            let missing = error.missing();
+            let there = empty.iter().find(|(name, _)| Some(*name) == missing);
+            there.map_or(error, |(key, it)| Error::without_value(key, it.node.position))
+        })
     }
 
     fn deserialize_enum<V: Visitor<'n>>(
@@ -178,5 +201,5 @@ fn inner<'n, S: DeserializeSeed<'n>>(
     let result = seed.deserialize(NodeDeserializer { node, report });
     // An error gets the position of the innermost value that it passes, which is the one it is
     // about.
-    result.map_err(|error| error.or_at(node.position))
+    result.map_err(|error| error.or_at(node))
 }

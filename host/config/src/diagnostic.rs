@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::limits::MAX_DIAGNOSTICS;
+
 /// A position in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -88,8 +90,13 @@ impl fmt::Display for Diagnostic {
 
 /// Diagnostics in the order of their positions, without duplicates. They are displayed one per
 /// line.
+///
+/// Only the first hundred are kept, errors before warnings; further ones are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Diagnostics(Vec<Diagnostic>);
+pub struct Diagnostics {
+    kept: Vec<Diagnostic>,
+    left_out: usize,
+}
 
 impl Diagnostics {
     /// Creates an empty list of diagnostics.
@@ -101,10 +108,39 @@ impl Diagnostics {
     pub fn push(&mut self, diagnostic: Diagnostic) {
         // An entry behind a YAML alias is read once for each use, with the same diagnostics each
         // time.
-        if !self.0.contains(&diagnostic) {
-            let place = self.0.partition_point(|other| other.place() <= diagnostic.place());
-            self.0.insert(place, diagnostic);
+        if self.kept.contains(&diagnostic) {
+            return;
         }
+        if self.kept.len() >= MAX_DIAGNOSTICS {
+            self.left_out += 1;
+            // An error must not be left out because of warnings.
+            let last_warning = self.kept.iter().rposition(|it| it.severity == Severity::Warning);
+            match last_warning {
+                Some(last) if diagnostic.severity == Severity::Error => {
+                    drop(self.kept.remove(last))
+                }
+                _ => return,
+            }
+        }
+        let place = self.kept.partition_point(|other| other.place() <= diagnostic.place());
+        self.kept.insert(place, diagnostic);
+    }
+
+    /// Inserts the diagnostics of another list.
+    pub fn append(&mut self, others: Self) {
+        self.left_out += others.left_out;
+        others.kept.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    /// Returns `true` if a further error would be left out.
+    pub(crate) fn is_full_of_errors(&self) -> bool {
+        let is_error = |it: &Diagnostic| it.severity == Severity::Error;
+        self.kept.len() >= MAX_DIAGNOSTICS && self.kept.iter().all(is_error)
+    }
+
+    /// Counts errors that are left out.
+    pub(crate) fn leave_out(&mut self, errors: usize) {
+        self.left_out += errors;
     }
 
     /// Returns `true` if at least one diagnostic is an error.
@@ -115,23 +151,23 @@ impl Diagnostics {
     /// Turns all errors into warnings.
     #[must_use]
     pub fn into_warnings(mut self) -> Self {
-        self.0.iter_mut().for_each(|it| it.severity = Severity::Warning);
+        self.kept.iter_mut().for_each(|it| it.severity = Severity::Warning);
         self
     }
 
     /// Returns `true` if the list is empty.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
     }
 
-    /// Returns the number of diagnostics.
+    /// Returns the number of diagnostics, those included that were left out.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.kept.len() + self.left_out
     }
 
-    /// Returns the diagnostics in order.
+    /// Returns the diagnostics that were kept, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
-        self.0.iter()
+        self.kept.iter()
     }
 }
 
@@ -146,7 +182,7 @@ impl IntoIterator for Diagnostics {
     type IntoIter = std::vec::IntoIter<Diagnostic>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.kept.into_iter()
     }
 }
 
@@ -161,7 +197,7 @@ impl<'d> IntoIterator for &'d Diagnostics {
 
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
-        Self(vec![diagnostic])
+        Self { kept: vec![diagnostic], left_out: 0 }
     }
 }
 
@@ -170,7 +206,10 @@ impl fmt::Display for Diagnostics {
         for (index, diagnostic) in self.iter().enumerate() {
             write!(out, "{}{diagnostic}", if index == 0 { "" } else { "\n" })?;
         }
-        Ok(())
+        match self.left_out {
+            0 => Ok(()),
+            more => write!(out, "\nand {more} more"),
+        }
     }
 }
 

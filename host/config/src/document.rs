@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
+use indexmap::IndexMap;
 use serde_json::Number;
 
 use super::diagnostic::Position;
 use super::path::{ConfigPath, Segment};
+use super::secrets::Secrets;
 
 /// The content of a file, with its variables replaced.
 #[derive(Debug, Clone)]
 pub(super) struct Document {
     pub(super) file: PathBuf,
     pub(super) root: Node,
+    /// The values of its variables.
+    pub(super) secrets: Secrets,
 }
 
 /// A value and its position.
@@ -19,6 +23,9 @@ pub(super) struct Document {
 pub(super) struct Node {
     pub(super) position: Position,
     pub(super) value: Value,
+    /// The text as it is written in the file, if a part of the value comes from the environment.
+    /// Diagnostics show this text instead of the value.
+    pub(super) written: Option<String>,
 }
 
 /// A value of a document.
@@ -29,15 +36,14 @@ pub(super) enum Value {
     Number(Number),
     Text(String),
     Sequence(Vec<Node>),
-    Mapping(Vec<Entry>),
+    Mapping(IndexMap<String, Entry>),
     /// A value that has an error, which is in the report already.
     Broken,
 }
 
-/// A key of a mapping and its value.
+/// The value of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
-    pub(super) key: String,
     pub(super) key_position: Position,
     pub(super) node: Node,
 }
@@ -46,7 +52,7 @@ impl Node {
     /// Returns the value of a key, if this is a mapping with that key.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let Value::Mapping(entries) = &self.value else { return None };
-        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+        entries.get(key).map(|entry| &entry.node)
     }
 }
 
@@ -67,10 +73,9 @@ impl Document {
         let mut key_position = node.position;
         for segment in path.segments() {
             let next = match (segment, &node.value) {
-                (Segment::Key(key), Value::Mapping(entries)) => entries
-                    .iter()
-                    .find(|entry| entry.key == *key)
-                    .map(|entry| (&entry.node, entry.key_position)),
+                (Segment::Key(key), Value::Mapping(entries)) => {
+                    entries.get(key).map(|entry| (&entry.node, entry.key_position))
+                }
                 (Segment::Index(index), Value::Sequence(items)) => {
                     items.get(*index).map(|item| (item, item.position))
                 }

@@ -1,39 +1,71 @@
 //! The sections of a configuration as typed values.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hotbay_plugin_api::{ChannelConfig, Overflow, Role};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::path::ConfigPath;
 use super::ports::Ports;
 use super::trust::TrustSettings;
+use super::values::{Count, DAY, HOUR, MILLISECOND, Name, PathText, Settings, Span, TEN_YEARS};
 
-/// The settings of the section `plugins`: the plugins folder, and how plugins are loaded.
-#[derive(Debug, Clone)]
+/// The plugins folder, and how plugins are loaded.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Plugins {
-    /// The folder of the plugins' libraries. A relative path is resolved against the file's folder.
+    /// The folder of the plugins' libraries. A relative path is resolved against the folder of the
+    /// configuration.
+    #[serde(deserialize_with = "PathText::path")]
+    #[schemars(with = "PathText")]
     pub folder: PathBuf,
-    /// The settings of single plugins by name. Each is a JSON object.
-    pub settings: BTreeMap<String, serde_json::Value>,
-    /// How long a library may take to load in the probe.
+    /// The settings of single plugins, by name.
+    #[serde(default)]
+    pub settings: BTreeMap<String, PluginSettings>,
+    /// How long a library may take to load in the probe, before it is loaded by the host.
+    #[serde(
+        default = "Plugins::default_probe_timeout",
+        deserialize_with = "Span::<MILLISECOND, HOUR>::read"
+    )]
+    #[schemars(with = "Span<MILLISECOND, HOUR>")]
     pub probe_timeout: Duration,
     /// The trust policy, which decides which plugins may be loaded.
+    #[serde(default)]
     pub trust: TrustSettings,
 }
 
 impl Plugins {
-    /// The time limit of the probe if the file does not set one.
-    pub const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+    fn default_probe_timeout() -> Duration {
+        Duration::from_secs(5)
+    }
 }
 
-/// One channel of the section `channels`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// The settings of one plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginSettings {
+    /// The number of threads that run the plugin's tasks and components. Without it, there is one
+    /// for each of its components, up to the number of cores. Threads for sync functions come on
+    /// top.
+    #[serde(default, deserialize_with = "Threads::option")]
+    #[schemars(with = "Option<Threads>")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// The number of threads of a plugin.
+pub(super) type Threads = Count<1, 1024>;
+
+/// A named, bounded queue of events.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelEntry {
-    /// The most events that wait for one subscriber; at least 1.
+    /// The most events that wait for one subscriber.
+    #[serde(deserialize_with = "Count::<1, 16_777_216>::read")]
+    #[schemars(with = "Count<1, 16_777_216>")]
     pub capacity: usize,
     /// What the channel carries, for people.
     #[serde(default)]
@@ -51,7 +83,7 @@ impl ChannelEntry {
 }
 
 /// The source of the pipeline's time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeMode {
     /// The time of the recorded events, which are read as fast as possible.
@@ -61,7 +93,8 @@ pub enum TimeMode {
 }
 
 /// The components of the pipeline: connectors → one aggregator → strategies → executors.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Pipeline {
     /// The source of the pipeline's time.
     pub time: TimeMode,
@@ -84,61 +117,107 @@ impl Pipeline {
 }
 
 /// One component of the pipeline.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ComponentEntry {
     /// The role of the component.
+    #[serde(skip, default = "ComponentEntry::unknown_role")]
     pub role: Role,
     /// The unique name of the component in this pipeline.
+    #[serde(deserialize_with = "Name::text")]
+    #[schemars(with = "Name")]
     pub id: String,
     /// The name of the plugin that provides the component.
+    #[serde(deserialize_with = "Name::text")]
+    #[schemars(with = "Name")]
     pub plugin: String,
-    /// The name of the component in the plugin. `None` if the plugin has only one component of
-    /// this role.
+    /// The name of the component in the plugin. It may be left out if the plugin has only one
+    /// component of this role.
+    #[serde(default, deserialize_with = "Name::option")]
+    #[schemars(with = "Option<Name>")]
     pub component: Option<String>,
     /// The channels that the component reads.
+    #[serde(default)]
     pub inputs: Ports,
     /// The channels that the component writes.
+    #[serde(default)]
     pub outputs: Ports,
-    /// The configuration of the component, always a JSON object.
+    /// The configuration of the component. `hotbay plugin inspect` shows its keys.
+    #[serde(default = "Settings::none", deserialize_with = "Settings::read")]
+    #[schemars(with = "Settings")]
     pub config: serde_json::Value,
     /// What happens to the component's state when its plugin is replaced.
+    #[serde(default)]
     pub state: StatePolicy,
     /// The path of the entry. The path of its configuration is `location.key("config")`.
+    #[serde(skip)]
     pub location: ConfigPath,
+}
+
+impl ComponentEntry {
+    /// The role is the key around the entry, so it is set after the entry was read.
+    fn unknown_role() -> Role {
+        Role::Connector
+    }
 }
 
 /// The overrides of a manifest for one task of a plugin.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TaskEntry {
     /// The name of the plugin.
+    #[serde(deserialize_with = "Name::text")]
+    #[schemars(with = "Name")]
     pub plugin: String,
     /// The name of the task in the plugin's manifest.
+    #[serde(deserialize_with = "Name::text")]
+    #[schemars(with = "Name")]
     pub task: String,
-    /// Whether the task runs, if the file sets it.
+    /// Whether the task runs. Without it, the manifest decides.
     pub enabled: Option<bool>,
-    /// The time from one start to the next, if the file sets it. Never zero.
+    /// The time from one start to the next. Without it, the manifest's schedule holds.
+    #[serde(default, deserialize_with = "Interval::option")]
+    #[schemars(with = "Option<Interval>")]
     pub interval: Option<Duration>,
-    /// The configuration of the task, always a JSON object.
+    /// The configuration of the task.
+    #[serde(default = "Settings::none", deserialize_with = "Settings::read")]
+    #[schemars(with = "Settings")]
     pub config: serde_json::Value,
     /// The path of the entry. The path of its configuration is `location.key("config")`.
+    #[serde(skip)]
     pub location: ConfigPath,
 }
 
+/// The time from one start of a task to the next.
+pub(super) type Interval = Span<MILLISECOND, TEN_YEARS>;
+
 /// How the host reacts to changes of files while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Reload {
-    /// Whether the host follows changes. `None` means: unless the pipeline replays a recording.
+    /// Whether the host follows changes. Without it, the host does so unless the pipeline replays a
+    /// recording.
     pub watch: Option<bool>,
     /// How long a file must be unchanged before it is read.
+    #[serde(deserialize_with = "Span::<0, HOUR>::read")]
+    #[schemars(with = "Span<0, HOUR>")]
     pub settle: Duration,
     /// How long a component may take to finish its current event or turn.
+    #[serde(deserialize_with = "Span::<MILLISECOND, HOUR>::read")]
+    #[schemars(with = "Span<MILLISECOND, HOUR>")]
     pub hold: Duration,
     /// How long a new build may take to initialize. Inputs are held meanwhile.
+    #[serde(deserialize_with = "Span::<MILLISECOND, HOUR>::read")]
+    #[schemars(with = "Span<MILLISECOND, HOUR>")]
     pub initialize: Duration,
     /// How long a new build is on probation. A failure during this time restores the previous
     /// build.
+    #[serde(deserialize_with = "Span::<0, { 7 * DAY }>::read")]
+    #[schemars(with = "Span<0, { 7 * DAY }>")]
     pub probation: Duration,
-    /// The number of generations that may stay mapped before nothing more is loaded.
+    /// The number of builds that could not be unloaded before nothing more is loaded.
+    #[serde(deserialize_with = "Count::<0, 1000>::read")]
+    #[schemars(with = "Count<0, 1000>")]
     pub leaks: usize,
 }
 
@@ -157,7 +236,7 @@ impl Default for Reload {
 }
 
 /// What happens to a component's state when its plugin is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatePolicy {
     /// The new build restores the state, or does not come into service.
@@ -168,9 +247,12 @@ pub enum StatePolicy {
 }
 
 /// The time limits of the host's shutdown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Shutdown {
     /// How long events and runs that have begun may take to finish.
+    #[serde(deserialize_with = "Span::<0, DAY>::read")]
+    #[schemars(with = "Span<0, DAY>")]
     pub drain: Duration,
 }
 

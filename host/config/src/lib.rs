@@ -54,18 +54,22 @@ mod diagnostic;
 mod document;
 mod entries;
 mod folders;
+mod limits;
 mod marks;
 mod mask;
 mod overlay;
 mod path;
 mod ports;
 mod read;
+mod schema;
+mod secrets;
 mod sidecar;
 mod source;
 mod substitute;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod values;
 mod wording;
 mod yaml;
 
@@ -76,15 +80,18 @@ use document::Document;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 pub use entries::{
-    ChannelEntry, ComponentEntry, Pipeline, Plugins, Reload, Shutdown, StatePolicy, TaskEntry,
-    TimeMode,
+    ChannelEntry, ComponentEntry, Pipeline, PluginSettings, Plugins, Reload, Shutdown, StatePolicy,
+    TaskEntry, TimeMode,
 };
 pub use hotbay_plugin_api::Role;
 pub use overlay::merged;
 pub use path::{ConfigPath, Segment};
 pub use ports::{PortUse, Ports};
+pub use schema::{FileKind, reference, schema};
+pub use secrets::Secrets;
 pub use sidecar::{Sidecar, SidecarTask};
 pub use trust::{KeyEntry, PinEntry, TrustMode, TrustSettings, key_line};
+pub use wording::{closest, listed};
 
 /// Looks up the variable of a `${VAR}`. A program passes `&|name| std::env::var(name)`.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
@@ -173,18 +180,28 @@ impl Config {
         self.document.key_position(path)
     }
 
-    /// Creates an error at the position of the value at `path`.
+    /// Returns the values of the file's variables.
+    pub fn secrets(&self) -> &Secrets {
+        &self.document.secrets
+    }
+
+    /// Creates an error at the position of the value at `path`. The message does not show the
+    /// values of variables.
     pub fn error_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::new(self.file(), Severity::Error, message).at(self.position_of(path))
+        self.finding(Severity::Error, self.position_of(path), message.into())
     }
 
     /// Creates an error at the position of the key at `path`, for a key that must not exist.
     pub fn error_at_key(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::new(self.file(), Severity::Error, message).at(self.key_position_of(path))
+        self.finding(Severity::Error, self.key_position_of(path), message.into())
     }
 
     /// Creates a warning at the position of the value at `path`.
     pub fn warning_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::new(self.file(), Severity::Warning, message).at(self.position_of(path))
+        self.finding(Severity::Warning, self.position_of(path), message.into())
+    }
+
+    fn finding(&self, severity: Severity, at: Position, message: String) -> Diagnostic {
+        Diagnostic::new(self.file(), severity, self.secrets().masked(&message)).at(at)
     }
 }

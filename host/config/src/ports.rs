@@ -1,7 +1,9 @@
 //! The connections between the ports of a component and channels.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::path::ConfigPath;
@@ -72,6 +74,20 @@ impl Ports {
 impl<'de> Deserialize<'de> for Ports {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(PortsVisitor)
+    }
+}
+
+impl JsonSchema for Ports {
+    fn schema_name() -> Cow<'static, str> {
+        "Ports".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let channel = json_schema!({ "type": "string" });
+        let channels = json_schema!({ "type": "array", "items": channel });
+        let of_port = json_schema!({ "anyOf": [channel, channels] });
+        let by_port = json_schema!({ "type": "object", "additionalProperties": of_port });
+        json_schema!({ "anyOf": [channel, channels, by_port] })
     }
 }
 

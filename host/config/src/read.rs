@@ -3,21 +3,16 @@
 
 mod draft;
 mod sections;
-mod values;
 
-use serde::Deserialize;
-
+use super::de;
+use super::diagnostic::Position;
 use super::document::{Document, Entry, Node, Value};
-use super::entries::{ComponentEntry, StatePolicy};
-use super::folders::base_dir;
+use super::entries::ComponentEntry;
+use super::folders::resolved;
 use super::path::ConfigPath;
-use super::ports::Ports;
 use super::source::Report;
-use super::{de, wording};
+use super::values::PathText;
 use hotbay_plugin_api::Role;
-use values::Name;
-
-pub(super) use values::{LongerThanZero, Settings};
 
 pub(super) use draft::{Draft, PipelineDraft};
 
@@ -26,6 +21,11 @@ pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
     const SECTIONS: [&str; 7] =
         ["plugins", "channels", "pipeline", "tasks", "reload", "state_folder", "shutdown"];
     let mut draft = Draft::default();
+    if document.root.value == Value::Null {
+        let help = "a configuration has at least `plugins: { folder: ./plugins }`";
+        report.error(Position::START, "the file is empty", help);
+        return draft;
+    }
     let Some(entries) = de::section(&document.root, &SECTIONS, report) else { return draft };
     if !entries.iter().any(|(name, _)| *name == "plugins") {
         let help = "add `plugins: { folder: ./plugins }`";
@@ -43,17 +43,20 @@ pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
                 }
             }
             "tasks" if !is_empty => draft.tasks = sections::tasks(node, report),
-            "reload" if !is_empty => draft.reload = sections::reload(node, report),
+            "reload" if !is_empty => draft.reload = de::read(node, report).unwrap_or_default(),
             "state_folder" if !is_empty => {
-                let name = de::read::<Name>(node, report);
-                draft.state_folder = name.map(|name| base_dir(&document.file).join(name.0));
+                let path = de::read::<PathText>(node, report);
+                draft.state_folder = path.map(|path| resolved(&document.file, path.as_path()));
             }
-            "shutdown" if !is_empty => draft.shutdown = sections::shutdown(node, report),
+            "shutdown" if !is_empty => draft.shutdown = de::read(node, report).unwrap_or_default(),
             _ => {}
         }
     }
     draft
 }
+
+/// The most components of one role.
+const MAX_COMPONENTS: usize = 1_000;
 
 /// Reads the pipeline's components, whatever their number for each role.
 fn pipeline(node: &Node, report: &mut Report) -> Option<PipelineDraft> {
@@ -76,6 +79,11 @@ fn pipeline(node: &Node, report: &mut Report) -> Option<PipelineDraft> {
             Some((node, Value::Mapping(_))) if role == Role::Aggregator => {
                 pipeline.add(role, node, component(role, node, path, report));
             }
+            Some((node, Value::Sequence(items))) if items.len() > MAX_COMPONENTS => {
+                pipeline.is_complete = false;
+                pipeline.unreadable.push(role);
+                sections::too_many(node, role.key(), (items.len(), MAX_COMPONENTS), report);
+            }
             Some((_, Value::Sequence(items))) => {
                 for (index, item) in items.iter().enumerate() {
                     let component = component(role, item, path.index(index), report);
@@ -85,7 +93,7 @@ fn pipeline(node: &Node, report: &mut Report) -> Option<PipelineDraft> {
             Some((node, other)) => {
                 pipeline.is_complete = false;
                 pipeline.unreadable.push(role);
-                let found = wording::found(&de::kind(other));
+                let found = de::description(node);
                 let message = format!("expected a list of components, found {found}");
                 let help = "start each component with `- id: …`";
                 if *other != Value::Broken {
@@ -103,31 +111,6 @@ fn component(
     location: ConfigPath,
     report: &mut Report,
 ) -> Option<ComponentEntry> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Written {
-        id: Name,
-        plugin: Name,
-        component: Option<Name>,
-        #[serde(default)]
-        inputs: Ports,
-        #[serde(default)]
-        outputs: Ports,
-        #[serde(default)]
-        config: Settings,
-        #[serde(default)]
-        state: StatePolicy,
-    }
-    let written: Written = de::read(node, report)?;
-    Some(ComponentEntry {
-        role,
-        id: written.id.0,
-        plugin: written.plugin.0,
-        component: written.component.map(|name| name.0),
-        inputs: written.inputs,
-        outputs: written.outputs,
-        config: written.config.into(),
-        state: written.state,
-        location,
-    })
+    let entry: ComponentEntry = de::read(node, report)?;
+    Some(ComponentEntry { role, location, ..entry })
 }

@@ -12,39 +12,56 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Diagnostics, Environment, de,
-    read::{LongerThanZero, Settings},
+    Diagnostics, Environment, Secrets, de,
+    document::Value,
+    entries::{Interval, Threads},
     source,
+    values::Settings,
 };
 
 /// The content of the file beside a plugin's library.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sidecar {
-    /// The number of threads that run the plugin's tasks and components.
+    /// The number of threads that run the plugin's tasks and components. Without it, there is one
+    /// for each of its components, up to the number of cores. Threads for sync functions come on
+    /// top.
+    #[serde(deserialize_with = "Threads::option")]
+    #[schemars(with = "Option<Threads>")]
     pub threads: Option<NonZeroUsize>,
-    /// The defaults for the configurations of the plugin's components by name. Each is a JSON
-    /// object.
+    /// The defaults for the configurations of the plugin's components, by name.
+    #[serde(deserialize_with = "Settings::by_name")]
+    #[schemars(with = "BTreeMap<String, Settings>")]
     pub components: BTreeMap<String, serde_json::Value>,
     /// The overrides of the manifest for the plugin's tasks, by name.
     pub tasks: BTreeMap<String, SidecarTask>,
+    /// The values of the file's variables.
+    #[serde(skip)]
+    pub secrets: Secrets,
 }
 
 /// The overrides of the manifest for one task.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SidecarTask {
-    /// Whether the task runs, if the file sets it.
+    /// Whether the task runs. Without it, the manifest decides.
     pub enabled: Option<bool>,
-    /// The time from one start to the next, if the file sets it.
+    /// The time from one start to the next. Without it, the manifest's schedule holds.
+    #[serde(default, deserialize_with = "Interval::option")]
+    #[schemars(with = "Option<Interval>")]
     pub interval: Option<Duration>,
-    /// The configuration of the task, always a JSON object.
+    /// The configuration of the task.
+    #[serde(default = "Settings::none", deserialize_with = "Settings::read")]
+    #[schemars(with = "Settings")]
     pub config: serde_json::Value,
 }
 
 impl Sidecar {
-    /// Reads a file, with variables from `environment`.
+    /// Reads a file, with variables from `environment`. A file without content has no settings.
     ///
     /// # Errors
     /// All errors of the file, in the order of its lines.
@@ -54,45 +71,15 @@ impl Sidecar {
         let Some(document) = crate::build::parse(&text, environment, &mut report) else {
             return Err(report.found);
         };
-        let written = de::read::<Written>(&document.root, &mut report);
-        match written {
-            Some(written) if !report.found.has_errors() => Ok(written.into()),
-            _ => Err(report.found),
+        if document.root.value == Value::Null {
+            return Ok(Self::default());
         }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    threads: Option<NonZeroUsize>,
-    #[serde(default)]
-    components: BTreeMap<String, Settings>,
-    #[serde(default)]
-    tasks: BTreeMap<String, WrittenTask>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenTask {
-    enabled: Option<bool>,
-    interval: Option<LongerThanZero>,
-    #[serde(default)]
-    config: Settings,
-}
-
-impl From<Written> for Sidecar {
-    fn from(written: Written) -> Self {
-        let components = written.components.into_iter();
-        let tasks = written.tasks.into_iter().map(|(name, task)| {
-            let WrittenTask { enabled, interval, config } = task;
-            let interval = interval.map(|it| it.0);
-            (name, SidecarTask { enabled, interval, config: config.into() })
-        });
-        Self {
-            threads: written.threads,
-            components: components.map(|(name, it)| (name, it.into())).collect(),
-            tasks: tasks.collect(),
+        let read = de::read::<Self>(&document.root, &mut report);
+        match read {
+            Some(sidecar) if !report.found.has_errors() => {
+                Ok(Self { secrets: document.secrets, ..sidecar })
+            }
+            _ => Err(report.found),
         }
     }
 }
@@ -123,5 +110,21 @@ mod tests {
     fn a_wrong_key_is_shown_at_its_place() {
         let found = load("thread: 2").unwrap_err();
         assert!(found.contains("libhello.yaml:1:1") && found.contains("thread"), "{found}");
+    }
+
+    #[test]
+    fn a_file_without_content_has_no_settings() {
+        for empty in ["", "# nothing yet\n", "---\n", "\n\n", "~", "\u{feff}# saved by an editor\n"]
+        {
+            assert_eq!(load(empty), Ok(Sidecar::default()), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn threads_are_bounded_where_they_are_read() {
+        let found = load("threads: 18446744073709551615").unwrap_err();
+        let expected = "libhello.yaml:1:10: expected a whole number from 1 to 1024, \
+                        found the number 18446744073709551615";
+        assert!(found.ends_with(expected), "{found}");
     }
 }

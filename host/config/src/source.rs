@@ -1,13 +1,16 @@
 //! Reads the text of a file, and collects the diagnostics about it.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Position, Severity};
+use super::limits::MAX_BYTES;
+use super::secrets::Secrets;
 
 /// Reads the text of a configuration file. The error says why it cannot be read and what to do.
 pub(super) fn read(file: &Path) -> Result<String, Diagnostics> {
-    let bytes = std::fs::read(file).map_err(|error| {
+    let bytes = read_bytes(file).map_err(|error| {
         let known = [
             (ErrorKind::NotFound, "there is no such file", "check the path"),
             (ErrorKind::IsADirectory, "this is a folder", "give the path of a file in it"),
@@ -18,12 +21,23 @@ pub(super) fn read(file: &Path) -> Result<String, Diagnostics> {
             None => refusal(file, &format!("it can't be read ({error})"), "check the path"),
         }
     })?;
+    if bytes.len() > MAX_BYTES {
+        let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
+        return Err(refusal(file, &message, "leave out what no configuration needs"));
+    }
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let at = end_of(&String::from_utf8_lossy(valid));
         let finding = Diagnostic::new(file, Severity::Error, "the file isn't UTF-8 text");
         finding.at(at).with_help("save it as UTF-8").into()
     })
+}
+
+/// Reads a file up to one byte more than the limit.
+fn read_bytes(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Returns the position after the last character of a text.
@@ -37,13 +51,43 @@ pub(super) fn find(text: &str, wanted: impl Fn(char) -> bool) -> Option<Position
     text.find(wanted).map(|offset| end_of(&text[..offset]))
 }
 
-/// Returns the first position of `wanted` in `text` at or after `from`.
-pub(super) fn find_from(text: &str, from: Position, wanted: &str) -> Option<Position> {
-    let line_start = text.split_inclusive('\n').take(from.line - 1).map(str::len).sum::<usize>();
-    let columns = text[line_start..].chars().take(from.column - 1).map(char::len_utf8);
-    let start = line_start + columns.sum::<usize>();
-    let offset = text[start..].find(wanted)?;
-    Some(end_of(&text[..start + offset]))
+/// Finds texts in a file at or after given positions. Positions that rise cost one pass in all.
+pub(super) struct Finder<'t> {
+    text: &'t str,
+    at: Position,
+    offset: usize,
+}
+
+impl<'t> Finder<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, at: Position::START, offset: 0 }
+    }
+
+    /// Returns the first position of `wanted` at or after `from`.
+    pub(super) fn find_from(&mut self, from: Position, wanted: &str) -> Option<Position> {
+        if from < self.at {
+            *self = Self::new(self.text);
+        }
+        self.advance(|finder| finder.at >= from);
+        let end = self.offset + self.text[self.offset..].find(wanted)?;
+        self.advance(|finder| finder.offset >= end);
+        Some(self.at)
+    }
+
+    fn advance(&mut self, until: impl Fn(&Self) -> bool) {
+        let mut rest = self.text[self.offset..].chars().peekable();
+        while !until(self)
+            && let Some(character) = rest.next()
+        {
+            self.offset += character.len_utf8();
+            let ends_line = character == '\n' || (character == '\r' && rest.peek() != Some(&'\n'));
+            if ends_line {
+                self.at = Position { line: self.at.line + 1, column: 1 };
+            } else {
+                self.at.column += 1;
+            }
+        }
+    }
 }
 
 fn refusal(file: &Path, message: &str, help: &str) -> Diagnostics {
@@ -55,11 +99,24 @@ fn refusal(file: &Path, message: &str, help: &str) -> Diagnostics {
 pub(super) struct Report {
     pub(super) file: PathBuf,
     pub(super) found: Diagnostics,
+    /// The values that no diagnostic may show.
+    pub(super) secrets: Secrets,
 }
 
 impl Report {
     pub(super) fn new(file: &Path) -> Self {
-        Self { file: file.into(), found: Diagnostics::new() }
+        Self { file: file.into(), found: Diagnostics::new(), secrets: Secrets::default() }
+    }
+
+    /// Returns `true` if further errors are only counted. What finds many of them can save the work
+    /// of describing them, and counts them with [`Report::leave_out`].
+    pub(super) fn is_full(&self) -> bool {
+        self.found.is_full_of_errors()
+    }
+
+    /// Counts errors that are not described.
+    pub(super) fn leave_out(&mut self, errors: usize) {
+        self.found.leave_out(errors);
     }
 
     /// Adds an error. An empty `help` means that the message needs none.
@@ -83,7 +140,8 @@ impl Report {
     }
 
     fn add(&mut self, severity: Severity, at: Position, message: String, help: String) {
-        let finding = Diagnostic::new(&self.file, severity, message).at(at);
+        let finding = Diagnostic::new(&self.file, severity, self.secrets.masked(&message)).at(at);
+        let help = self.secrets.masked(&help);
         self.found.push(if help.is_empty() { finding } else { finding.with_help(help) });
     }
 }

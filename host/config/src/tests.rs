@@ -1,11 +1,14 @@
 //! How a configuration behaves for who writes one.
 
+mod bounds;
 mod diagnostics;
 mod entries;
 mod files;
 mod pipeline;
 mod places;
 mod properties;
+mod ranges;
+mod secrets;
 mod trust;
 mod values;
 mod variables;

@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
 use super::diagnostic::Diagnostics;
-use super::folders::base_dir;
+use super::folders::resolved;
 use super::source::{self, Report};
+use super::values::PathText;
 use super::{Environment, de};
 use values::{Pins, WrittenKey};
 
@@ -53,7 +56,9 @@ impl TrustSettings {
 
     /// Returns the policy of a configuration file without the section.
     pub fn usual(file: &Path) -> Self {
-        Written::default().into_trust(file)
+        let mut usual = Self::default();
+        usual.resolve(file);
+        usual
     }
 
     /// Reads only this section of a configuration file. Errors elsewhere in the file, such as a
@@ -72,8 +77,12 @@ impl TrustSettings {
             return Ok(Self::usual(file));
         };
         let mut here = Report::new(file);
-        match de::read::<Written>(node, &mut here) {
-            Some(written) if !here.found.has_errors() => Ok(written.into_trust(file)),
+        here.secrets = document.secrets.clone();
+        match de::read::<Self>(node, &mut here) {
+            Some(mut trust) if !here.found.has_errors() => {
+                trust.resolve(file);
+                Ok(trust)
+            }
             _ if here.found.has_errors() => Err(here.found),
             // Building the tree reported the error already.
             _ => Err(elsewhere.found),
@@ -98,6 +107,12 @@ impl TrustSettings {
         keys.chain([&mut self.pins_file, &mut self.said_in])
     }
 
+    /// Resolves the paths against the configuration file.
+    pub(super) fn resolve(&mut self, file: &Path) {
+        self.paths_mut().for_each(|path| *path = resolved(file, path));
+        self.said_in = file.to_owned();
+    }
+
     /// Replaces the mode of the configuration for this run.
     pub fn override_mode(&mut self, mode: TrustMode) {
         if mode != self.mode {
@@ -106,72 +121,95 @@ impl TrustSettings {
     }
 }
 
-/// The section as it is written: a mode, or a mapping.
-#[derive(Debug, Default)]
-pub(super) struct Written {
-    mode: TrustMode,
-    pins: Pins,
-    pins_file: Option<String>,
-    keys: Vec<WrittenKey>,
-}
-
-impl Written {
-    /// Resolves the paths against the configuration file.
-    pub(super) fn into_trust(self, file: &Path) -> TrustSettings {
-        let folder = base_dir(file);
-        let key = |written| match written {
-            WrittenKey::Here(key) => KeyEntry::Here(key),
-            WrittenKey::File(path) => KeyEntry::File(folder.join(path)),
-        };
-        TrustSettings {
-            mode: self.mode,
+impl Default for TrustSettings {
+    /// Returns the policy of a section that is not there, with the paths as they are written.
+    fn default() -> Self {
+        Self {
+            mode: TrustMode::default(),
             overridden: None,
-            pins: self.pins.0,
-            pins_file_is_named: self.pins_file.is_some(),
-            pins_file: folder.join(self.pins_file.as_deref().unwrap_or(TrustSettings::PINS_FILE)),
-            keys: self.keys.into_iter().map(key).collect(),
-            said_in: file.to_owned(),
+            pins: Vec::new(),
+            pins_file: Self::PINS_FILE.into(),
+            pins_file_is_named: false,
+            keys: Vec::new(),
+            said_in: PathBuf::new(),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Written {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WrittenVisitor)
+/// The section as a mapping.
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    /// What happens to a file with neither a pin nor a valid signature.
+    mode: TrustMode,
+    /// The SHA-256 of files that are trusted: a list, or a mapping from the name of a file to one
+    /// hash or several. Comes on top of the file of pins.
+    #[serde(default)]
+    pins: Pins,
+    /// The file with further pins, in the format of `sha256sum`. Without it, that is `hotbay.pins`
+    /// beside the configuration, if that exists.
+    #[serde(default, deserialize_with = "PathText::option")]
+    #[schemars(with = "Option<PathText>")]
+    pins_file: Option<PathBuf>,
+    /// The minisign public keys whose signatures are trusted, or paths of files with one.
+    #[serde(default)]
+    keys: Vec<WrittenKey>,
+}
+
+impl From<Written> for TrustSettings {
+    fn from(Written { mode, pins, pins_file, keys }: Written) -> Self {
+        let key = |written| match written {
+            WrittenKey::Here(key) => KeyEntry::Here(key),
+            WrittenKey::File(path) => KeyEntry::File(path.into()),
+        };
+        let usual = Self::default();
+        Self {
+            mode,
+            pins: pins.0,
+            pins_file_is_named: pins_file.is_some(),
+            pins_file: pins_file.unwrap_or(usual.pins_file),
+            keys: keys.into_iter().map(key).collect(),
+            ..Self::default()
+        }
     }
 }
 
-struct WrittenVisitor;
+impl JsonSchema for TrustSettings {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Trust".into()
+    }
 
-impl<'de> Visitor<'de> for WrittenVisitor {
-    type Value = Written;
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (mode, whole) = (TrustMode::json_schema(generator), Written::json_schema(generator));
+        json_schema!({ "default": "off", "anyOf": [mode, whole] })
+    }
+}
+
+impl<'de> Deserialize<'de> for TrustSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TrustVisitor)
+    }
+}
+
+struct TrustVisitor;
+
+impl<'de> Visitor<'de> for TrustVisitor {
+    type Value = TrustSettings;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("`off`, `warn`, `enforce`, or a mapping with a `mode`")
     }
 
-    fn visit_unit<E>(self) -> Result<Written, E> {
-        Ok(Written::default())
+    fn visit_unit<E>(self) -> Result<TrustSettings, E> {
+        Ok(TrustSettings::default())
     }
 
-    fn visit_str<E: Error>(self, mode: &str) -> Result<Written, E> {
+    fn visit_str<E: Error>(self, mode: &str) -> Result<TrustSettings, E> {
         let mode = TrustMode::deserialize(mode.into_deserializer())?;
-        Ok(Written { mode, ..Written::default() })
+        Ok(TrustSettings { mode, ..TrustSettings::default() })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Written, A::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Whole {
-            mode: TrustMode,
-            #[serde(default)]
-            pins: Pins,
-            pins_file: Option<String>,
-            #[serde(default)]
-            keys: Vec<WrittenKey>,
-        }
-        let Whole { mode, pins, pins_file, keys } =
-            Whole::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Written { mode, pins, pins_file, keys })
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TrustSettings, A::Error> {
+        Written::deserialize(MapAccessDeserializer::new(map)).map(TrustSettings::from)
     }
 }

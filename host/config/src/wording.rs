@@ -2,9 +2,39 @@
 
 use serde::de::{Expected, Unexpected};
 
-/// Formats names as a list in backquotes.
-pub(super) fn listed<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
-    let quoted: Vec<_> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
+/// The longest text that a message quotes, in characters.
+const LONGEST: usize = 60;
+
+/// The most names that a message lists.
+const MOST_NAMES: usize = 20;
+
+/// The most names that a misspelling is compared with.
+const MOST_COMPARED: usize = 1_000;
+
+/// Returns a text as a message quotes it: in one line, without characters that a terminal would
+/// obey, and not too long.
+pub(super) fn shown(text: &str) -> String {
+    let end = text.char_indices().nth(LONGEST).map(|(end, _)| end);
+    let mut shown = String::new();
+    for character in text[..end.unwrap_or(text.len())].chars() {
+        let is_plain = character == '\'' || character == '"' || character == '\\';
+        if is_plain { shown.push(character) } else { shown.extend(character.escape_debug()) }
+    }
+    if end.is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Formats names as a list in backquotes. A long list is shortened.
+pub fn listed<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    let mut names = names.into_iter();
+    let quote = |name: S| format!("`{}`", shown(name.as_ref()));
+    let mut quoted: Vec<_> = names.by_ref().take(MOST_NAMES).map(quote).collect();
+    let more = names.count();
+    if more > 0 {
+        quoted.push(format!("and {more} more"));
+    }
     quoted.join(", ")
 }
 
@@ -15,17 +45,31 @@ pub(super) fn instead_of(found: &str, known: &[&str]) -> String {
         [only] => format!("expected `{only}`"),
         _ => format!("expected one of {}", listed(known)),
     };
-    match closest(found, known) {
+    match closest(found, known.iter().copied()) {
         Some(likely) if known.len() > 1 => format!("did you mean `{likely}`? {expected}"),
         _ => expected,
     }
 }
 
 /// Returns the known name that `found` is probably a misspelling of.
-pub(super) fn closest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
-    let distance = |word: &str| strsim::damerau_levenshtein(found, word);
-    let likely = known.iter().copied().min_by_key(|word| distance(word))?;
-    (distance(likely) <= (likely.chars().count() / 3).max(1)).then_some(likely)
+///
+/// A name is taken for a misspelling if at most a third of its characters differ. Very long names
+/// are not compared, and of very many names only the first.
+pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let length = found.chars().count();
+    if length > LONGEST {
+        return None;
+    }
+    let candidates = known.into_iter().take(MOST_COMPARED).filter_map(|word| {
+        let size = word.chars().count();
+        let most = (size / 3).max(1);
+        if size.abs_diff(length) > most {
+            return None;
+        }
+        let distance = strsim::damerau_levenshtein(found, word);
+        (distance <= most).then_some((distance, word))
+    });
+    candidates.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
 }
 
 /// Translates the name that serde has for a type.
@@ -50,7 +94,7 @@ pub(super) fn found(unexpected: &Unexpected<'_>) -> String {
         Unexpected::Unsigned(value) => format!("the number {value}"),
         Unexpected::Signed(value) => format!("the number {value}"),
         Unexpected::Float(value) => format!("the number {value}"),
-        Unexpected::Str(text) => format!("the string {:?}", shortened(text)),
+        Unexpected::Str(text) => format!("the string \"{}\"", shown(text)),
         Unexpected::Unit | Unexpected::Option => "nothing".into(),
         Unexpected::Seq => "a list".into(),
         Unexpected::Map => "a mapping".into(),
@@ -63,13 +107,5 @@ pub(super) fn found(unexpected: &Unexpected<'_>) -> String {
         | Unexpected::TupleVariant
         | Unexpected::StructVariant
         | Unexpected::Other(_) => unexpected.to_string(),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, EnumAccess, Error, IgnoredAny};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 
 use super::diagnostic::Position;
 
@@ -38,17 +39,23 @@ pub(super) struct SyntaxError {
 
 /// Parses the text of a YAML document.
 pub(super) fn parse(text: &str) -> Result<Raw, SyntaxError> {
-    serde_yaml::from_str(text).map_err(|error| {
-        let position = error
-            .location()
-            .map(|location| Position { line: location.line(), column: location.column() });
-        let mut message = error.to_string();
-        if let Some(Position { line, column }) = position {
-            // The diagnostic begins with this position. A second position in the message is kept.
-            message = message.replacen(&format!(" at line {line} column {column}"), "", 1);
-        }
-        SyntaxError { position, message }
-    })
+    serde_yaml::from_str(text).map_err(in_words)
+}
+
+/// Returns why a text is not a YAML document, if it is none. Aliases are not followed.
+pub(super) fn syntax_error(text: &str) -> Option<SyntaxError> {
+    serde_yaml::from_str::<IgnoredAny>(text).err().map(in_words)
+}
+
+fn in_words(error: serde_yaml::Error) -> SyntaxError {
+    let position =
+        error.location().map(|place| Position { line: place.line(), column: place.column() });
+    let mut message = error.to_string();
+    if let Some(Position { line, column }) = position {
+        // The diagnostic begins with this position. A second position in the message is kept.
+        message = message.replacen(&format!(" at line {line} column {column}"), "", 1);
+    }
+    SyntaxError { position, message }
 }
 
 /// Resolves a text like a plain scalar: as a number, a boolean or null. Returns `None` if it is
@@ -62,7 +69,12 @@ pub(super) fn resolve_plain(text: &str) -> Option<Scalar> {
     if plain.is_empty() {
         return Some(Scalar::Null);
     }
-    if !plain.chars().all(is_harmless) || plain.chars().all(is_marker) {
+    // Most texts begin like no number, `null`, `true` or `false`, and need no parser.
+    let may_be_more = |first: char| !first.is_ascii_alphabetic() || "nNtTfF".contains(first);
+    if !plain.starts_with(may_be_more)
+        || !plain.chars().all(is_harmless)
+        || plain.chars().all(is_marker)
+    {
         return None;
     }
     match parse(plain) {

@@ -10,6 +10,7 @@ use hotbay_config::{
 };
 use hotbay_plugin_api::{ComponentManifest, Manifest};
 use hotbay_runtime::{ComponentSpec, Connections, Generation};
+use humantime::format_duration;
 use tokio::time::timeout;
 
 use crate::{plugins::KnownPlugins, reconcile::settings_files, resolved::ResolvedComponent};
@@ -118,10 +119,15 @@ pub(super) async fn component(
     // The check runs code of the plugin, which may hang.
     let limit = config.reload.initialize;
     let checked = timeout(limit, plugin.check_config(&found.name, &settings)).await;
-    let late = |_| Err((String::new(), format!("the plugin did not check it within {limit:?}")));
+    let late = |_| {
+        let limit = format_duration(limit);
+        Err((String::new(), format!("the plugin did not check it within {limit}")))
+    };
     if let Err((path, message)) = checked.unwrap_or_else(late) {
         let base = entry.location.key("config");
         let at = base.join(&ConfigPath::from(path.as_str()));
+        // The plugin may quote values from both files.
+        let message = sidecar.secrets.masked(&message);
         findings.push(config.error_at(&at, message).with_help(format!(
             "`hotbay plugin inspect` shows what `{}` of plugin `{}` takes",
             found.name, entry.plugin

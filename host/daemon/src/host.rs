@@ -84,7 +84,7 @@ impl Host {
             return Err(HostError::Configuration(found));
         }
         host.warnings = found;
-        host.warnings.extend(host.config.warnings.clone());
+        host.warnings.append(host.config.warnings.clone());
         Ok(host)
     }
 

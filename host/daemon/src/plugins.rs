@@ -10,24 +10,14 @@ use std::{
     sync::Arc,
 };
 
-use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar};
+use hotbay_config::{Config, Diagnostic, Severity, Sidecar};
 use hotbay_loader::{Inspected, LoadError, Loader, Trust, TrustMode, TrustedBy};
 use hotbay_plugin_api::Manifest;
 use hotbay_runtime::Generation;
 use hotbay_store::record::{Build, now};
-use serde::Deserialize;
 
 pub(crate) use closing::{ClosingPlugin, ClosingPlugins, UnloadFailure};
 pub(crate) use sidecar::read_sidecar;
-
-/// The settings of one plugin under `plugins.settings`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    /// The number of threads that poll the plugin's futures; by default one for each of its
-    /// components, up to the number of cores.
-    threads: Option<NonZeroUsize>,
-}
 
 /// One loaded build of a plugin, with everything that the host keeps about it.
 #[derive(Debug)]
@@ -60,13 +50,9 @@ impl LoadedPlugin {
         config: &Config,
         library: Inspected,
         (sidecar, number): (Sidecar, u64),
-        findings: &mut Diagnostics,
     ) -> Result<Self, LoadError> {
         let (file, trusted_by) = (library.path.clone(), library.trusted_by.clone());
-        let threads = match sidecar.threads {
-            Some(threads) => threads,
-            None => threads(config, &library.manifest.name, findings),
-        };
+        let threads = sidecar.threads.unwrap_or_else(|| threads(config, &library.manifest.name));
         let generation = Arc::new(Generation::load(loader, library, threads).await?);
         let (threads, mapped_bytes) = (generation.threads(), generation.mapped_bytes());
         let loaded = now();
@@ -171,18 +157,9 @@ fn component_counts(config: &Config) -> HashMap<&str, usize> {
 }
 
 /// Returns the number of threads for a plugin's bay, from its settings or by default.
-fn threads(config: &Config, plugin: &str, findings: &mut Diagnostics) -> NonZeroUsize {
+fn threads(config: &Config, plugin: &str) -> NonZeroUsize {
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let components = component_counts(config).get(plugin).copied().unwrap_or(1).max(1);
     let usual = NonZeroUsize::new(components).unwrap_or(NonZeroUsize::MIN).min(cores);
-    let Some(settings) = config.plugins.settings.get(plugin) else { return usual };
-    match serde_json::from_value::<Settings>(settings.clone()) {
-        Ok(settings) => settings.threads.unwrap_or(usual),
-        Err(error) => {
-            let path = ConfigPath::root().key("plugins").key("settings").key(plugin);
-            let finding = config.error_at(&path, format!("wrong settings: {error}"));
-            findings.push(finding.with_help("a plugin's settings are `threads`, at least 1"));
-            usual
-        }
-    }
+    config.plugins.settings.get(plugin).and_then(|settings| settings.threads).unwrap_or(usual)
 }

@@ -12,9 +12,11 @@
 
 use std::{
     fmt,
+    io::{self, ErrorKind},
     num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -30,12 +32,15 @@ use hotbay_loader::ThreadMark;
 
 use super::{object_registry::ObjectRegistry, relay::WakeDispatcher};
 
+/// The most threads of a bay. The configuration has the same limit; this one is for embedders.
+pub const MAX_THREADS: usize = 1024;
+
 /// The configuration of a bay.
 #[derive(Debug, Clone)]
 pub struct BayConfig {
     /// The plugin's name, which appears in the names of the threads.
     pub name: String,
-    /// The number of threads that poll the plugin's futures. More threads are added for sync
+    /// The number of threads that poll the plugin's futures, at most [`MAX_THREADS`]. More threads are added for sync
     /// functions, which block.
     pub threads: NonZeroUsize,
 }
@@ -55,17 +60,18 @@ impl Bay {
     /// Starts the threads of a bay.
     ///
     /// # Errors
-    /// If the system does not start a thread.
-    pub fn open(config: &BayConfig) -> std::io::Result<Self> {
+    /// If the system does not start as many threads.
+    pub fn open(config: &BayConfig) -> io::Result<Self> {
         Self::open_for(config, ThreadMark::LINKED)
     }
 
     /// Starts the threads of a build. They carry its mark, so that a crash on one of them is
     /// attributed to the build.
-    pub(crate) fn open_for(config: &BayConfig, mark: ThreadMark) -> std::io::Result<Self> {
+    pub(crate) fn open_for(config: &BayConfig, mark: ThreadMark) -> io::Result<Self> {
         let threads = Arc::new(Mutex::new(Vec::new()));
         let of_thread = Arc::clone(&threads);
-        let runtime = Builder::new_multi_thread()
+        let mut builder = Builder::new_multi_thread();
+        builder
             .worker_threads(config.threads.get())
             .thread_name(format!("bay-{}", config.name))
             .on_thread_start(move || {
@@ -75,8 +81,8 @@ impl Bay {
                 }
             })
             .on_thread_stop(ThreadMark::leave)
-            .enable_time()
-            .build()?;
+            .enable_time();
+        let runtime = start(&mut builder, config.threads)?;
         let handle = runtime.handle().clone();
         let dispatcher = WakeDispatcher::start(&handle);
         Ok(Self {
@@ -179,6 +185,40 @@ impl fmt::Debug for Bay {
     }
 }
 
+/// Starts a runtime with this number of threads.
+///
+/// # Errors
+/// If the system does not start as many threads.
+fn start(builder: &mut Builder, threads: NonZeroUsize) -> io::Result<Runtime> {
+    // tokio panics if a thread does not start, and leaves behind those that did. So as many threads
+    // as it will need are started before, and ended.
+    check_threads(threads)?;
+    // Something else may have taken the threads meanwhile.
+    catch_unwind(AssertUnwindSafe(|| builder.build())).unwrap_or_else(|_| {
+        Err(io::Error::new(ErrorKind::WouldBlock, "the system starts no further thread"))
+    })
+}
+
+/// Starts a number of threads, and ends them when all are running.
+fn check_threads(threads: NonZeroUsize) -> io::Result<()> {
+    if threads.get() > MAX_THREADS {
+        let message =
+            format!("{threads} threads are more than {MAX_THREADS}, the limit of a plugin");
+        return Err(io::Error::new(ErrorKind::InvalidInput, message));
+    }
+    thread::scope(|scope| {
+        let mut held = Vec::with_capacity(threads.get());
+        for _ in 0..threads.get() {
+            let (release, wait) = mpsc::channel::<()>();
+            let wait = move || _ = wait.recv();
+            thread::Builder::new().name("bay-check".to_owned()).spawn_scoped(scope, wait)?;
+            held.push(release);
+        }
+        // Dropping the senders ends the threads, also after an error.
+        Ok(())
+    })
+}
+
 /// Returns the kernel's number of the calling thread.
 fn own_thread_id() -> Option<u32> {
     let link = std::fs::read_link("/proc/thread-self").ok()?;
@@ -203,6 +243,17 @@ mod tests {
         assert_eq!(bay().join(Duration::from_secs(5)), 0);
     }
 
+    #[test]
+    fn more_threads_than_there_can_be_are_an_error() {
+        let config = |threads| BayConfig {
+            name: "test".to_owned(),
+            threads: NonZeroUsize::new(threads).unwrap(),
+        };
+        let error = Bay::open(&config(usize::MAX)).unwrap_err().to_string();
+        assert!(error.contains("more than 1024, the limit"), "{error}");
+        assert_eq!(Bay::open(&config(64)).unwrap().join(Duration::from_secs(5)), 0);
+    }
+
     #[tokio::test]
     async fn a_bay_can_be_dropped_where_nobody_may_wait() {
         let bay = bay();
@@ -213,8 +264,8 @@ mod tests {
     #[test]
     fn a_thread_that_does_not_end_is_counted() {
         let bay = bay();
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let (started, running) = std::sync::mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let (started, running) = mpsc::channel();
         bay.handle().spawn_blocking(move || {
             started.send(()).unwrap();
             held.recv().ok();

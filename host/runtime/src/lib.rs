@@ -21,7 +21,7 @@ mod slot;
 mod spec;
 mod split_batch;
 
-pub use bay::{Bay, BayConfig};
+pub use bay::{Bay, BayConfig, MAX_THREADS};
 pub use component::{PluginBackgroundTask, PluginComponent, PluginEventTask};
 pub use generation::{FileInfo, Generation, GenerationInfo, UnloadOutcome};
 pub use report_gate::ReportGate;

@@ -55,7 +55,7 @@ impl<'n, I: Iterator<Item = Named<'n>>> MapAccess<'n> for Entries<'n, '_, I> {
         let Some((name, entry)) = self.rest.next() else { return Ok(None) };
         self.current = Some(&entry.node);
         let key = BorrowedStrDeserializer::<Error>::new(name);
-        seed.deserialize(key).map(Some).map_err(|error| error.or_at(entry.key_position))
+        seed.deserialize(key).map(Some).map_err(|error| error.or_at_key(entry.key_position))
     }
 
     fn next_value_seed<S: DeserializeSeed<'n>>(&mut self, seed: S) -> Result<S::Value, Error> {

@@ -24,7 +24,7 @@ drain: 5s
     let expected = [
         "1:12: unknown key `foldr`; did you mean `folder`? \
          expected one of `folder`, `settings`, `probe_timeout`, `trust`",
-        "3:21: expected a whole number, found the string \"many\"",
+        "3:21: expected a whole number from 1 to 16777216, found the string \"many\"",
         "3:27: unknown key `color`; expected one of `capacity`, `description`, `overflow`",
         "3:39: unknown key `size`; expected one of `capacity`, `description`, `overflow`",
         "4:37: unknown value `dropoldest`; did you mean `drop-oldest`? \
@@ -59,11 +59,11 @@ fn types_are_told_in_plain_words() {
         |from: &str, to: &str| findings(&changed(from, to)).split_once(": ").unwrap().1.to_owned();
     assert_eq!(
         wrong("capacity: 8192", "capacity: -1"),
-        "expected a whole number, found the number -1"
+        "expected a whole number from 1 to 16777216, found the number -1"
     );
     assert_eq!(
         wrong("capacity: 8192", "capacity: 1.5"),
-        "expected a whole number, found the number 1.5"
+        "expected a whole number from 1 to 16777216, found the number 1.5"
     );
     assert_eq!(
         wrong("description: Binance spot", "description: 12"),
@@ -87,7 +87,7 @@ fn types_are_told_in_plain_words() {
     );
     assert_eq!(
         wrong("binance-feed: { threads: 2 }", "binance-feed: 2"),
-        "expected a mapping of settings, found the number 2"
+        "expected a mapping, found the number 2; it may have the keys `threads`"
     );
 }
 

@@ -41,7 +41,7 @@ fn a_bare_file_name_has_the_current_folder_as_base() {
     let unset = |_: &str| Err(std::env::VarError::NotPresent);
     let config = Config::parse(Path::new("x.yaml"), "plugins: { folder: p }", &unset).unwrap();
     assert_eq!(config.base_dir, Path::new("."));
-    assert_eq!(config.plugins.folder, Path::new("./p"));
+    assert_eq!(config.plugins.folder, Path::new("p"));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn what_is_no_yaml_is_told_at_its_place() {
         ),
         (
             "a: 1\n---\nb: 2",
-            "1:1: the file has more than one document; \
+            "2:1: the file has more than one document; \
              leave one, without the lines `---` that part them",
         ),
         ("a: *b", "1:4: this isn't YAML: unknown anchor"),

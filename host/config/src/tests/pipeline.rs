@@ -41,7 +41,7 @@ fn two_aggregators_are_one_too_many() {
         .replace("    outputs: prices\n", "      outputs: prices\n    - { id: b, plugin: c }\n");
     assert_eq!(
         findings(&text),
-        "etc/x.yaml:23:7: the pipeline has 2 aggregators (lines 19 and 23); it takes exactly one\n\
+        "etc/x.yaml:23:7: the pipeline has 2 aggregators (lines 19 to 23); it takes exactly one\n\
          etc/x.yaml:23:7: warning: the aggregator `b` has no inputs; it gets no event like this\n\
          etc/x.yaml:23:7: warning: the aggregator `b` has no outputs; \
          nobody gets its events like this"
@@ -113,8 +113,7 @@ fn a_channel_stands_once_at_a_port() {
 fn a_channel_has_room_for_something() {
     assert_eq!(
         findings(&changed("orders: { capacity: 16 }", "orders: { capacity: 0 }")),
-        "etc/x.yaml:9:23: the channel `orders` has room for nothing; \
-         its capacity has to be at least 1"
+        "etc/x.yaml:9:23: expected a whole number from 1 to 16777216, found the number 0"
     );
 }
 
@@ -146,4 +145,31 @@ fn time_is_said() {
         "etc/x.yaml:11:9: unknown value `reply`; did you mean `replay`? \
          expected one of `replay`, `live`"
     );
+}
+
+#[test]
+fn a_component_that_reads_its_own_events_is_refused() {
+    assert_eq!(
+        findings(&changed("inputs: { sources: [spot] }", "inputs: { sources: [spot, prices] }")),
+        "etc/x.yaml:21:13: `merge` reads its own events on channel `prices`; \
+         leave one of these channels out of the inputs or outputs"
+    );
+}
+
+#[test]
+fn a_cycle_through_several_components_is_refused_with_its_way() {
+    let text = changed("inputs: { sources: [spot] }", "inputs: { sources: [spot, orders] }");
+    assert_eq!(
+        findings(&text),
+        "etc/x.yaml:21:13: the events of `merge` come back to it, through `cross` and the channels \
+         `prices`, `orders`; leave one of these channels out of the inputs or outputs"
+    );
+}
+
+#[test]
+fn reports_of_an_executor_to_a_strategy_are_no_cycle() {
+    let text = changed("inputs: orders }", "inputs: orders, outputs: reports }")
+        .replace("inputs: [prices], ", "inputs: { bars: prices, reports: reports }, ")
+        .replace("  orders: {", "  reports: { capacity: 16 }\n  orders: {");
+    assert_eq!(findings(&text), "");
 }

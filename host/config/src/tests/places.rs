@@ -57,10 +57,10 @@ fn a_finding_of_a_plugin_is_shown_in_the_file() {
 
 #[test]
 fn an_alias_has_the_place_of_its_use_and_the_inside_of_its_anchor() {
-    let text = "plugins: { folder: p, settings: { a: &s { x: 1 }, b: *s } }";
+    let text = "plugins: { folder: p, settings: { a: &s { threads: 1 }, b: *s } }";
     let config = parse(text).unwrap();
-    assert_eq!(config.position_of(&ConfigPath::from("plugins.settings.b")), at(1, 54));
-    assert_eq!(config.position_of(&ConfigPath::from("plugins.settings.b.x")), at(1, 46));
+    assert_eq!(config.position_of(&ConfigPath::from("plugins.settings.b")), at(1, 60));
+    assert_eq!(config.position_of(&ConfigPath::from("plugins.settings.b.threads")), at(1, 52));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn what_is_wrong_is_told_at_its_place() {
     assert_eq!(
         wrong(&format!("{{ mode: off, keys: [{}] }}", &KEY[..50])),
         "1:55: expected a minisign public key, or the path of a file with one, \
-         found the string \"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1C…\""
+         found the string \"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73\""
     );
 }
 

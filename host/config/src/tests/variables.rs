@@ -4,7 +4,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::super::Config;
-use super::super::substitute::substitute;
+use super::super::substitute::Variables;
 use super::{connector_config, findings};
 
 /// What the connector's setting `x` becomes when the file says `x: WRITTEN`.
@@ -154,6 +154,6 @@ fn a_private_use_character_is_refused_only_where_it_would_be_confused() {
 #[test]
 fn a_text_without_a_variable_is_not_replaced() {
     let unset = |_: &str| Err(VarError::NotPresent);
-    let done = substitute("cost: 5$ {a}", &unset).unwrap();
+    let done = Variables::new(&unset).substitute("cost: 5$ {a}").unwrap();
     assert_eq!((done.text.as_str(), done.replaced), ("cost: 5$ {a}", false));
 }

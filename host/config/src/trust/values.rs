@@ -1,8 +1,10 @@
 //! Keys and pins as they are written in the configuration.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use data_encoding::BASE64;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess};
 use serde::de::{Unexpected, Visitor};
 
@@ -61,6 +63,38 @@ impl<'de> Deserialize<'de> for WrittenKey {
             }
             file => Ok(Self::File(file)),
         }
+    }
+}
+
+impl JsonSchema for WrittenKey {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Key".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}
+
+impl JsonSchema for Pins {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Pins".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let hash = json_schema!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" });
+        let hashes = json_schema!({ "type": "array", "items": hash });
+        let of_file = json_schema!({ "anyOf": [hash, hashes] });
+        let by_file = json_schema!({ "type": "object", "additionalProperties": of_file });
+        json_schema!({ "anyOf": [by_file, hashes, hash] })
     }
 }
 

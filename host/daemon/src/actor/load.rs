@@ -200,13 +200,12 @@ impl LoadRequest {
         bound_leaks(leaks, config.reload.leaks).await.map_err(|failure| (failure, None))?;
         let sidecar = read_sidecar(&library.path, plugin)
             .map_err(|found| (StepFailure::new(RolloutStep::Configuration, &found), None))?;
-        let mut findings = Diagnostics::new();
-        let with = (sidecar, number);
-        let loaded = LoadedPlugin::load(&loader, &config, library, with, &mut findings)
+        let loaded = LoadedPlugin::load(&loader, &config, library, (sidecar, number))
             .await
             .map_err(|LoadError { refusal, .. }| {
                 (StepFailure::refusal(RolloutStep::Load, &refusal, &refusal), None)
             })?;
+        let mut findings = Diagnostics::new();
         let with = (&*loaded.generation, &loaded.sidecar);
         let ResolvedPlugin { components, tasks } =
             resolve(&config, &loaded.file, with, &mut findings).await;

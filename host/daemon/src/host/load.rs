@@ -84,10 +84,10 @@ impl Host {
         }
         let sidecar = match read_sidecar(&library.path, &name) {
             Ok(sidecar) => sidecar,
-            Err(found) => return warnings.extend(found),
+            Err(found) => return warnings.append(found),
         };
         let with = (sidecar, self.plugins.len() as u64 + 1);
-        match LoadedPlugin::load(&self.loader, &self.config, library, with, warnings).await {
+        match LoadedPlugin::load(&self.loader, &self.config, library, with).await {
             Ok(loaded) => {
                 tracing::info!(plugin = name, number = loaded.number, "loaded");
                 self.plugins.insert(name, loaded);

@@ -60,7 +60,7 @@ impl CheckRequest {
             read_blocking(config.file().to_owned(), move || trust::read(&config)).await
         };
         let trust = read.unwrap_or_else(|found| {
-            findings.extend(found);
+            findings.append(found);
             Arc::default()
         });
         check_channels(&config, &services, &mut findings);
