@@ -8,6 +8,7 @@ mod progress;
 mod quarantine;
 mod report;
 mod run;
+mod schema;
 mod status;
 mod task_spec;
 mod trust;
@@ -109,6 +110,18 @@ enum Command {
         /// The format of the status
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
+    },
+    /// Print the JSON Schema of a configuration, with which an editor checks and completes it
+    ///
+    /// With `--format markdown`, prints the reference of all keys instead, which is also
+    /// docs/configuration.md.
+    Schema {
+        /// The kind of file
+        #[arg(value_enum, default_value_t = schema::File::Configuration)]
+        file: schema::File,
+        /// The format of the description
+        #[arg(long, value_enum, default_value_t = schema::Format::Json)]
+        format: schema::Format,
     },
     /// List, inspect and trust plugins, and manage the quarantine
     #[command(subcommand)]
@@ -223,6 +236,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Run { config, trust, output } => run::run(&config, trust, output).await,
             Command::Validate { config } => run::validate(&config).await,
             Command::Status { config, output } => status::status(&config, output),
+            Command::Schema { file, format } => schema::schema(file, format),
             Command::Plugin(PluginCommand::List { config: Some(config), output, .. }) => {
                 status::list(&config, output)
             }

@@ -59,8 +59,9 @@ fn roles(pipeline: &PipelineDraft, report: &mut Report) -> bool {
             }
             ([others @ .., last], Role::Aggregator) if !others.is_empty() => {
                 let (count, first, last) = (places.len(), others[0].line, last.line);
+                let to = if count == 2 { "and" } else { "to" };
                 let message =
-                    format!("the pipeline has {count} aggregators (lines {first} to {last})");
+                    format!("the pipeline has {count} aggregators (lines {first} {to} {last})");
                 report.error(places[1], message, "it takes exactly one");
             }
             _ => {}

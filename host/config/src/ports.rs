@@ -87,7 +87,11 @@ impl JsonSchema for Ports {
         let channels = json_schema!({ "type": "array", "items": channel });
         let of_port = json_schema!({ "anyOf": [channel, channels] });
         let by_port = json_schema!({ "type": "object", "additionalProperties": of_port });
-        json_schema!({ "anyOf": [channel, channels, by_port] })
+        json_schema!({
+            "anyOf": [channel, channels, by_port],
+            "x-value": "a channel or a list of channels, for the first port; or a mapping from ports \
+                        to these"
+        })
     }
 }
 

@@ -16,10 +16,12 @@ use hotbay_plugin_api::Role;
 
 pub(super) use draft::{Draft, PipelineDraft};
 
+/// The keys of a configuration.
+pub(super) const SECTIONS: [&str; 7] =
+    ["plugins", "channels", "pipeline", "tasks", "reload", "state_folder", "shutdown"];
+
 /// Reads every entry that has no error.
 pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
-    const SECTIONS: [&str; 7] =
-        ["plugins", "channels", "pipeline", "tasks", "reload", "state_folder", "shutdown"];
     let mut draft = Draft::default();
     if document.root.value == Value::Null {
         let help = "a configuration has at least `plugins: { folder: ./plugins }`";

@@ -115,3 +115,38 @@ fn children(schema: &mut Value) -> impl Iterator<Item = &mut Value> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_reference_is_current() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+        let written = std::fs::read_to_string(page).unwrap_or_default();
+        let remedy =
+            "run `cargo run -p hotbay -- schema --format markdown > docs/configuration.md`";
+        assert!(written == reference(), "docs/configuration.md is not current; {remedy}");
+    }
+
+    #[test]
+    fn the_schema_has_the_sections_that_are_read() {
+        let schema = schema(FileKind::Configuration);
+        let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(keys, crate::read::SECTIONS);
+        assert_eq!(schema["additionalProperties"], false);
+    }
+
+    #[test]
+    fn a_key_of_the_schema_has_its_documentation_range_and_default() {
+        let schema = schema(FileKind::Configuration);
+        let settle = &schema["definitions"]["Reload"]["properties"]["settle"];
+        assert_eq!(settle["default"], "300ms");
+        assert_eq!(settle["x-range"], "from 0s to 1h");
+        assert!(settle["description"].as_str().unwrap().contains("unchanged"), "{settle}");
+        let threads = &schema["definitions"]["PluginSettings"]["properties"]["threads"];
+        let (number, variable) = (&threads["anyOf"][0], &threads["anyOf"][1]);
+        assert_eq!((&number["minimum"], &number["maximum"]), (&json!(1), &json!(1024)));
+        assert_eq!(variable["type"], "string");
+    }
+}

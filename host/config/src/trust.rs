@@ -136,14 +136,14 @@ impl Default for TrustSettings {
     }
 }
 
-/// The section as a mapping.
+/// Whose plugins are loaded. A mode alone stands for a mapping with this mode.
 #[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TrustMapping")]
 struct Written {
     /// What happens to a file with neither a pin nor a valid signature.
     mode: TrustMode,
-    /// The SHA-256 of files that are trusted: a list, or a mapping from the name of a file to one
-    /// hash or several. Comes on top of the file of pins.
+    /// The SHA-256 of files that are trusted, on top of those in the file of pins.
     #[serde(default)]
     pins: Pins,
     /// The file with further pins, in the format of `sha256sum`. Without it, that is `hotbay.pins`
@@ -180,8 +180,9 @@ impl JsonSchema for TrustSettings {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (mode, whole) = (TrustMode::json_schema(generator), Written::json_schema(generator));
-        json_schema!({ "default": "off", "anyOf": [mode, whole] })
+        let mode = generator.subschema_for::<TrustMode>();
+        let whole = generator.subschema_for::<Written>();
+        json_schema!({ "anyOf": [mode, whole], "default": "off", "x-value": "a mode, or a mapping" })
     }
 }
 

@@ -98,6 +98,9 @@ impl<'s> Chapter<'s, '_> {
     /// Describes what a value may be.
     fn value(&self, schema: &'s Value) -> String {
         let target = self.resolve(schema);
+        if let Some(value) = target.get("x-value").and_then(Value::as_str) {
+            return value.to_owned();
+        }
         let any = array(&target["anyOf"]).filter(|one| one["type"] != "null");
         let alternatives: Vec<_> = any.map(|one| self.value(one)).collect();
         if !alternatives.is_empty() {
@@ -107,7 +110,7 @@ impl<'s> Chapter<'s, '_> {
             return "one of these words".to_owned();
         }
         let of = |schema: &'s Value| match self.value(schema).as_str() {
-            "" => String::new(),
+            "a mapping" => " of mappings".to_owned(),
             value => format!(" of {value}"),
         };
         let number = |key: &str| target[key].as_u64().unwrap_or_default();
@@ -117,10 +120,7 @@ impl<'s> Chapter<'s, '_> {
             "integer" => format!("a number from {} to {}", number("minimum"), number("maximum")),
             "array" => format!("a list{}", of(&target["items"])),
             "object" if target["additionalProperties"].is_object() => {
-                format!(
-                    "a mapping from names{}",
-                    of(&target["additionalProperties"]).replacen(" of", " to", 1)
-                )
+                of(&target["additionalProperties"]).replacen(" of", "names with", 1)
             }
             "object" => "a mapping".to_owned(),
             _ => match target.get("x-range").and_then(Value::as_str) {

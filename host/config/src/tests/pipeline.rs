@@ -41,7 +41,7 @@ fn two_aggregators_are_one_too_many() {
         .replace("    outputs: prices\n", "      outputs: prices\n    - { id: b, plugin: c }\n");
     assert_eq!(
         findings(&text),
-        "etc/x.yaml:23:7: the pipeline has 2 aggregators (lines 19 to 23); it takes exactly one\n\
+        "etc/x.yaml:23:7: the pipeline has 2 aggregators (lines 19 and 23); it takes exactly one\n\
          etc/x.yaml:23:7: warning: the aggregator `b` has no inputs; it gets no event like this\n\
          etc/x.yaml:23:7: warning: the aggregator `b` has no outputs; \
          nobody gets its events like this"

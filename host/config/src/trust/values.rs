@@ -94,7 +94,10 @@ impl JsonSchema for Pins {
         let hashes = json_schema!({ "type": "array", "items": hash });
         let of_file = json_schema!({ "anyOf": [hash, hashes] });
         let by_file = json_schema!({ "type": "object", "additionalProperties": of_file });
-        json_schema!({ "anyOf": [by_file, hashes, hash] })
+        json_schema!({
+            "anyOf": [by_file, hashes, hash],
+            "x-value": "a list of hashes, or a mapping from the name of a file to one hash or several"
+        })
     }
 }
 
