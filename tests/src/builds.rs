@@ -5,6 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use object::{
+    Endianness, Object, ObjectSection, ObjectSymbol, elf::STB_GNU_UNIQUE, read::elf::ElfFile64,
+};
+
 /// Before the word that says how a build of a fixture behaves.
 const MARK: &[u8] = b"HOTBAY-TEST-BUILD:";
 
@@ -34,6 +38,25 @@ pub fn build_that(library: &Path, behaviour: &str) -> Vec<u8> {
     let place = &mut bytes[at + MARK.len()..][..30];
     place.fill(b'.');
     place[..behaviour.len()].copy_from_slice(behaviour.as_bytes());
+    bytes
+}
+
+/// Returns a build of a library in which this exported symbol is unique in the process
+/// (`STB_GNU_UNIQUE`). C++ has such symbols; the linker of Rust hides them, as all that is not
+/// Rust's.
+///
+/// # Panics
+/// If the library can't be read, or does not export the symbol.
+pub fn build_with_unique(library: &Path, symbol: &str) -> Vec<u8> {
+    let mut bytes = fs::read(library).expect("a library can be read");
+    let elf = ElfFile64::<Endianness>::parse(bytes.as_slice()).expect("a library is an ELF file");
+    let (table, _) =
+        elf.section_by_name(".dynsym").and_then(|it| it.file_range()).expect("symbols");
+    let found = elf.dynamic_symbols().find(|it| it.name() == Ok(symbol));
+    let index = found.unwrap_or_else(|| panic!("it exports no {symbol}")).index().0;
+    // An entry has 24 bytes, and the upper half of the fifth one is the binding: see elf(5).
+    let info = &mut bytes[usize::try_from(table).expect("a small file") + index * 24 + 4];
+    *info = STB_GNU_UNIQUE << 4 | *info & 0xf;
     bytes
 }
 

@@ -18,7 +18,7 @@ mod report;
 mod run;
 mod wait;
 
-pub use builds::{another_build, build_that, put};
+pub use builds::{another_build, build_that, build_with_unique, put};
 pub use cargo::{BuildError, Profile, build_host, build_plugins, hotbay, library, workspace};
 pub use folder::{ConfigFile, PluginsFolder};
 pub use keys::free_keys;

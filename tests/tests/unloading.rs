@@ -4,6 +4,7 @@
 
 use std::{
     num::NonZeroUsize,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -14,7 +15,7 @@ use hotbay::{
 };
 use hotbay_plugin_api::{Batch, ChannelName, RunInfo, spec::RunTarget};
 use hotbay_tests::{
-    free_keys, hotbay, library,
+    PluginsFolder, build_with_unique, free_keys, hotbay, library,
     proc::{Holdings, mappings, thread_names},
     until,
 };
@@ -37,7 +38,11 @@ fn loader() -> Loader {
 }
 
 async fn load(loader: &Loader, package: &str) -> Generation {
-    let inspected = loader.inspect(library(package), &Arc::default()).await.unwrap();
+    load_file(loader, library(package)).await
+}
+
+async fn load_file(loader: &Loader, file: &Path) -> Generation {
+    let inspected = loader.inspect(file, &Arc::default()).await.unwrap();
     Generation::load(loader, inspected, NonZeroUsize::new(2).unwrap()).await.unwrap()
 }
 
@@ -139,11 +144,16 @@ fn a_plugin_that_a_thread_pinned_goes_with_the_next_one_and_gives_its_key_back()
 
 /// Loads a plugin, runs its tasks and closes it, again and again.
 fn load_and_close(package: &str, tasks: &[&str], times: usize) {
+    load_and_close_file(library(package), tasks, times);
+}
+
+fn load_and_close_file(file: &Path, tasks: &[&str], times: usize) {
+    let package = file.file_name().unwrap().display();
     let _turn = TURN.lock();
     runtime().block_on(async {
         let loader = loader();
         let round = async || {
-            let plugin = load(&loader, package).await;
+            let plugin = load_file(&loader, file).await;
             let services = services();
             for task in tasks {
                 run(&plugin, task, &services).await;
@@ -209,6 +219,36 @@ fn loading_and_closing_many_times_leaves_nothing() {
 #[test]
 fn a_plugin_with_a_runtime_of_its_own_leaves_nothing_either() {
     load_and_close("spawns", &["sleeps", "talks", "leaves-behind"], 50);
+}
+
+/// A folder with a library that has a unique symbol, and the path of the library.
+fn unique() -> (PluginsFolder, PathBuf) {
+    let folder = PluginsFolder::with(&[]);
+    let build = build_with_unique(library("hello"), "hotbay_plugin_entry_hello");
+    let file = folder.write("unique.so", &build);
+    (folder, file)
+}
+
+#[test]
+fn a_library_that_the_linker_would_never_unmap_leaves_nothing_either() {
+    load_and_close("nodelete", &["nothing"], 20);
+    let (_folder, file) = unique();
+    load_and_close_file(&file, &["greet"], 20);
+}
+
+/// Another load finds what the first one left, so nothing grows.
+#[test]
+fn a_library_that_is_never_unmapped_stays_alone_when_its_plugin_goes() {
+    load_and_close("needs-nodelete", &["call"], 5);
+    assert!(mappings("self").iter().any(|path| path.contains("libhotbay-needs-nodelete")));
+}
+
+#[test]
+#[ignore = "takes minutes; run with --ignored"]
+fn a_library_that_the_linker_would_never_unmap_is_loaded_and_closed_a_thousand_times() {
+    load_and_close("nodelete", &["nothing"], 1_000);
+    let (_folder, file) = unique();
+    load_and_close_file(&file, &["greet"], 1_000);
 }
 
 /// The long form, which CI runs:

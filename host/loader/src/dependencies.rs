@@ -65,14 +65,24 @@ impl Dependencies {
         (!is_empty).then(|| UNLOADING.lock())
     }
 
-    /// Returns the code of the dependencies that no other plugin needs, and that are therefore
+    /// Returns the files of the dependencies.
+    pub(crate) fn paths(&self) -> BTreeSet<PathBuf> {
+        KNOWN.lock().of_plugins.get(&self.plugin).cloned().unwrap_or_default()
+    }
+
+    /// Returns the files of the dependencies that no other plugin needs, and that are therefore
     /// unmapped together with this plugin.
-    pub(crate) fn exclusive_code(&self, maps: &Maps) -> Vec<Range<usize>> {
+    pub(crate) fn exclusive(&self) -> Vec<PathBuf> {
         let known = KNOWN.lock();
         let Some(needed) = known.of_plugins.get(&self.plugin) else { return Vec::new() };
         let others = || known.of_plugins.iter().filter(|(plugin, _)| **plugin != self.plugin);
         let exclusive = needed.iter().filter(|path| !others().any(|(_, it)| it.contains(*path)));
-        exclusive.flat_map(|path| maps.code(path)).collect()
+        exclusive.cloned().collect()
+    }
+
+    /// Returns the code of these dependencies.
+    pub(crate) fn exclusive_code(&self, maps: &Maps) -> Vec<Range<usize>> {
+        self.exclusive().iter().flat_map(|path| maps.code(path)).collect()
     }
 
     /// Returns the code that is unrelated to the plugin: that of the host, of the libraries that

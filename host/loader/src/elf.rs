@@ -1,7 +1,10 @@
 //! Reads a library's descriptor from its ELF sections, without running its code.
 
+mod image;
 mod links;
+mod symbol_names;
 mod tables;
+mod unloading;
 
 use std::fs::File;
 
@@ -17,6 +20,9 @@ use crate::{
 };
 
 pub(crate) use links::links_of;
+pub(crate) use symbol_names::SymbolNames;
+pub(crate) use unloading::{Found, Patch, read as read_unloading};
+pub use unloading::{UniqueKept, Unloading};
 
 /// The architecture that this host runs on.
 const HOST_ARCHITECTURE: Architecture =

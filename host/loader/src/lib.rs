@@ -40,6 +40,7 @@ mod text;
 mod trust;
 
 pub use crash::CrashLedger;
+pub use elf::{UniqueKept, Unloading};
 pub use error::{LoadError, Refusal, RefusalCode};
 pub use folder::scan;
 pub use hotbay_config::TrustMode;

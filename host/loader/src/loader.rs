@@ -15,10 +15,13 @@ use std::{
     time::SystemTime,
 };
 
+use hotbay_plugin_api::Manifest;
 use hotbay_store::quarantine::{Quarantine, QuarantinedBuild};
 
 use crate::{
-    LoadError, ProbeError, ReadyLibrary, Refusal, Trust, blocking::run_on_thread, probe::Probe,
+    LoadError, ProbeError, ReadyLibrary, Refusal, Trust,
+    blocking::run_on_thread,
+    probe::{Probe, Probed},
     staging::Staging,
 };
 
@@ -99,17 +102,37 @@ impl Loader {
     ///
     /// # Errors
     /// If the library is refused. The error names the file, the reason and the remedy.
-    pub async fn probe(&self, checked: Checked) -> Result<Inspected, LoadError> {
+    pub async fn probe(&self, mut checked: Checked) -> Result<Inspected, LoadError> {
         let known = self.refuse_quarantined(checked.hash());
         known.map_err(|refusal| refusal.of(&checked.path))?;
-        match self.probe.run(&checked.staged.path, &checked.descriptor).await {
+        match self.probe_copy(&mut checked).await {
             Ok(manifest) => {
-                let Checked { path, descriptor, trusted_by, doubt, staged } = checked;
-                Ok(Inspected { path, descriptor, manifest, trusted_by, doubt, staged })
+                let Checked { path, descriptor, trusted_by, doubt, unloading, staged, .. } =
+                    checked;
+                Ok(Inspected { path, descriptor, manifest, trusted_by, doubt, unloading, staged })
             }
             Err(refusal) => {
                 self.quarantine_if_harmful(&checked, &refusal);
                 Err(refusal.of(checked.path))
+            }
+        }
+    }
+
+    /// Probes the copy, and probes it again if its unique symbols turn out to be shared, so that
+    /// the bytes that are mapped later have been probed.
+    async fn probe_copy(&self, checked: &mut Checked) -> Result<Manifest, Refusal> {
+        loop {
+            let Checked { descriptor, unloading, staged, .. } = &*checked;
+            let unique = match unloading.unique_kept {
+                None => unloading.unique_symbols.as_slice(),
+                Some(_) => &[],
+            };
+            match self.probe.run(&staged.path, descriptor, unique).await? {
+                Probed { manifest, unique_kept: None } => return Ok(manifest),
+                Probed { unique_kept: Some(_), manifest } if unique.is_empty() => {
+                    return Ok(manifest);
+                }
+                Probed { unique_kept: Some(why), .. } => checked.keep_unique(why)?,
             }
         }
     }
@@ -150,7 +173,11 @@ impl Loader {
     /// # Errors
     /// If the copy was changed. The error names the file, the reason and the remedy.
     pub async fn ready(&self, inspected: Inspected) -> Result<ReadyLibrary, LoadError> {
-        let Inspected { path, descriptor, staged, .. } = inspected;
+        let Inspected { path, descriptor, unloading, staged, .. } = inspected;
+        if let Some(why) = &unloading.unique_kept {
+            let plugin = &descriptor.name;
+            tracing::warn!(plugin, "a plugin will stay mapped once it is loaded: {why}");
+        }
         let verify = move || staged.verify().map(|()| staged);
         let verified = run_on_thread(verify).await.map_err(thread_failed);
         match verified.and_then(|verified| verified) {

@@ -29,7 +29,6 @@ use std::{
     time::Duration,
 };
 
-use hotbay_plugin_api::Manifest;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -38,6 +37,7 @@ use crate::{Descriptor, Refusal, blocking::run_on_thread, elf::entry_symbol};
 use answer::judge;
 use exchange::{Exchange, Outcome};
 
+pub(crate) use answer::Probed;
 pub use child::serve;
 pub use error::ProbeError;
 
@@ -62,6 +62,9 @@ struct Request {
     cpu_seconds: u64,
     /// The number of bytes that the child may map.
     memory: u64,
+    /// The symbols that were unique and are ordinary in the copy.
+    #[serde(default)]
+    unique: Vec<String>,
 }
 
 /// Starts probes, which load a library in a child process first.
@@ -88,12 +91,15 @@ impl Probe {
         self.program.clone().unwrap_or_else(|| "/proc/self/exe".into())
     }
 
-    /// Lets a child load the staged library, and returns the library's manifest.
+    /// Lets a child load the staged library, and returns the library's manifest. The child looks
+    /// whether a library that the plugin brings along needs one of the symbols in `unique`, which
+    /// are ordinary ones in the copy.
     pub(crate) async fn run(
         &self,
         staged: &Path,
         descriptor: &Descriptor,
-    ) -> Result<Manifest, Refusal> {
+        unique: &[String],
+    ) -> Result<Probed, Refusal> {
         let failed = |source| Refusal::NoProbe(self.cannot_start(source));
         let request = Request {
             nonce: nonce().map_err(failed)?,
@@ -101,6 +107,7 @@ impl Probe {
             parent: rustix::process::getpid().as_raw_nonzero().get(),
             cpu_seconds: self.limit.as_secs() + 2,
             memory: self.memory,
+            unique: unique.to_vec(),
         };
         let exchange = Exchange {
             program: self.program(),

@@ -3,18 +3,20 @@
 //! `dlopen` returns the library that is loaded already if it knows the path, a hard link or a
 //! reused inode, and overwriting a mapped file kills the process. So the host always loads a
 //! copy, whose name consists of its hash and a number.
+//!
+//! A few bytes of a copy may be replaced after it was checked. Its hash stays that of the file.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use hotbay_access::CheckedFile;
+use hotbay_access::{AccessError, CheckedFile};
 use sha2::{Digest, Sha256};
 
-use crate::{Refusal, staging_folder::StagingFolder};
+use crate::{Refusal, elf::Patch, staging_folder::StagingFolder};
 
 /// The private copies of one host.
 #[derive(Debug)]
@@ -26,8 +28,10 @@ pub(crate) struct Staging {
 #[derive(Debug)]
 pub(crate) struct Staged {
     pub(crate) path: PathBuf,
-    /// The SHA-256 of the content, in hexadecimal.
+    /// The SHA-256 of the file that was copied, in hexadecimal.
     pub(crate) hash: String,
+    /// The SHA-256 of the copy. It differs from `hash` if the copy was patched.
+    content: String,
     size: u64,
 }
 
@@ -56,12 +60,14 @@ impl Staging {
         let mut file =
             options.write(true).create_new(true).mode(0o500).open(&path).map_err(failed)?;
         // Created before anything can fail, so that an incomplete copy is removed as well.
-        let mut staged = Staged { path: path.clone(), hash: String::new(), size: 0 };
+        let (hash_of_file, content) = (String::new(), String::new());
+        let mut staged = Staged { path: path.clone(), hash: hash_of_file, content, size: 0 };
         staged.hash = hash(&mut from, |piece| {
             staged.size += piece.len() as u64;
             inspect(piece);
             file.write_all(piece).map_err(failed)
         })?;
+        staged.content.clone_from(&staged.hash);
         let named = self.folder.path().join(format!("{}-{number}.so", &staged.hash[..16]));
         fs::rename(&path, &named).map_err(failed)?;
         staged.path = named;
@@ -70,14 +76,68 @@ impl Staging {
 }
 
 impl Staged {
+    /// Replaces bytes of the copy.
+    ///
+    /// The copy is refused if it is not what it was before. What it is afterwards is computed from
+    /// what it was, and not read again, so that [`verify`](Self::verify) would see other changes.
+    pub(crate) fn patch(&mut self, patches: &[Patch]) -> Result<(), Refusal> {
+        if patches.is_empty() {
+            return Ok(());
+        }
+        let (mut patched, mut at) = (Sha256::new(), 0);
+        let before = self.hash_again(|piece| {
+            let mut piece = piece.to_vec();
+            let range = at..at + piece.len() as u64;
+            for patch in patches.iter().filter(|patch| range.contains(&patch.offset)) {
+                if let Ok(index) = usize::try_from(patch.offset - at) {
+                    piece[index] = patch.to;
+                }
+            }
+            patched.update(&piece);
+            at = range.end;
+            Ok(())
+        })?;
+        if before != self.content {
+            return Err(Refusal::Changed);
+        }
+        self.content = format!("{:x}", patched.finalize());
+        self.write(patches).map_err(|source| Refusal::Host {
+            operation: format!("writing {}", self.path.display()),
+            source,
+        })
+    }
+
+    fn write(&self, patches: &[Patch]) -> io::Result<()> {
+        fs::set_permissions(&self.path, Permissions::from_mode(0o700))?;
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        for Patch { offset, to, .. } in patches {
+            file.write_all_at(&[*to], *offset)?;
+        }
+        file.set_permissions(Permissions::from_mode(0o500))
+    }
+
     /// Refuses a copy whose content has changed. The probe ran code of the library as this user,
     /// who can write to the copy.
     pub(crate) fn verify(&self) -> Result<(), Refusal> {
-        let mut found = hotbay_access::open(&self.path, self.size).map_err(|_| Refusal::Changed)?;
-        match hash(&mut found, |_| Ok(())) {
-            Ok(hash) if hash == self.hash => Ok(()),
-            _ => Err(Refusal::Changed),
-        }
+        let is_same = self.hash_again(|_| Ok(()))? == self.content;
+        is_same.then_some(()).ok_or(Refusal::Changed)
+    }
+
+    fn hash_again(
+        &self,
+        consume: impl FnMut(&[u8]) -> Result<(), Refusal>,
+    ) -> Result<String, Refusal> {
+        let read = || {
+            let mut found = hotbay_access::open(&self.path, self.size)?;
+            hash(&mut found, consume)
+        };
+        read().map_err(|refusal| {
+            // A shortage of the host is no change of the copy.
+            let Refusal::Access(AccessError::Unreadable(source)) = refusal else {
+                return Refusal::Changed;
+            };
+            Refusal::Host { operation: format!("reading {}", self.path.display()), source }
+        })
     }
 }
 
@@ -109,8 +169,6 @@ fn hash(
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     fn staged() -> (Staging, Staged) {
@@ -136,7 +194,7 @@ mod tests {
     fn a_copy_that_was_written_to_or_exchanged_is_refused() {
         let (staging, staged) = staged();
         assert!(staged.verify().is_ok());
-        fs::set_permissions(&staged.path, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(&staged.path, Permissions::from_mode(0o700)).unwrap();
         fs::write(&staged.path, b"abd").unwrap();
         assert_eq!(staged.verify().unwrap_err().code().as_str(), "changed");
         let other = staging.folder.path().join("other");
@@ -144,5 +202,23 @@ mod tests {
         fs::remove_file(&staged.path).unwrap();
         std::os::unix::fs::symlink(other, &staged.path).unwrap();
         assert_eq!(staged.verify().unwrap_err().code().as_str(), "changed");
+    }
+    #[test]
+    fn a_patched_copy_keeps_the_hash_of_its_file_and_is_checked_against_what_was_patched() {
+        let (_staging, mut staged) = staged();
+        let hash = staged.hash.clone();
+        let patch = Patch { offset: 1, from: b'b', to: b'x' };
+        staged.patch(&[patch]).unwrap();
+        assert_eq!(fs::read(&staged.path).unwrap(), b"axc");
+        assert_eq!(fs::metadata(&staged.path).unwrap().permissions().mode() & 0o777, 0o500);
+        assert_eq!(staged.hash, hash);
+        staged.verify().unwrap();
+        staged.patch(&[patch.reversed()]).unwrap();
+        assert_eq!(fs::read(&staged.path).unwrap(), b"abc");
+        staged.verify().unwrap();
+        fs::set_permissions(&staged.path, Permissions::from_mode(0o700)).unwrap();
+        fs::write(&staged.path, b"axc").unwrap();
+        assert_eq!(staged.verify().unwrap_err().code().as_str(), "changed");
+        assert_eq!(staged.patch(&[patch]).unwrap_err().code().as_str(), "changed");
     }
 }

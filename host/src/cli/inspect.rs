@@ -89,12 +89,16 @@ pub(super) fn loader() -> Result<Loader, ExitCode> {
 }
 
 fn to_json(plugin: &Inspected) -> Value {
+    let mut unloading = json!(plugin.unloading);
+    unloading["possible"] = plugin.unloading.is_possible().into();
+    unloading["notes"] = plugin.unloading.notes().into();
     json!({
         "file": plugin.path,
         "sha256": plugin.hash(),
         "api": plugin.descriptor.api_version,
         "rustc": plugin.descriptor.rustc,
         "target": plugin.descriptor.target,
+        "unloading": unloading,
         "manifest": plugin.manifest,
     })
 }
@@ -116,6 +120,8 @@ fn describe(plugin: &Inspected) {
     println!("  sha256  {}", plugin.hash());
     println!("  built   {} for {}", descriptor.rustc, descriptor.target);
     println!("  API     {}", descriptor.api_version);
+    println!("  unload  {}", if plugin.unloading.is_possible() { "yes" } else { "no" });
+    plugin.unloading.notes().iter().for_each(|note| println!("          {note}"));
     for task in &manifest.tasks {
         println!("\ntask `{}`  {}\n  {}", task.name, task.description, task_spec::describe(task));
         settings("argument", &task.arguments);

@@ -7,7 +7,7 @@ use hotbay_plugin_api::Manifest;
 
 use crate::{
     Descriptor, Refusal, Trust, TrustedBy,
-    elf::read_descriptor,
+    elf::{Found, Patch, UniqueKept, Unloading, read_descriptor, read_unloading},
     staging::{Staged, Staging},
     trust::{Signature, SignatureVerifier, Verdict},
 };
@@ -23,10 +23,22 @@ pub struct Checked {
     pub trusted_by: TrustedBy,
     /// Why the mode `enforce` would refuse the file. Present only if the trust mode is `warn`.
     pub doubt: Option<Refusal>,
+    /// What the file says about unloading it.
+    pub unloading: Unloading,
     pub(super) staged: Staged,
+    /// The patches of the copy that changed the binding of its unique symbols.
+    unique: Vec<Patch>,
 }
 
 impl Checked {
+    /// Gives the unique symbols in the copy their binding back.
+    pub(super) fn keep_unique(&mut self, why: UniqueKept) -> Result<(), Refusal> {
+        let patches: Vec<_> = self.unique.drain(..).map(Patch::reversed).collect();
+        self.staged.patch(&patches)?;
+        self.unloading.unique_kept = Some(why);
+        Ok(())
+    }
+
     /// Returns the SHA-256 of the file, in hexadecimal.
     pub fn hash(&self) -> &str {
         &self.staged.hash
@@ -46,6 +58,8 @@ pub struct Inspected {
     pub trusted_by: TrustedBy,
     /// Why the mode `enforce` would refuse the file. Present only if the trust mode is `warn`.
     pub doubt: Option<Refusal>,
+    /// What the file says about unloading it.
+    pub unloading: Unloading,
     pub(super) staged: Staged,
 }
 
@@ -69,9 +83,12 @@ pub(super) fn check(
     let file = folder.open(name, cap)?;
     let signature = Signature::beside(&folder, name)?;
     let mut verifier = SignatureVerifier::new(signature.as_ref(), &trust.keys)?;
-    let staged = staging.copy(file, number, |piece| verifier.update(piece))?;
+    let mut staged = staging.copy(file, number, |piece| verifier.update(piece))?;
     let Verdict { trusted_by, doubt } = trust.judge(name, &staged.hash, verifier.finish()?)?;
     let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
     let descriptor = read_descriptor(copy)?;
-    Ok(Checked { path, descriptor, trusted_by, doubt, staged })
+    let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
+    let Found { unloading, flag, unique } = read_unloading(copy);
+    staged.patch(&[flag, unique.clone()].concat())?;
+    Ok(Checked { path, descriptor, trusted_by, doubt, unloading, staged, unique })
 }

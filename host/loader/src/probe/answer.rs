@@ -6,7 +6,7 @@ use hotbay_plugin_api::Manifest;
 use serde::{Deserialize, Serialize};
 
 use super::{ProbeError, process_group::describe};
-use crate::{Descriptor, Refusal, RefusalCode, manifest};
+use crate::{Descriptor, Refusal, RefusalCode, UniqueKept, manifest};
 
 /// What the child writes to its standard output, between two copies of the nonce.
 #[derive(Debug, Serialize, Deserialize)]
@@ -15,9 +15,17 @@ pub(super) enum Answer {
     /// The program serves the probe. This answers a handshake.
     Ready { api_version: u32 },
     /// The library can be loaded.
-    Good { manifest: String, unconfined: Option<String> },
+    Good { manifest: String, unconfined: Option<String>, unique_kept: Option<UniqueKept> },
     /// The library, or the child itself, failed.
     Refused { code: RefusalCode, text: String },
+}
+
+/// What a probe found out about a library that may be loaded.
+#[derive(Debug)]
+pub(crate) struct Probed {
+    pub(crate) manifest: Manifest,
+    /// Why the library needs its unique symbols.
+    pub(crate) unique_kept: Option<UniqueKept>,
 }
 
 /// Decides from the output and the exit status of a child whether the library may be loaded.
@@ -26,7 +34,7 @@ pub(super) fn judge(
     status: ExitStatus,
     nonce: &str,
     descriptor: &Descriptor,
-) -> Result<Manifest, Refusal> {
+) -> Result<Probed, Refusal> {
     let Some((answer, end)) = parse(output, nonce) else {
         return Err(Refusal::ProbeCrashed(describe(status)));
     };
@@ -35,11 +43,12 @@ pub(super) fn judge(
         return Err(Refusal::ProbeCrashed(how));
     }
     Err(match answer {
-        Answer::Good { manifest, unconfined } => {
+        Answer::Good { manifest, unconfined, unique_kept } => {
             if let Some(reason) = unconfined {
                 tracing::warn!(reason, "the probe is less confined here than it should be");
             }
-            return manifest::parse(&manifest, descriptor);
+            let manifest = manifest::parse(&manifest, descriptor)?;
+            return Ok(Probed { manifest, unique_kept });
         }
         Answer::Refused { code: RefusalCode::Linking, text } => Refusal::Linking(text),
         Answer::Refused { code: RefusalCode::Layout, text } => Refusal::Layout(text),

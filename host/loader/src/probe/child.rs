@@ -22,7 +22,7 @@ use super::{
     process_state::ProcessState,
     role::{self, Task},
 };
-use crate::{Refusal, library::Library, log, manifest, mapped};
+use crate::{Refusal, UniqueKept, elf::SymbolNames, library::Library, log, manifest, mapped};
 
 /// Turns this process into a probe if its arguments say so; otherwise returns at once.
 ///
@@ -65,7 +65,10 @@ fn answer(path: &Path) -> io::Result<()> {
             // unloaded. A thread-local with a destructor on the main thread would prevent that.
             let tried = thread::scope(|scope| scope.spawn(|| load(path, &request.entry)).join());
             match tried.map_err(|_| io::Error::other("a panic"))? {
-                Ok((manifest, library)) => (Answer::Good { manifest, unconfined }, Some(library)),
+                Ok((manifest, library)) => {
+                    let unique_kept = find_sharing(&library, &request.unique);
+                    (Answer::Good { manifest, unconfined, unique_kept }, Some(library))
+                }
                 Err(refusal) => (Answer::from(refusal), None),
             }
         }
@@ -100,6 +103,21 @@ fn load(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
     // Unloading such a library could crash this process and so hide the reason.
     library.keep();
     Err(refusal)
+}
+
+/// Finds a library that this one brings along and that defines or uses one of the symbols as well.
+fn find_sharing(library: &Library, unique: &[String]) -> Option<UniqueKept> {
+    if unique.is_empty() {
+        return None;
+    }
+    library.dependencies().paths().into_iter().find_map(|path| {
+        let library = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(names) = SymbolNames::of(&path) else {
+            return Some(UniqueKept::Unreadable { library });
+        };
+        let symbol = unique.iter().find(|symbol| names.has(symbol))?.clone();
+        Some(UniqueKept::SharedWith { symbol, library })
+    })
 }
 
 fn cannot_probe(problem: &str, error: &io::Error) -> Refusal {

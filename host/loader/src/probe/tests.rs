@@ -39,10 +39,10 @@ impl Script {
         Self { folder }
     }
 
-    fn run(&self, limit: Duration) -> Result<Manifest, Refusal> {
+    fn run(&self, limit: Duration) -> Result<Probed, Refusal> {
         let probe = Probe::new(Some(self.folder.path().join("script")), limit, 1 << 30);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(probe.run(Path::new("/staged.so"), &descriptor()))
+        runtime.block_on(probe.run(Path::new("/staged.so"), &descriptor(), &[]))
     }
 
     /// Waits until the process whose number stands in a file of the script's is gone.
@@ -85,7 +85,7 @@ fn answers() -> String {
 
 #[test]
 fn an_answer_behind_the_nonce_counts() {
-    assert_eq!(Script::new(&answers()).run(LONG).unwrap().name, "good");
+    assert_eq!(Script::new(&answers()).run(LONG).unwrap().manifest.name, "good");
 }
 
 #[test]
@@ -161,7 +161,7 @@ async fn a_probe_that_nobody_waits_for_any_more_ends_soon() {
     let script = Script::new("echo $$ > child; exec sleep 1000");
     let probe = Probe::new(Some(script.folder.path().join("script")), LONG, 1 << 30);
     let descriptor = descriptor();
-    let run = probe.run(Path::new("/staged.so"), &descriptor);
+    let run = probe.run(Path::new("/staged.so"), &descriptor, &[]);
     let began = Instant::now();
     let started = async {
         while script.left_behind("child").is_none_or(|child| !child.ends_with('\n')) {
