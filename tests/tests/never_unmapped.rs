@@ -171,6 +171,49 @@ fn so_is_a_plugin_whose_library_is_never_unmapped() {
     replaced("needs-nodelete", "call", &build, 10);
 }
 
+/// Replaces a build once, and returns why the first one is still mapped.
+fn reason_of_first(plugin: &str, task: &str, build: &dyn Fn(u64) -> Vec<u8>) -> String {
+    let scene = Scene::start(plugin, task, build);
+    until("the first build has run", || (scene.in_service()?.1 > 0).then_some(()));
+    scene.replace(1);
+    let reason = until("the first build is named", || {
+        let status = scene.config.status()?;
+        let mut plugins = status["plugins"].as_array()?.iter();
+        let leaked = plugins.find(|it| it["state"] == "leaked")?;
+        Some(leaked["reason"].as_str()?.to_owned())
+    });
+    scene.running.signal(Signal::Terminate);
+    scene.running.wait().expect_code(0).expect_stderr(&[&reason]);
+    reason
+}
+
+#[test]
+fn a_build_that_stays_because_of_a_shared_unique_symbol_is_named_with_this_reason() {
+    let symbol = "hotbay_plugin_descriptor_entangled";
+    let build = |number| numbered(build_with_unique(library("entangled"), symbol), number);
+    let reason = reason_of_first("entangled", "find", &build);
+    let expected = format!("it defines the unique symbol `{symbol}` (STB_GNU_UNIQUE)");
+    assert!(reason.starts_with(&expected), "{reason}");
+}
+
+#[test]
+fn a_build_that_stays_because_a_library_uses_it_is_named_with_this_reason() {
+    let build = |number| numbered(fs::read(library("entangled")).unwrap(), number);
+    let expected = "it has the symbol `hotbay_plugin_descriptor_entangled` in common with \
+                    libhotbay-entangled.so, which is never unmapped";
+    assert_eq!(reason_of_first("entangled", "find", &build), expected);
+}
+
+#[test]
+fn a_build_that_opened_itself_is_named_with_this_reason() {
+    let build = |number| numbered(fs::read(library("opens-itself")).unwrap(), number);
+    let reason = reason_of_first("opens-itself", "open", &build);
+    // It has thread-locals with destructors, too, and the linker does not tell which of the two.
+    let expected = "it has opened itself with `dlopen` and not closed, or a thread outside of its \
+                    bay holds a thread-local of it";
+    assert!(reason.starts_with(expected), "{reason}");
+}
+
 /// Run it with `cargo test -p hotbay-tests --test never_unmapped -- --ignored`.
 #[test]
 #[ignore = "takes minutes; run with --ignored"]

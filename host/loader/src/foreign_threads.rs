@@ -79,8 +79,9 @@ pub(crate) enum Occupancy {
     Occupied(Vec<ForeignThread>),
     /// No thread was seen in the code, but these never slept and could not be inspected.
     Unknown(Vec<ForeignThread>),
-    /// No foreign thread runs the library's code. These threads are younger than the library.
-    Free { younger: Vec<ForeignThread> },
+    /// No foreign thread runs the library's code. These threads are younger than the library;
+    /// `None` if this system does not show where threads are.
+    Free { younger: Option<Vec<ForeignThread>> },
 }
 
 /// Searches for foreign threads that run the code of a library, which was mapped after `since`.
@@ -90,7 +91,7 @@ pub(crate) enum Occupancy {
 pub(crate) fn find_threads_in(code: &CodeRanges, since: StartTime, limit: Duration) -> Occupancy {
     let unsupported = || {
         warn_unsupported();
-        Occupancy::Free { younger: Vec::new() }
+        Occupancy::Free { younger: None }
     };
     // `/proc/self` is the leader of the thread group, which shows no memory once it has ended.
     let memory = fs::File::open("/proc/thread-self/mem").ok();
@@ -104,7 +105,7 @@ pub(crate) fn find_threads_in(code: &CodeRanges, since: StartTime, limit: Durati
         let Some(unseen) = unseen_threads(&search.outside) else { return unsupported() };
         if unseen.is_empty() {
             let younger = named(search.outside, since).filter(ForeignThread::is_younger);
-            return Occupancy::Free { younger: younger.collect() };
+            return Occupancy::Free { younger: Some(younger.collect()) };
         }
         let maps = Maps::current();
         let executable = maps.executable();

@@ -104,20 +104,25 @@ impl Library {
         if let Err(error) = handle.close() {
             tracing::error!(%error, path = %self.path.display(), "dlclose failed");
         }
-        if !Maps::current().has_code_of(&self.path) {
-            keys.delete();
-            return_free_memory();
-            return CloseOutcome::Unmapped;
-        }
         // The thread that keeps the library mapped may release it at any moment. Without a
         // handle, the next `dlclose` of any library would then unmap it, while that thread is
         // still about to run the destructors of its pthread keys. SAFETY: `RTLD_NOLOAD` maps
         // nothing, so no constructor runs.
         let handle = unsafe { Handle::open(Some(&self.path), RTLD_NOW | libc::RTLD_NOLOAD) };
+        if !Maps::current().has_code_of(&self.path).unwrap_or(handle.is_ok()) {
+            keys.delete();
+            return_free_memory();
+            return CloseOutcome::Unmapped;
+        }
         // The library is mapped, so opening it succeeds. If not, a handle of the program is
         // harmless.
         self.handle = ManuallyDrop::new(handle.unwrap_or_else(|_| Handle::this()));
         CloseOutcome::StillMapped(self)
+    }
+
+    /// Returns the private copy that the library was mapped from.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns a time shortly before the library was mapped: the start of the thread that did it.

@@ -15,12 +15,13 @@ impl Maps {
         Self(std::fs::read_to_string("/proc/thread-self/maps").unwrap_or_default())
     }
 
-    /// Returns `true` if code of this file is mapped, or if that cannot be told.
+    /// Returns `true` if code of this file is mapped, and `None` if that cannot be told.
     ///
     /// Other mappings do not count: with `RUST_BACKTRACE` set, a plugin that panics maps its own
     /// file as data to find the names of its functions, and keeps that mapping for ever.
-    pub(crate) fn has_code_of(&self, path: &Path) -> bool {
-        self.0.is_empty() || path.to_str().is_none() || !self.code(path).is_empty()
+    pub(crate) fn has_code_of(&self, path: &Path) -> Option<bool> {
+        let is_known = !self.0.is_empty() && path.to_str().is_some();
+        is_known.then(|| !self.code(path).is_empty())
     }
 
     /// Returns the address ranges of this file's code.

@@ -4,20 +4,24 @@
 //! may a thread that has a thread-local of the library. So such a library is retained here, and
 //! unmapping it is tried again whenever another plugin is closed and whenever [`sweep`] is called.
 //!
-//! A retained library is `Mapped` until an attempt succeeds, and `Unmapped` from then on.
+//! A retained library is `Mapped` until an attempt succeeds, and `Unmapped` from then on. If its own
+//! file says that the dynamic linker never unmaps it, nothing is tried again.
 //!
 //! Lock order: [`SWEEPING`], then the lock of the library's dependencies, then [`RETAINED`] or the
 //! state of one library. The last two are never held at the same time.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod reason;
+
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
 use crate::{
     crash::SlotGuard,
-    foreign_threads::{ForeignThread, Occupancy, find_threads_in},
+    foreign_threads::{Occupancy, find_threads_in},
     library::{CloseOutcome, Library},
 };
+use reason::{Circumstances, Reason};
 
 /// How long threads may take to leave the code of a library that is closed.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
@@ -25,9 +29,6 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 /// How long threads may take to leave the code of a library when unmapping it is tried again, which
 /// happens often.
 const RETRY_LIMIT: Duration = Duration::from_millis(50);
-
-/// The number of threads that a reason names.
-const MAX_NAMED: usize = 5;
 
 /// The libraries that are still mapped.
 static RETAINED: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
@@ -49,20 +50,8 @@ pub struct RetainedLibrary(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 enum State {
-    Mapped(Reason),
+    Mapped { reason: Reason, circumstances: Circumstances },
     Unmapped,
-}
-
-/// Why a library is still mapped.
-#[derive(Debug)]
-enum Reason {
-    /// These threads run its code.
-    Occupied(Vec<ForeignThread>),
-    /// These threads may run its code.
-    Unknown(Vec<ForeignThread>),
-    /// The dynamic linker keeps the library because of a thread-local. The linker does not tell
-    /// which thread has it; these threads are younger than the library.
-    Pinned { younger: Vec<ForeignThread> },
 }
 
 impl RetainedLibrary {
@@ -74,7 +63,7 @@ impl RetainedLibrary {
     /// Returns why the library is still mapped, or an empty text if it was unmapped.
     pub fn reason(&self) -> String {
         match &*self.0.lock() {
-            State::Mapped(reason) => reason.to_string(),
+            State::Mapped { reason, circumstances } => circumstances.explain(reason),
             State::Unmapped => String::new(),
         }
     }
@@ -82,17 +71,18 @@ impl RetainedLibrary {
     /// Returns the number of threads that run the code of the library, or may run it.
     pub fn threads(&self) -> usize {
         match &*self.0.lock() {
-            State::Mapped(Reason::Occupied(threads) | Reason::Unknown(threads)) => threads.len(),
-            State::Mapped(Reason::Pinned { .. }) | State::Unmapped => 0,
+            State::Mapped {
+                reason: Reason::Occupied(threads) | Reason::Unknown(threads), ..
+            } => threads.len(),
+            State::Mapped { reason: Reason::Linker { .. }, .. } | State::Unmapped => 0,
         }
     }
 
     /// Replaces the reason, unless the old one is more precise.
-    fn update(&self, reason: Reason) {
-        let mut state = self.0.lock();
-        let is_known = matches!(*state, State::Mapped(Reason::Occupied(_)));
-        if !(is_known && matches!(reason, Reason::Unknown(_))) {
-            *state = State::Mapped(reason);
+    fn update(&self, new: Reason) {
+        let State::Mapped { reason, .. } = &mut *self.0.lock() else { return };
+        if !matches!((&*reason, &new), (Reason::Occupied(_), Reason::Unknown(_))) {
+            *reason = new;
         }
     }
 }
@@ -113,7 +103,15 @@ pub(crate) fn close(library: Library, slot: Option<SlotGuard>) -> Option<Retaine
             None
         }
         Err((library, reason)) => {
-            let handle = RetainedLibrary(Arc::new(Mutex::new(State::Mapped(reason))));
+            let circumstances = Circumstances::of(&library);
+            let is_final = circumstances.are_final();
+            let state = State::Mapped { reason, circumstances };
+            let handle = RetainedLibrary(Arc::new(Mutex::new(state)));
+            if is_final {
+                library.keep();
+                SlotGuard::keep(slot);
+                return Some(handle);
+            }
             Some(Entry { library, slot, handle })
         }
     };
@@ -148,50 +146,7 @@ fn unmap(library: Library, limit: Duration) -> Result<(), (Library, Reason)> {
         Occupancy::Unknown(threads) => Err((library, Reason::Unknown(threads))),
         Occupancy::Free { younger } => match library.close() {
             CloseOutcome::Unmapped => Ok(()),
-            CloseOutcome::StillMapped(library) => Err((library, Reason::Pinned { younger })),
+            CloseOutcome::StillMapped(library) => Err((library, Reason::Linker { younger })),
         },
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Occupied(threads) => {
-                let verb = if threads.len() == 1 { "runs" } else { "run" };
-                let origin = match threads.iter().all(ForeignThread::is_younger) {
-                    true => "started since it was loaded",
-                    false => "outside of its bay",
-                };
-                write!(f, "{}, {origin}, still {verb} its code", Names(threads))
-            }
-            Self::Unknown(threads) => {
-                let verb = if threads.len() == 1 { "pauses" } else { "pause" };
-                let names = Names(threads);
-                write!(f, "{names}, started since it was loaded, never {verb} and may run its code")
-            }
-            Self::Pinned { younger } => {
-                f.write_str("a thread outside of its bay holds a thread-local of it")?;
-                match younger.as_slice() {
-                    [] => f.write_str("; all such threads are older than it"),
-                    _ => write!(f, "; since it was loaded came {}", Names(younger)),
-                }
-            }
-        }
-    }
-}
-
-/// Formats the names of threads as a list.
-struct Names<'a>(&'a [ForeignThread]);
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.len() == 1 { "thread " } else { "threads " })?;
-        for (number, thread) in self.0.iter().take(MAX_NAMED).enumerate() {
-            write!(f, "{}{thread}", if number == 0 { "" } else { ", " })?;
-        }
-        match self.0.len().saturating_sub(MAX_NAMED) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
     }
 }
