@@ -107,6 +107,22 @@ impl AccessError {
     }
 }
 
+impl AccessError {
+    /// Returns `true` if another user can change the file, or put another one in its place.
+    pub fn is_exposure(&self) -> bool {
+        matches!(
+            self,
+            Self::ForeignLink { .. } | Self::ForeignOwner { .. } | Self::WritableByOthers { .. }
+        )
+    }
+
+    /// Returns `true` if the file or folder was refused by a check. Otherwise it does not exist, or
+    /// the operating system refused it.
+    pub fn is_by_check(&self) -> bool {
+        !matches!(self, Self::Missing | Self::Unreadable(_))
+    }
+}
+
 impl From<Errno> for AccessError {
     fn from(error: Errno) -> Self {
         match error {
@@ -121,17 +137,15 @@ impl From<Errno> for AccessError {
 impl From<AccessError> for io::Error {
     /// Keeps the kind of a missing file; what fails a check is `PermissionDenied`. The text has the
     /// remedy as well.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are refusals by a check")]
     fn from(error: AccessError) -> Self {
-        let text = format!("it {error}; {}", error.remedy());
         match error {
             AccessError::Unreadable(error) => error,
             AccessError::Missing => ErrorKind::NotFound.into(),
-            AccessError::Link
-            | AccessError::ForeignLink { .. }
-            | AccessError::NotAFile(_)
-            | AccessError::WritableByOthers { .. }
-            | AccessError::ForeignOwner { .. }
-            | AccessError::TooLarge { .. } => Self::new(ErrorKind::PermissionDenied, text),
+            refused => {
+                let text = format!("it {refused}; {}", refused.remedy());
+                Self::new(ErrorKind::PermissionDenied, text)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{ErrorKind, Read},
+    io::{self, ErrorKind, Read},
 };
 
 use rustix::fs::FileType;
@@ -53,6 +53,15 @@ impl CheckedFile {
                 piece => content.extend_from_slice(piece),
             }
         }
+    }
+
+    /// Reads the whole file as text.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next), and if the file is not UTF-8.
+    pub fn read_to_text(self) -> Result<String, AccessError> {
+        String::from_utf8(self.read_to_end()?)
+            .map_err(|error| AccessError::Unreadable(io::Error::new(ErrorKind::InvalidData, error)))
     }
 }
 

@@ -1,13 +1,17 @@
 //! Open folders whose entries no other user can change.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::File,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::Path,
 };
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, renameat, unlinkat},
+    io::Errno,
+};
 
 use crate::{
     AccessError, CheckedFile, Place,
@@ -38,6 +42,31 @@ impl CheckedFolder {
         // The folder of a name alone is the current one.
         let folder = file.parent().unwrap_or(Path::new("/"));
         Self::check(Walk::begin(folder)?.reach_end(Missing::IsAnError)?)
+    }
+
+    /// Follows the links at the end of a path. Returns the folder that contains the file to which
+    /// they lead, and the name of that file, which need not exist. Each link and its folder are
+    /// checked.
+    ///
+    /// # Errors
+    /// If the path leads to a folder, or if a link or a folder fails a check.
+    pub fn behind_links(path: &Path) -> Result<(Self, OsString), AccessError> {
+        let mut walk = Walk::begin(path)?;
+        loop {
+            let Some(name) = walk.reach_last()? else {
+                return Err(AccessError::NotAFile("a folder"));
+            };
+            let folder = Self::check(walk.at.try_clone().map_err(AccessError::Unreadable)?)?;
+            let found = match openat(&folder, &name, LOOK, Mode::empty()) {
+                Err(Errno::NOENT) => return Ok((folder, name)),
+                found => found?,
+            };
+            let stat = fstat(&found)?;
+            if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+                return Ok((folder, name));
+            }
+            walk.follow(&found, &stat)?;
+        }
     }
 
     /// Opens and checks a folder for files of this host alone, in which no other user can even
@@ -74,6 +103,66 @@ impl CheckedFolder {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = openat(CWD, path_of(&found), flags, Mode::empty())?;
         Ok(CheckedFile::new(File::from(file), cap))
+    }
+}
+
+/// The files of a folder, which other users can neither create nor change.
+impl CheckedFolder {
+    /// Opens a file of this folder to read and write it. A missing file is created, for this user
+    /// alone.
+    ///
+    /// # Errors
+    /// If the file cannot be created or fails a check. A link is refused, and its target is not
+    /// touched.
+    pub fn open_to_write(&self, name: &OsStr) -> Result<File, AccessError> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Opening a pipe could block for ever, and opening a terminal could make it this process's.
+        let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?;
+        let stat = fstat(&file)?;
+        require_file(FileType::from_raw_mode(stat.st_mode))?;
+        owner::check(&file, &stat, Place::File)?;
+        Ok(File::from(file))
+    }
+
+    /// Creates a file to write it.
+    ///
+    /// # Errors
+    /// If the name is taken, or the folder cannot be written.
+    pub fn create(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        Ok(File::from(openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?))
+    }
+
+    /// Renames a file of this folder. A file that has the new name already is replaced.
+    ///
+    /// # Errors
+    /// If there is no such file, or the folder cannot be written.
+    pub fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(renameat(&self.0, from, &self.0, to)?)
+    }
+
+    /// Removes a file of this folder.
+    ///
+    /// # Errors
+    /// If there is no such file, or the folder cannot be written.
+    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
+        Ok(unlinkat(&self.0, name, AtFlags::empty())?)
+    }
+
+    /// Opens the folder itself, to lock it or to have changes of its entries written to the disk.
+    ///
+    /// # Errors
+    /// If this user cannot read the folder.
+    pub fn file(&self) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(File::from(openat(&self.0, ".", flags, Mode::empty())?))
+    }
+}
+
+impl AsFd for CheckedFolder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -33,7 +33,7 @@ mod walk;
 pub use error::{AccessError, Place};
 pub use file::CheckedFile;
 pub use folder::{CheckedFolder, Missing};
-pub use text::{open, read_text};
+pub use text::{open, open_behind_links, read_text};
 
 #[cfg(test)]
 mod tests;

@@ -1,39 +1,27 @@
 //! Reading whole files, by their paths.
 
-use std::{
-    io::{self, ErrorKind},
-    path::Path,
-};
+use std::path::Path;
 
-use rustix::fs::{FileType, Mode, fstat, openat};
+use crate::{AccessError, CheckedFile, CheckedFolder};
 
-use crate::{
-    AccessError, CheckedFile, CheckedFolder,
-    walk::{LOOK, Walk},
-};
-
-/// Reads a text file of at most `cap` bytes after the same checks that a plugin must pass.
+/// Opens a file after the same checks that a plugin must pass. At most `cap` bytes can be read.
 ///
 /// The path may be a symbolic link, because tools of operators create them. The link and its folder
 /// are then checked as well as the file and the file's folder.
 ///
 /// # Errors
+/// If the file does not exist or fails a check.
+pub fn open_behind_links(path: &Path, cap: u64) -> Result<CheckedFile, AccessError> {
+    let (folder, name) = CheckedFolder::behind_links(path)?;
+    folder.open(&name, cap)
+}
+
+/// Reads a text file of at most `cap` bytes, as [`open_behind_links`] opens it.
+///
+/// # Errors
 /// If the file does not exist, fails a check, or is not UTF-8 text.
 pub fn read_text(path: &Path, cap: u64) -> Result<String, AccessError> {
-    let mut walk = Walk::begin(path)?;
-    let file = loop {
-        let Some(name) = walk.reach_last()? else { return Err(AccessError::NotAFile("a folder")) };
-        let found = openat(&walk.at, &name, LOOK, Mode::empty());
-        let folder = CheckedFolder::check(walk.at.try_clone().map_err(AccessError::Unreadable)?)?;
-        let found = found?;
-        let stat = fstat(&found)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-            break folder.open(&name, cap)?;
-        }
-        walk.follow(&found, &stat)?;
-    };
-    let text = String::from_utf8(file.read_to_end()?);
-    text.map_err(|error| AccessError::Unreadable(io::Error::new(ErrorKind::InvalidData, error)))
+    open_behind_links(path, cap)?.read_to_text()
 }
 
 /// Opens and checks a file, of which at most `cap` bytes can be read. The file may not be a link.

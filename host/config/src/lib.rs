@@ -124,10 +124,13 @@ pub struct Config {
 impl Config {
     /// Reads a configuration file, with variables from `environment`.
     ///
+    /// The file has to be as well protected from other users as a plugin, whatever the trust mode:
+    /// it says what is run, and whom to trust.
+    ///
     /// # Errors
-    /// All errors and warnings of the file, in the order of its lines, if there is an error.
+    /// If the file cannot be read or another user can change it; and all errors and warnings of the file, in the order of its lines, if there is an error.
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
-        let text = source::read(file)?;
+        let text = source::read(file, source::Source::Configuration)?;
         Self::parse(file, &text, environment)
     }
 

@@ -61,12 +61,14 @@ pub struct SidecarTask {
 }
 
 impl Sidecar {
-    /// Reads a file, with variables from `environment`. A file without content has no settings.
+    /// Reads a file of at most 1 MiB, with variables from `environment`. A file without content has
+    /// no settings.
     ///
     /// # Errors
-    /// All errors of the file, in the order of its lines.
+    /// If the file cannot be read or another user can change it; and all errors of the file, in the
+    /// order of its lines.
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
-        let text = source::read(file)?;
+        let text = source::read(file, source::Source::Settings)?;
         let mut report = source::Report::new(file);
         let Some(document) = crate::build::parse(&text, environment, &mut report) else {
             return Err(report.found);

@@ -1,43 +1,52 @@
 //! Reads the text of a file, and collects the diagnostics about it.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use hotbay_access::{AccessError, CheckedFile, open_behind_links};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 use super::limits::MAX_BYTES;
 use super::secrets::Secrets;
 
-/// Reads the text of a configuration file. The error says why it cannot be read and what to do.
-pub(super) fn read(file: &Path) -> Result<String, Diagnostics> {
-    let bytes = read_bytes(file).map_err(|error| {
-        let known = [
-            (ErrorKind::NotFound, "there is no such file", "check the path"),
-            (ErrorKind::IsADirectory, "this is a folder", "give the path of a file in it"),
-            (ErrorKind::PermissionDenied, "it may not be read", "check owner and permissions"),
-        ];
-        match known.into_iter().find(|(kind, ..)| *kind == error.kind()) {
-            Some((_, message, help)) => refusal(file, message, help),
-            None => refusal(file, &format!("it can't be read ({error})"), "check the path"),
+/// The files that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The configuration of a host, which says what is run and whom to trust.
+    Configuration,
+    /// The settings beside a library.
+    Settings,
+}
+
+/// Reads the text of a file that no other user can change. The error says why it cannot be read and
+/// what to do.
+pub(super) fn read(file: &Path, source: Source) -> Result<String, Diagnostics> {
+    // Opened once: what is checked is what is read, whatever is put there meanwhile.
+    let bytes = open_behind_links(file, MAX_BYTES as u64).and_then(CheckedFile::read_to_end);
+    let bytes = bytes.map_err(|error| {
+        let (message, help) = (error.to_string(), error.remedy());
+        let is_exposed = error.is_exposure();
+        if let AccessError::NotAFile("a folder") = error {
+            refusal(file, "this is a folder", "give the path of a file in it")
+        } else if let AccessError::Unreadable(cause) = &error
+            && cause.kind() == ErrorKind::PermissionDenied
+        {
+            refusal(file, "it may not be read", "check owner and permissions")
+        } else if let AccessError::TooLarge { cap, .. } = error {
+            let message = format!("the file is larger than {} MiB", cap >> 20);
+            refusal(file, &message, "leave out what no configuration needs")
+        } else if is_exposed && source == Source::Configuration {
+            refusal(file, &format!("{message}, so it can't say whom to trust"), help)
+        } else {
+            refusal(file, &message, help)
         }
     })?;
-    if bytes.len() > MAX_BYTES {
-        let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
-        return Err(refusal(file, &message, "leave out what no configuration needs"));
-    }
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let at = end_of(&String::from_utf8_lossy(valid));
         let finding = Diagnostic::new(file, Severity::Error, "the file isn't UTF-8 text");
         finding.at(at).with_help("save it as UTF-8").into()
     })
-}
-
-/// Reads a file up to one byte more than the limit.
-fn read_bytes(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Returns the position after the last character of a text.

@@ -67,7 +67,7 @@ impl TrustSettings {
     /// # Errors
     /// All errors of the section, in the order of its lines.
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
-        let text = source::read(file)?;
+        let text = source::read(file, source::Source::Configuration)?;
         let mut elsewhere = Report::new(file);
         let Some(document) = crate::build::parse(&text, environment, &mut elsewhere) else {
             return Err(elsewhere.found);

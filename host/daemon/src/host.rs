@@ -58,6 +58,7 @@ impl Host {
         probe_program: Option<PathBuf>,
     ) -> Result<Self, HostError> {
         let trust = trust::read(&config).map_err(HostError::Configuration)?;
+        StateFolder::check(&config.state_folder)?;
         let loader = LoaderConfig {
             probe_limit: config.plugins.probe_timeout,
             probe_program,

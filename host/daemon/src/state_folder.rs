@@ -1,14 +1,18 @@
 //! The state folder of a running host, with its lock and the socket that serves the host's status.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{self, Read, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream as BlockingStream},
+    os::unix::net::UnixStream as BlockingStream,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use hotbay_store::durable;
+use hotbay_access::{AccessError, CheckedFolder, Missing};
+use rustix::{
+    fs::{AtFlags, Mode, chmodat},
+    process::geteuid,
+};
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixListener, UnixStream},
@@ -21,6 +25,12 @@ use crate::{HostError, HostHandle, Status};
 /// The name of the socket.
 const SOCKET: &str = "hotbay.sock";
 
+/// The name of the file that a host locks. It contains the host's process id.
+const LOCK: &str = "lock";
+
+/// The size of the largest status that is read.
+const MAX_STATUS: u64 = 64 << 20;
+
 /// The time for which either side of the socket waits for the other.
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -28,6 +38,7 @@ const SOCKET_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct StateFolder {
     path: PathBuf,
+    folder: CheckedFolder,
     serving: Option<JoinHandle<()>>,
     /// The lock, which the system releases when the process ends, whatever the reason.
     _lock: File,
@@ -39,39 +50,39 @@ impl StateFolder {
     /// Returns `None`, after a warning, if the folder can't be created or locked.
     ///
     /// # Errors
-    /// If another host uses the folder.
+    /// If another host uses the folder, or if another user could have written something in it.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, HostError> {
-        match Self::lock(path) {
-            Ok(folder) => Ok(Some(folder)),
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let read = File::open(path.join("lock"))
-                    .and_then(|mut file| file.read_to_string(&mut holder));
-                let holder = if read.is_ok() { holder.trim() } else { "unknown" };
-                Err(HostError::System(format!(
-                    "another host (process {holder}) runs with the state folder {}; stop it, or \
-                     name another folder under `state_folder`",
-                    path.display()
-                )))
-            }
-            Err(TryLockError::Error(error)) => {
-                let folder = path.display();
-                tracing::warn!(%error, %folder, "no state folder: no status and no records are kept");
-                Ok(None)
-            }
+        let opened = CheckedFolder::private(path, Missing::IsMade);
+        let locked = opened.and_then(|folder| {
+            let lock = folder.open_to_write(LOCK.as_ref())?;
+            Ok((folder, lock))
+        });
+        let (folder, mut lock) = match locked {
+            Err(refusal) if refusal.is_by_check() => return Err(unsafe_folder(path, &refusal)),
+            Err(error) => return Ok(without(path, &error.into())),
+            Ok(opened) => opened,
+        };
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(path, &folder)),
+            Err(TryLockError::Error(error)) => return Ok(without(path, &error)),
+        }
+        match lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())) {
+            Ok(()) => Ok(Some(Self { path: path.to_owned(), folder, serving: None, _lock: lock })),
+            Err(error) => Ok(without(path, &error)),
         }
     }
 
-    fn lock(path: &Path) -> Result<Self, TryLockError> {
-        let open = || -> io::Result<File> {
-            durable::make_folder(path)?;
-            OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))
-        };
-        let mut lock = open().map_err(TryLockError::Error)?;
-        lock.try_lock()?;
-        let note = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        note.map_err(TryLockError::Error)?;
-        Ok(Self { path: path.to_owned(), serving: None, _lock: lock })
+    /// Refuses a state folder in which another user could have written something. A folder that
+    /// does not exist is fine.
+    ///
+    /// # Errors
+    /// If the folder fails a check.
+    pub(crate) fn check(path: &Path) -> Result<(), HostError> {
+        match CheckedFolder::private(path, Missing::IsAnError) {
+            Err(refusal) if refusal.is_by_check() => Err(unsafe_folder(path, &refusal)),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -80,7 +91,7 @@ impl StateFolder {
 
     /// Serves the present status at the socket until this value is dropped.
     pub(crate) fn serve(&mut self, host: HostHandle) {
-        match bind(&self.path) {
+        match bind(&self.path, &self.folder) {
             Ok(listener) => self.serving = Some(tokio::spawn(serve(listener, host))),
             Err(error) => {
                 let folder = self.path.display();
@@ -95,7 +106,7 @@ impl Drop for StateFolder {
         if let Some(serving) = self.serving.take() {
             serving.abort();
             // A later request for the status should fail at once, not wait for a host that has ended.
-            if let Err(error) = fs::remove_file(self.path.join(SOCKET))
+            if let Err(error) = self.folder.remove(SOCKET.as_ref())
                 && error.kind() != io::ErrorKind::NotFound
             {
                 tracing::warn!(%error, "the socket cannot be removed");
@@ -104,15 +115,41 @@ impl Drop for StateFolder {
     }
 }
 
-fn bind(folder: &Path) -> io::Result<UnixListener> {
+fn unsafe_folder(path: &Path, refusal: &AccessError) -> HostError {
+    HostError::System(format!(
+        "the state folder {} {refusal}; {}, or name another folder under `state_folder`",
+        path.display(),
+        refusal.remedy()
+    ))
+}
+
+fn in_use(path: &Path, folder: &CheckedFolder) -> HostError {
+    let holder = folder.open(LOCK.as_ref(), 64).and_then(|file| file.read_to_text());
+    let holder = holder.unwrap_or_else(|_| "unknown".to_owned());
+    HostError::System(format!(
+        "another host (process {}) runs with the state folder {}; stop it, or name another folder \
+         under `state_folder`",
+        holder.trim(),
+        path.display()
+    ))
+}
+
+fn without(path: &Path, error: &io::Error) -> Option<StateFolder> {
+    tracing::warn!(%error, folder = %path.display(),
+        "no state folder: no status and no records are kept");
+    None
+}
+
+fn bind(path: &Path, folder: &CheckedFolder) -> io::Result<UnixListener> {
     // This host has the lock, so an existing socket was left by a host that was killed.
-    match fs::remove_file(folder.join(SOCKET)) {
+    match folder.remove(SOCKET.as_ref()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let (address, _open) = address(folder)?;
+    let (address, _open) = address(path)?;
     let listener = UnixListener::bind(address)?;
-    fs::set_permissions(folder.join(SOCKET), fs::Permissions::from_mode(0o600))?;
+    // Relative to the folder that was checked, whatever the path leads to by now.
+    chmodat(folder, SOCKET, Mode::RUSR | Mode::WUSR, AtFlags::empty())?;
     Ok(listener)
 }
 
@@ -167,13 +204,20 @@ async fn answer(mut stream: UnixStream, host: HostHandle) {
 /// Returns `None` if no host runs with it.
 ///
 /// # Errors
-/// If the folder cannot be read, or the host does not answer within five seconds.
+/// If the folder cannot be read, if another user could answer in the place of the host, or if the
+/// host does not answer within five seconds. Root may ask the hosts of all users.
 pub fn read_status(state_folder: &Path) -> io::Result<Option<Status>> {
+    if !geteuid().is_root() {
+        match CheckedFolder::private(state_folder, Missing::IsAnError) {
+            Err(AccessError::Missing) => return Ok(None),
+            checked => drop(checked?),
+        }
+    }
     let (address, _open) = match address(state_folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    let mut stream = match BlockingStream::connect(address) {
+    let stream = match BlockingStream::connect(address) {
         Ok(stream) => stream,
         Err(error) => {
             let absent = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
@@ -182,7 +226,7 @@ pub fn read_status(state_folder: &Path) -> io::Result<Option<Status>> {
     };
     stream.set_read_timeout(Some(SOCKET_TIMEOUT * 2))?;
     let mut text = Vec::new();
-    stream.read_to_end(&mut text)?;
+    stream.take(MAX_STATUS).read_to_end(&mut text)?;
     if text.is_empty() {
         return Ok(None);
     }

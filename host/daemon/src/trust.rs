@@ -14,8 +14,7 @@ const SIZE_LIMIT: u64 = 16 << 20;
 /// Reads the files with keys and pins that the configuration names.
 ///
 /// # Errors
-/// If one of the files is wrong, or if trust is enforced and others could change the configuration,
-/// which says whom to trust.
+/// If one of the files is wrong.
 pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
     let written = &config.plugins.trust;
     let mut found = Diagnostics::new();
@@ -34,13 +33,6 @@ pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
             }
             Err(error) => found.push(pins_finding(&written.pins_file, &error)),
         }
-    }
-    if written.mode == TrustMode::Enforce
-        && let Err(refusal) = read_text(&written.said_in, SIZE_LIMIT)
-    {
-        let message = format!("{refusal}, so it can't say whom to trust");
-        let finding = Diagnostic::new(config.file(), Severity::Error, message);
-        found.push(finding.with_help(refusal.remedy()));
     }
     if found.has_errors() {
         return Err(found);

@@ -40,18 +40,18 @@ mod slots;
 mod tests;
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Read},
-    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
+use hotbay_access::{CheckedFolder, Missing};
 use hotbay_store::{
     crashes::{
         Crash, CrashHistory, Phase, SUSPECT_CRASHES, SUSPECT_WINDOW, Termination, signal_name,
     },
-    durable,
     quarantine::{Quarantine, QuarantinedBuild},
 };
 
@@ -68,7 +68,8 @@ const REPORT: &str = "crash-note";
 /// the host ended without a crash.
 #[derive(Debug)]
 pub struct CrashLedger {
-    folder: PathBuf,
+    path: PathBuf,
+    folder: CheckedFolder,
     /// Locked, so that no other process takes the report of this process for that of a dead one.
     report: File,
     history: CrashHistory,
@@ -81,14 +82,13 @@ impl CrashLedger {
     /// The handlers for fatal signals stay installed for the rest of the process.
     ///
     /// # Errors
-    /// If the state folder cannot be written, or if another host uses it
+    /// If the state folder cannot be written, if another user could have written it
+    /// ([`io::ErrorKind::PermissionDenied`]), or if another host uses it
     /// ([`io::ErrorKind::WouldBlock`]).
     pub fn open(state_folder: impl Into<PathBuf>) -> io::Result<Self> {
-        let folder = state_folder.into();
-        durable::make_folder(&folder)?;
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).read(true).write(true).mode(0o600);
-        let mut report = options.open(folder.join(REPORT))?;
+        let path = state_folder.into();
+        let folder = CheckedFolder::private(&path, Missing::IsMade)?;
+        let mut report = folder.open_to_write(REPORT.as_ref())?;
         report.try_lock().map_err(io::Error::from)?;
         let mut text = Vec::new();
         (&mut report).take(record::MAX_BYTES).read_to_end(&mut text)?;
@@ -110,7 +110,7 @@ impl CrashLedger {
         signals::install();
         slots::begin(report.try_clone()?);
         signals::begin(report.as_raw_fd());
-        Ok(Self { folder, report, history, attributed })
+        Ok(Self { path, folder, report, history, attributed })
     }
 
     /// Writes crashes to standard error only, without a record of them. For hosts that run for a
@@ -131,7 +131,7 @@ impl CrashLedger {
     /// If the state folder cannot be written.
     pub fn quarantine_suspects(&mut self, now: SystemTime) -> io::Result<Vec<Crash>> {
         let suspects = self.history.suspects(now);
-        let quarantine = Quarantine::open(&self.folder);
+        let quarantine = Quarantine::open(&self.path);
         for crash in &suspects {
             let Crash { plugin, hash, file, .. } = crash.clone();
             let minutes = SUSPECT_WINDOW.as_secs() / 60;

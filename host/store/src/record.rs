@@ -12,9 +12,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use hotbay_access::{CheckedFolder, Missing};
 use serde::{Deserialize, Serialize};
 
 use crate::durable;
+
+/// The name of the file in the state folder.
+const NAME: &str = "replacements.jsonl";
 
 /// The number of records that are kept in memory.
 const MAX_IN_MEMORY: usize = 100;
@@ -137,9 +141,9 @@ enum Line {
 impl Journal {
     /// Creates a journal that appends each record to `replacements.jsonl` in this folder.
     pub fn in_folder(folder: &Path) -> Self {
-        let file = folder.join("replacements.jsonl");
+        let folder = folder.to_owned();
         let (lines, received) = mpsc::channel();
-        let write = move || write_all(&file, &received);
+        let write = move || write_all(&folder, &received);
         match thread::Builder::new().name("hotbay-journal".to_owned()).spawn(write) {
             Ok(thread) => {
                 let writer = Writer { lines: Some(lines), thread: Some(thread) };
@@ -202,12 +206,12 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(file: &Path, lines: &Receiver<Line>) {
+fn write_all(folder: &Path, lines: &Receiver<Line>) {
     for line in lines {
         match line {
             Line::Record(record) => {
-                if let Err(error) = write(file, &record) {
-                    tracing::warn!(%error, file = %file.display(), "a replacement is not on record");
+                if let Err(error) = write(folder, &record) {
+                    tracing::warn!(%error, folder = %folder.display(), "a replacement is not on record");
                 }
             }
             // The caller of `flush` may have stopped waiting.
@@ -226,8 +230,9 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn write(file: &Path, record: &Replacement) -> io::Result<()> {
-    durable::append_line(file, &serde_json::to_vec(record)?, MAX_BYTES)
+fn write(folder: &Path, record: &Replacement) -> io::Result<()> {
+    let folder = CheckedFolder::private(folder, Missing::IsAnError)?;
+    durable::append_line(&folder, NAME, &serde_json::to_vec(record)?, MAX_BYTES)
 }
 
 #[cfg(test)]

@@ -3,14 +3,9 @@
 //! So `sha256sum --check` can read the file, and `sha256sum plugins/*.so > hotbay.pins` creates
 //! one. Adding a pin leaves the rest of the file unchanged.
 
-use std::{
-    fmt,
-    fs::{self, File},
-    io,
-    path::Path,
-};
+use std::{fmt, io, path::Path};
 
-use hotbay_access::{AccessError, read_text};
+use hotbay_access::{AccessError, CheckedFile, CheckedFolder, read_text};
 use hotbay_store::durable;
 
 use super::{Pin, Pins, pins::is_skipped};
@@ -109,12 +104,11 @@ impl Pins {
     /// If the file cannot be read or written, fails a check, or has a line that is not a pin.
     pub fn add(path: &Path, pin: &Pin) -> Result<PinChange, PinsError> {
         // A symbolic link stays a link: the file that it leads to is written.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let (folder, name) = CheckedFolder::behind_links(path)?;
         // The file cannot be the lock, because every change replaces it with another file.
-        let lock = File::open(durable::folder_of(&path));
-        let lock = lock.and_then(|folder| folder.lock().map(|()| folder));
+        let lock = folder.file().and_then(|folder| folder.lock().map(|()| folder));
         let _lock = lock.map_err(PinsError::cannot_write)?;
-        let text = match read_text(&path, MAX_BYTES) {
+        let text = match folder.open(&name, MAX_BYTES).and_then(CheckedFile::read_to_text) {
             Ok(text) => text,
             Err(AccessError::Missing) => String::new(),
             Err(refusal) => return Err(refusal.into()),
@@ -122,7 +116,8 @@ impl Pins {
         Pins::parse(&text)?;
         let (text, change) = insert(&text, pin);
         if change != PinChange::Unchanged {
-            durable::replace(&path, 0o644, text.as_bytes()).map_err(PinsError::cannot_write)?;
+            durable::replace(&folder, &name, 0o644, text.as_bytes())
+                .map_err(PinsError::cannot_write)?;
         }
         Ok(change)
     }
@@ -158,7 +153,10 @@ fn insert(text: &str, pin: &Pin) -> (String, PinChange) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+    use std::{
+        fs::{self, File, Permissions},
+        os::unix::fs::PermissionsExt,
+    };
 
     use super::*;
 

@@ -2,11 +2,11 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
-    path::Path,
+    io,
     time::{Duration, SystemTime},
 };
 
+use hotbay_access::CheckedFolder;
 use serde::{Deserialize, Serialize};
 
 use super::Crash;
@@ -23,6 +23,9 @@ const NAME: &str = "crashes.json";
 /// The number of crashes that are kept.
 const MAX_CRASHES: usize = 100;
 
+/// The number of bytes that are read at most; more than a full history takes.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// The latest crashes of one host, at most a hundred.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct CrashHistory {
@@ -31,20 +34,14 @@ pub struct CrashHistory {
 
 impl CrashHistory {
     /// Reads the history of a state folder. A file that does not exist is an empty history, and
-    /// so is a damaged file, which is moved aside.
+    /// so is a file that is damaged or could be another user's, which is moved aside.
     ///
     /// # Errors
     /// If the file cannot be read, or cannot be moved aside.
-    pub fn read(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(NAME);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(error),
-        };
-        serde_json::from_slice(&text).or_else(|error| {
-            let aside = durable::set_aside(&path)?;
-            tracing::warn!(%error, kept = %aside.display(),
+    pub fn read(folder: &CheckedFolder) -> io::Result<Self> {
+        durable::read_json(folder, NAME, MAX_BYTES)?.or_else(|reason| {
+            let kept = durable::set_aside(folder, NAME)?;
+            tracing::warn!(%reason, kept,
                 "the history of crashes is damaged and was set aside");
             Ok(Self::default())
         })
@@ -54,8 +51,8 @@ impl CrashHistory {
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub fn write(&self, folder: &Path) -> io::Result<()> {
-        durable::replace_json(&folder.join(NAME), self)
+    pub fn write(&self, folder: &CheckedFolder) -> io::Result<()> {
+        durable::replace_json(folder, NAME, self)
     }
 
     /// Returns the crashes, the oldest first.

@@ -1,5 +1,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
+use hotbay_access::{CheckedFolder, Missing};
+
 use super::*;
 
 fn at(seconds: u64) -> SystemTime {
@@ -55,9 +57,10 @@ fn a_build_is_not_judged_twice_for_the_same_crashes() {
 fn a_damaged_history_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let often = history(&[("aa", 0), ("aa", 1)]);
-    often.write(folder.path()).unwrap();
-    assert_eq!(CrashHistory::read(folder.path()).unwrap().crashes(), often.crashes());
+    let checked = CheckedFolder::private(folder.path(), Missing::IsAnError).unwrap();
+    often.write(&checked).unwrap();
+    assert_eq!(CrashHistory::read(&checked).unwrap().crashes(), often.crashes());
     std::fs::write(folder.path().join("crashes.json"), "{").unwrap();
-    assert_eq!(CrashHistory::read(folder.path()).unwrap().crashes(), []);
+    assert_eq!(CrashHistory::read(&checked).unwrap().crashes(), []);
     assert!(folder.path().join("crashes.damaged.json").exists());
 }

@@ -1,16 +1,12 @@
 //! The file with the list of the quarantine, which is replaced as a whole and changed under a lock.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io, path::Path};
 
+use hotbay_access::{AccessError, CheckedFolder, Missing};
 use serde::{Deserialize, Serialize};
 
 use super::QuarantinedBuild;
-use crate::durable;
+use crate::durable::{self, Unbelievable};
 
 /// The name of the list in the state folder.
 pub(super) const NAME: &str = "quarantine.json";
@@ -32,7 +28,7 @@ struct Content {
 #[derive(Debug)]
 pub(super) struct LockedList {
     pub(super) builds: Vec<QuarantinedBuild>,
-    folder: PathBuf,
+    folder: CheckedFolder,
     /// The operating system releases the lock when this file is closed, also after a crash.
     _lock: File,
 }
@@ -40,51 +36,48 @@ pub(super) struct LockedList {
 impl LockedList {
     /// Locks and reads the list. Creates the folder if it does not exist.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        durable::make_folder(folder)?;
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(0o600);
-        let lock = options.open(folder.join(LOCK))?;
+        let folder = CheckedFolder::private(folder, Missing::IsMade)?;
+        let lock = folder.open_to_write(LOCK.as_ref())?;
         lock.lock()?;
-        let builds = match parse(folder)? {
+        let builds = match parse(&folder)? {
             Ok(builds) => builds,
-            Err(error) => {
-                move_aside(folder, &error)?;
+            Err(reason) => {
+                move_aside(&folder, &reason)?;
                 Vec::new()
             }
         };
-        Ok(Self { builds, folder: folder.to_owned(), _lock: lock })
+        Ok(Self { builds, folder, _lock: lock })
     }
 
     /// Replaces the file by this list. A concurrent reader sees the old list or the new one.
     pub(super) fn write(self) -> io::Result<()> {
         let Self { builds: held, folder, _lock } = self;
-        durable::replace_json(&folder.join(NAME), &Content { held })
+        durable::replace_json(&folder, NAME, &Content { held })
     }
 }
 
 /// Reads the list. A file that does not exist, or was damaged and moved aside, is an empty list.
 pub(super) fn read(folder: &Path) -> io::Result<Vec<QuarantinedBuild>> {
-    match parse(folder)? {
+    let checked = match CheckedFolder::private(folder, Missing::IsAnError) {
+        Err(AccessError::Missing) => return Ok(Vec::new()),
+        checked => checked?,
+    };
+    match parse(&checked)? {
         Ok(builds) => Ok(builds),
         // The file is read again under the lock, because another process may just have repaired it.
         Err(_) => Ok(LockedList::open(folder)?.builds),
     }
 }
 
-fn parse(folder: &Path) -> io::Result<serde_json::Result<Vec<QuarantinedBuild>>> {
-    let file = match File::open(folder.join(NAME)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ok(Vec::new())),
-        Err(error) => return Err(error),
-    };
-    let mut text = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut text)?;
-    Ok(serde_json::from_slice::<Content>(&text).map(|content| content.held))
+/// Reads the list, or returns why the file is not one to be believed.
+fn parse(folder: &CheckedFolder) -> io::Result<Result<Vec<QuarantinedBuild>, Unbelievable>> {
+    let content: Result<Content, _> = durable::read_json(folder, NAME, MAX_BYTES)?;
+    Ok(content.map(|content| content.held))
 }
 
-fn move_aside(folder: &Path, error: &serde_json::Error) -> io::Result<()> {
-    let aside = durable::set_aside(&folder.join(NAME))?;
-    tracing::warn!(%error, kept = %aside.display(),
+fn move_aside(folder: &CheckedFolder, reason: &Unbelievable) -> io::Result<()> {
+    let kept = durable::set_aside(folder, NAME)?;
+    tracing::warn!(%reason, kept,
         "the quarantine is damaged and was set aside; builds that did harm may be tried again");
     Ok(())
 }
