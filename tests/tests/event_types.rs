@@ -46,7 +46,7 @@ async fn the_manifest_has_the_schema_of_one_event_of_each_port() {
     let bay = BayConfig { name: "linked".to_owned(), threads: NonZeroUsize::MIN };
     let plugin = Generation::linked(mean_reversion_linked::hotbay_plugin(), &bay).await.unwrap();
     let fair = &plugin.info().manifest.components[0].inputs[0].events[0];
-    assert_eq!(fair.to_string(), "hotbay.market/fair-value/1");
+    assert_eq!(fair.to_string(), "hotbay.market/fair-value/2");
     assert_eq!(fair.schema["properties"]["mid"]["type"], "number");
     plugin.close(std::time::Duration::from_secs(5)).await;
 }

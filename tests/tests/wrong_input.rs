@@ -252,8 +252,8 @@ pipeline:
     let ended = refused(&ConfigFile::new(&folder, pipeline));
     ended.expect_stderr(&[
         "hotbay.yaml:15:24: ",
-        "input `fair` of `reversion` takes `hotbay.market/fair-value/1`, but output `quotes` of \
-         `merge` publishes `hotbay.market/quote/1` on channel `quotes`",
+        "input `fair` of `reversion` takes `hotbay.market/fair-value/2`, but output `quotes` of \
+         `merge` publishes `hotbay.market/quote/2` on channel `quotes`",
     ]);
     // Ports that tell no type, as those of `pass` and `sink`, take any.
     assert_eq!(ended.stderr.matches(" takes ").count(), 1, "{}", ended.stderr);

@@ -118,8 +118,9 @@ impl EmaCross {
             return Ok(());
         };
         (line.bid, line.ask) = (bar.bid, bar.ask);
-        // An order can't be filled without a quote, but the averages are updated either way.
-        let Some(trend) = line.cross.update(bar).filter(|_| bar.bid.is_positive()) else {
+        // Nothing is traded while the book has no two sides; the averages are updated either way.
+        let is_two_sided = bar.bid.is_positive() && bar.bid <= bar.ask;
+        let Some(trend) = line.cross.update(bar).filter(|_| is_two_sided) else {
             return Ok(());
         };
         if let Some(ticket) = line.close(trend) {

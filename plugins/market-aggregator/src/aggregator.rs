@@ -8,11 +8,12 @@ use hotbay_plugin_api::{
     Aggregator, BackgroundTask, Batch, ChannelName, Component, Context, EventRef, Mode, Port,
     SavedState, SchedulerError, async_trait,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
     inputs::{Arrived, Inputs},
-    merge::{Arrival, Key, Merge},
+    merge::{self, Arrival, Jump, Key, Merge},
     outputs::{Market, Outputs},
     pace::{Pace, nanoseconds},
     report,
@@ -39,8 +40,17 @@ pub struct MarketAggregator {
 #[derive(Debug)]
 struct Source {
     channel: ChannelName,
+    counts: Counts,
+}
+
+/// What of a source is counted here; the merge counts the rest.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Counts {
     depth: u64,
     other: u64,
+    no_trade: u64,
+    jumps: u64,
+    set_back: u64,
 }
 
 impl Component for MarketAggregator {
@@ -73,8 +83,9 @@ impl Component for MarketAggregator {
         let inputs = Inputs::subscribe(&context, &channels)?;
         let pace = Pace::new(context.mode(), longest);
         let merge = Merge::new(latenesses.into_iter().map(nanoseconds));
+        let merge = merge.with_jump(nanoseconds(config.jump));
         let outputs = Outputs::new(&context, config)?;
-        let source = |channel| Source { channel, depth: 0, other: 0 };
+        let source = |channel| Source { channel, counts: Counts::default() };
         let sources = channels.into_iter().map(source).collect();
         Ok(Self { context, sources, inputs, merge, pace, outputs, reported: false })
     }
@@ -96,7 +107,10 @@ impl BackgroundTask for MarketAggregator {
         // and so in the saved state, before the turn can be dropped.
         match arrived {
             Some(Arrived::Batch(place, batch)) => self.absorb(place, &batch),
-            Some(Arrived::Ended(place)) => self.merge.end(place),
+            Some(Arrived::Ended(place)) => {
+                self.merge.end(place);
+                self.note_jumps(place);
+            }
             None => {}
         }
         self.release().await?;
@@ -106,7 +120,7 @@ impl BackgroundTask for MarketAggregator {
         self.outputs.end();
         self.outputs.flush().await?;
         self.report();
-        Err(SchedulerError::Finished)
+        Err(self.lost().map_or(SchedulerError::Finished, SchedulerError::TaskExecution))
     }
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
@@ -120,8 +134,11 @@ impl BackgroundTask for MarketAggregator {
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {
+        self.outputs.flush().await?;
+        // A merge that has ended has said so already.
+        let lost = self.lost().filter(|_| !self.reported);
         self.report();
-        self.outputs.flush().await
+        lost.map_or(Ok(()), |lost| Err(SchedulerError::TaskShutdown(lost)))
     }
 }
 
@@ -147,34 +164,73 @@ impl MarketAggregator {
     }
 
     fn absorb(&mut self, place: usize, batch: &Batch) {
+        if self.context.mode() == Mode::Live {
+            self.merge.set_now(self.context.now_ns());
+        }
         let mut newest: Option<Key> = None;
         for event in batch.iter() {
-            let Some(market) = read(&event) else {
-                let kind = event.kind();
-                let source = &mut self.sources[place];
-                match kind == Depth::UPDATE || kind == Depth::SNAPSHOT {
-                    true => source.depth += 1,
-                    false => source.other += 1,
-                }
-                self.merge.observe(place, event.time_ns());
-                continue;
+            let arrival = match read(&event, &mut self.sources[place].counts) {
+                Some(market) => self.merge.push(place, event.time_ns(), market),
+                None => self.merge.observe(place, event.time_ns()),
             };
-            match self.merge.push(place, event.time_ns(), market) {
+            match arrival {
                 Arrival::Accepted(key) => newest = newest.max(Some(key)),
                 Arrival::Late { by_ns } => self.late(place, event.time_ns(), by_ns),
+                Arrival::Held => {}
             }
         }
+        self.note_jumps(place);
         if let Some(key) = newest {
             self.pace.note(self.context.now_ns(), key);
         }
     }
 
     fn late(&self, place: usize, time_ns: i64, by_ns: i64) {
-        let (_, late) = self.merge.arrived(place);
-        if late <= LOGGED {
+        if self.merge.arrived(place).late <= LOGGED {
             let source = &self.sources[place].channel;
             tracing::warn!(%source, time_ns, by_ns, "a late event is left out; raise `lateness`");
         }
+    }
+
+    /// Counts and logs the jumps in the times of a source.
+    fn note_jumps(&mut self, place: usize) {
+        let Source { channel: source, counts } = &mut self.sources[place];
+        for jump in self.merge.take_jumps(place) {
+            counts.jumps += 1;
+            counts.set_back += u64::from(matches!(jump, Jump::SetBack { .. }));
+            if counts.jumps > LOGGED {
+                continue;
+            }
+            match jump {
+                Jump::LeftOut { events, ahead_ns } => tracing::warn!(
+                    %source, events, ahead_ns,
+                    "events with times far from those around them are left out"
+                ),
+                Jump::SetBack { by_ns } => tracing::warn!(
+                    %source, by_ns,
+                    "the times of a source were set back; they are shifted from here on"
+                ),
+            }
+        }
+    }
+
+    /// Returns the sources that lost more than half of their events, as the error of the run.
+    fn lost(&self) -> Option<String> {
+        let lost = self.sources.iter().enumerate().filter_map(|(place, source)| {
+            let merge::Arrived { events, late, jumped } = self.merge.arrived(place);
+            let most = (late + jumped) * 2 > events;
+            most.then(|| {
+                let lost = late + jumped;
+                format!("{} ({lost} of {events}, {late} of them late)", source.channel)
+            })
+        });
+        let lost: Vec<_> = lost.collect();
+        (!lost.is_empty()).then(|| {
+            format!(
+                "most events were left out because of their times, of {}; check the clocks of                  the sources, or raise `lateness` or `jump`",
+                lost.join(", ")
+            )
+        })
     }
 
     /// Publishes the events that are in order and, live, those whose waiting time is over.
@@ -190,7 +246,11 @@ impl MarketAggregator {
     }
 
     async fn emit(&mut self, key: Key, market: &Market) -> Result<(), SchedulerError> {
-        self.outputs.event(key.time_ns, market);
+        let now_ns = match self.context.mode() {
+            Mode::Replay => key.time_ns,
+            Mode::Live => self.context.now_ns(),
+        };
+        self.outputs.event(key.time_ns, now_ns, market);
         if self.outputs.is_full() { self.outputs.flush().await } else { Ok(()) }
     }
 
@@ -199,19 +259,43 @@ impl MarketAggregator {
             return;
         }
         for (place, source) in self.sources.iter().enumerate() {
-            let (events, late) = self.merge.arrived(place);
-            let (name, depth, other) = (source.channel.as_str(), source.depth, source.other);
-            let row = report::SourceRow { source: name, events, late, depth, other };
+            let merge::Arrived { events, late, jumped } = self.merge.arrived(place);
+            let Counts { depth, other, no_trade, set_back, .. } = source.counts;
+            let source = source.channel.as_str();
+            let row = report::SourceRow {
+                source,
+                events,
+                late,
+                jumped,
+                set_back,
+                no_trade,
+                depth,
+                other,
+            };
             report::source(&self.context, row);
         }
         report::totals(&self.context, self.outputs.totals());
     }
 }
 
-fn read(event: &EventRef<'_>) -> Option<Market> {
-    let quote = || event.read::<Quote>().map(Market::Quote);
-    let trade = || event.read::<Trade>().map(Market::Trade);
-    quote().or_else(trade)
+/// Reads what is merged, and counts what is not.
+fn read(event: &EventRef<'_>, counts: &mut Counts) -> Option<Market> {
+    if let Some(quote) = event.read::<Quote>() {
+        return Some(Market::Quote(quote));
+    }
+    if let Some(trade) = event.read::<Trade>() {
+        if trade.is_trade() {
+            return Some(Market::Trade(trade));
+        }
+        counts.no_trade += 1;
+        return None;
+    }
+    let kind = event.kind();
+    match kind == Depth::UPDATE || kind == Depth::SNAPSHOT {
+        true => counts.depth += 1,
+        false => counts.other += 1,
+    }
+    None
 }
 
 #[cfg(test)]

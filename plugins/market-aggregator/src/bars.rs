@@ -21,7 +21,10 @@ pub struct Bars {
 
 #[derive(Debug, Default)]
 struct Series {
+    /// The last quote with two sides.
     quote: Option<Quote>,
+    /// The best bid and ask now; zeros while the book has no two sides.
+    best: (Fixed, Fixed),
     open: Option<Open>,
 }
 
@@ -37,6 +40,7 @@ struct Open {
 pub(crate) struct Saved {
     instrument: Raw<Instrument>,
     quote: Option<Raw<Quote>>,
+    best: (Raw<Fixed>, Raw<Fixed>),
     open: Option<SavedOpen>,
 }
 
@@ -59,6 +63,7 @@ impl Bars {
         let saved = |(instrument, series): (&Instrument, &Series)| Saved {
             instrument: Raw(*instrument),
             quote: series.quote.map(Raw),
+            best: (Raw(series.best.0), Raw(series.best.1)),
             open: series.open.as_ref().map(Open::save),
         };
         quoted.chain(unquoted).map(saved).collect()
@@ -73,20 +78,31 @@ impl Bars {
                 bar: bar.0,
                 volume: Decimal::deserialize(volume),
             });
-            (saved.instrument.0, Series { quote: saved.quote.map(|quote| quote.0), open })
+            let quote = saved.quote.map(|quote| quote.0);
+            let best = (saved.best.0.0, saved.best.1.0);
+            (saved.instrument.0, Series { quote, best, open })
         };
         self.series = saved.into_iter().map(series).collect();
     }
 
     /// Records the new best bid and ask of an instrument.
+    ///
+    /// While the book has no two sides, bars close with a bid and an ask of zero.
     pub fn quote(&mut self, quote: &Quote) {
         let series = self.series.entry(quote.instrument).or_default();
+        if !quote.is_two_sided() {
+            series.best = (Fixed::ZERO, Fixed::ZERO);
+            return;
+        }
+        series.best = (quote.bid, quote.ask);
         if series.quote.replace(*quote).is_none() {
             self.quoted.push(quote.instrument);
         }
     }
 
     /// Adds a trade and returns the bar that it completes, if any.
+    ///
+    /// What [is none](Trade::is_trade) does not belong here: a price of zero would be the low.
     pub fn trade(&mut self, time_ns: i64, trade: &Trade) -> Option<Bar> {
         let series = self.series.entry(trade.instrument).or_default();
         let open = series.open.get_or_insert_with(|| Open::new(time_ns, trade));
@@ -95,10 +111,10 @@ impl Bars {
             return None;
         }
         let done = series.open.take()?;
-        Some(done.close(series.quote.as_ref()))
+        Some(done.close(series.best))
     }
 
-    /// Returns the last quote of each instrument, in the order of their first quotes.
+    /// Returns the last quote with two sides of each instrument, in the order of their first.
     pub fn last_quotes(&self) -> impl Iterator<Item = &Quote> {
         self.quoted.iter().filter_map(|instrument| self.series.get(instrument)?.quote.as_ref())
     }
@@ -134,8 +150,7 @@ impl Open {
         self.volume = self.volume.saturating_add(trade.quantity.to_decimal());
     }
 
-    fn close(self, quote: Option<&Quote>) -> Bar {
-        let (bid, ask) = quote.map_or((Fixed::ZERO, Fixed::ZERO), |quote| (quote.bid, quote.ask));
+    fn close(self, (bid, ask): (Fixed, Fixed)) -> Bar {
         Bar { volume: nearest(self.volume), bid, ask, ..self.bar }
     }
 }
@@ -143,7 +158,7 @@ impl Open {
 /// Rounds the decimal to as many places as fit into an event.
 fn nearest(value: Decimal) -> Fixed {
     let fits = |places| Fixed::try_from(value.round_dp(places)).ok();
-    (0..=value.scale().min(18)).rev().find_map(fits).unwrap_or(Fixed::new(i64::MAX, 0))
+    (0..=value.scale()).rev().find_map(fits).unwrap_or(Fixed::MAX)
 }
 
 #[cfg(test)]
@@ -182,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn a_bar_closes_without_a_quote_while_the_book_has_no_two_sides() {
+        let mut bars = Bars::new(NonZeroU64::MIN);
+        let mut best = |quote: Quote| {
+            bars.quote(&quote);
+            let bar = bars.trade(1, &trade("A", "9", "1")).unwrap();
+            (bar.bid, bar.ask)
+        };
+        let whole = quote("A", "8", "9");
+        let zero = Fixed::ZERO;
+        assert_eq!(best(whole), (Fixed::new(8, 0), Fixed::new(9, 0)));
+        assert_eq!(best(Quote { bid: zero, bid_size: zero, ..whole }), (zero, zero));
+        assert_eq!(best(Quote { bid: Fixed::new(10, 0), ..whole }), (zero, zero), "crossed");
+        assert_eq!(bars.last_quotes().copied().collect::<Vec<_>>(), [whole], "to close at the end");
+    }
+
+    #[test]
     fn the_last_quotes_come_in_the_order_in_which_instruments_appeared() {
         let mut bars = Bars::new(NonZeroU64::MIN);
         for (name, bid) in [("B", "1"), ("A", "2"), ("B", "3")] {
@@ -194,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_volume_beyond_an_event_loses_places_before_it_loses_size() {
-        let value: Decimal = "12345678901234567.8901".parse().unwrap();
-        assert_eq!(nearest(value).to_string(), "12345678901234567.89");
+        let value = Decimal::from_i128_with_scale((1 << 96) - 1, 4);
+        assert_eq!(nearest(value).to_string(), "7922816251426433759354395.034");
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 /// The configuration of the component `merge`: how sources are merged, and what the outputs are
 /// made from.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How far behind its newest event a source may still bring one: `1s`, `250ms`.
@@ -19,6 +19,13 @@ pub struct Config {
     /// The lateness of single sources, by channel; it replaces `lateness`.
     #[schemars(with = "BTreeMap<String, String>")]
     pub lateness_of: BTreeMap<String, humantime_serde::Serde<Duration>>,
+    /// How far the time of an event may be ahead of its source's newest, or behind what `lateness`
+    /// allows, before it counts as a jump: one bad time stamp, or a clock that was set. What
+    /// comes after a jump decides whether its events are used. Live, the time that passes without
+    /// an event is no jump.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub jump: Duration,
     /// How bars are made; required for the output `bars`.
     pub bars: Option<BarsConfig>,
     /// How the fair value is computed; required for the output `fair`.
@@ -41,11 +48,39 @@ pub struct FairConfig {
     pub instruments: Vec<Instrument>,
     /// The instrument to trade, which is one of `instruments`.
     pub trade: Instrument,
+    /// How old the last quote of an instrument may be: `10s`, or `null` for any age. While
+    /// one is older, as when a venue has fallen silent, there is no fair value. The age is
+    /// counted in event time in a replay, and live by the clock.
+    #[serde(default = "ten_seconds", with = "humantime_serde")]
+    #[schemars(with = "Option<String>")]
+    pub max_age: Option<Duration>,
+}
+
+fn ten_seconds() -> Option<Duration> {
+    Some(Duration::from_secs(10))
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            lateness: Duration::ZERO,
+            lateness_of: BTreeMap::new(),
+            jump: Duration::from_secs(5),
+            bars: None,
+            fair: None,
+        }
+    }
 }
 
 impl Config {
     pub(crate) fn check(&self) -> Result<(), String> {
-        let Some(FairConfig { instruments, trade }) = &self.fair else { return Ok(()) };
+        if self.jump.is_zero() {
+            return Err("jump is 0; expected a duration such as 5s".to_owned());
+        }
+        let Some(FairConfig { instruments, trade, max_age }) = &self.fair else { return Ok(()) };
+        if max_age.is_some_and(|age| age.is_zero()) {
+            return Err("fair.max_age is 0; expected a duration such as 10s, or null".to_owned());
+        }
         if instruments.is_empty() {
             return Err("fair.instruments is empty; expected at least one instrument".to_owned());
         }
@@ -90,6 +125,8 @@ mod tests {
             (r#"{"fair": {"instruments": [], "trade": "A"}}"#, "at least one instrument"),
             (r#"{"fair": {"instruments": ["A", "A"], "trade": "A"}}"#, "names A twice"),
             (r#"{"fair": {"instruments": ["A"], "trade": "B"}}"#, "fair.trade is B"),
+            (r#"{"fair": {"instruments": ["A"], "trade": "A", "max_age": "0s"}}"#, "max_age is 0"),
+            (r#"{"jump": "0s"}"#, "jump is 0"),
             (r#"{"bars": {"trades": 0}}"#, "nonzero"),
             (r#"{"lateness": "soon"}"#, "duration"),
             (r#"{"latenes": "1s"}"#, "unknown field"),

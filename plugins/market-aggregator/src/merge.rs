@@ -11,7 +11,8 @@ mod source;
 
 pub use patience::Patience;
 use serde::{Deserialize, Serialize};
-use source::{Entry, Source};
+pub use source::Jump;
+use source::{Entry, Limits, Moment, Source};
 
 /// The key by which events are ordered in the merged stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,6 +35,31 @@ pub enum Arrival {
         /// How far the event is behind, in nanoseconds.
         by_ns: i64,
     },
+    /// The event's time is far from those before: what comes next shows whether it is wrong.
+    Held,
+}
+
+impl Arrival {
+    /// Returns what became of two events: the greater key, or why there is none.
+    fn and(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Accepted(one), Self::Accepted(other)) => Self::Accepted(one.max(other)),
+            (accepted @ Self::Accepted(_), _) | (_, accepted @ Self::Accepted(_)) => accepted,
+            (before, Self::Held) => before,
+            (_, late) => late,
+        }
+    }
+}
+
+/// How many events of a source arrived, and how many of them were left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Arrived {
+    /// All events that arrived.
+    pub events: u64,
+    /// Events that were late.
+    pub late: u64,
+    /// Events whose time was far ahead of those before and after.
+    pub jumped: u64,
 }
 
 /// Merges sources by event time, each with its declared lateness.
@@ -44,12 +70,33 @@ pub enum Arrival {
 pub struct Merge<T> {
     sources: Vec<Source<T>>,
     released: Option<Key>,
+    /// The time of the clock, in a live merge.
+    #[serde(skip)]
+    now_ns: Option<i64>,
 }
 
 impl<T> Merge<T> {
     /// Creates a merge of sources with these latenesses in nanoseconds, in order of precedence.
     pub fn new(latenesses: impl IntoIterator<Item = i64>) -> Self {
-        Self { sources: latenesses.into_iter().map(Source::new).collect(), released: None }
+        let limits = |lateness_ns| Limits { lateness_ns, jump_ns: i64::MAX };
+        let sources = latenesses.into_iter().map(|lateness| Source::new(limits(lateness)));
+        Self { sources: sources.collect(), released: None, now_ns: None }
+    }
+
+    /// Limits how far the time of an event may be from its source's newest; by default it is
+    /// not limited. Events beyond the limit are [held](Arrival::Held).
+    #[must_use]
+    pub fn with_jump(mut self, jump_ns: i64) -> Self {
+        self.sources.iter_mut().for_each(|source| source.limit_jumps(jump_ns));
+        self
+    }
+
+    /// Sets the time of the clock for the next events, which makes the merge a live one: as
+    /// much time as passes on the clock may pass between two events of a source.
+    ///
+    /// The clock should not be set while it runs.
+    pub fn set_now(&mut self, now_ns: i64) {
+        self.now_ns = Some(now_ns);
     }
 
     /// Restores a saved merge of the same number of sources, keeping this one's latenesses.
@@ -77,30 +124,33 @@ impl<T> Merge<T> {
     /// # Panics
     /// If there is no such source.
     pub fn push(&mut self, source: usize, time_ns: i64, item: T) -> Arrival {
+        let moment = self.moment(source);
         let from = &mut self.sources[source];
-        let key = Key { time_ns, source, arrival: from.arrived };
+        let arrival = from.arrived;
         from.arrived += 1;
-        let passed = match self.released {
-            Some(last) if key < last => Some(last.time_ns),
-            _ => from.watermark().filter(|&watermark| time_ns < watermark),
-        };
-        if let Some(passed) = passed {
-            from.late += 1;
-            return Arrival::Late { by_ns: passed.saturating_sub(time_ns) };
-        }
-        from.advance(time_ns);
-        from.insert(Entry { time_ns, arrival: key.arrival, item });
-        Arrival::Accepted(key)
+        from.add(Entry { time_ns, arrival, item: Some(item) }, moment)
     }
 
     /// Advances a source to the time of an event that isn't merged.
-    pub fn observe(&mut self, source: usize, time_ns: i64) {
-        self.sources[source].advance(time_ns);
+    pub fn observe(&mut self, source: usize, time_ns: i64) -> Arrival {
+        let moment = self.moment(source);
+        let from = &mut self.sources[source];
+        from.add(Entry { time_ns, arrival: from.arrived, item: None }, moment)
     }
 
     /// Marks a source as ended, so that no event waits for it any more.
     pub fn end(&mut self, source: usize) {
-        self.sources[source].end();
+        let moment = self.moment(source);
+        self.sources[source].end(moment);
+    }
+
+    /// Returns the jumps of a source's times since the last call.
+    pub fn take_jumps(&mut self, source: usize) -> Vec<Jump> {
+        self.sources[source].take_jumps()
+    }
+
+    fn moment(&self, place: usize) -> Moment {
+        Moment { place, released: self.released, now_ns: self.now_ns }
     }
 
     /// Releases the next event in order, if no source can still bring one before it.
@@ -140,9 +190,10 @@ impl<T> Merge<T> {
         self.released
     }
 
-    /// Returns how many events of a source arrived, and how many of them were late.
-    pub fn arrived(&self, source: usize) -> (u64, u64) {
-        (self.sources[source].arrived, self.sources[source].late)
+    /// Returns how many events of a source arrived, and how many of them were left out.
+    pub fn arrived(&self, source: usize) -> Arrived {
+        let Source { arrived, late, jumped, .. } = self.sources[source];
+        Arrived { events: arrived, late, jumped }
     }
 
     fn candidate(&self) -> Option<Key> {
@@ -155,7 +206,7 @@ impl<T> Merge<T> {
     fn release(&mut self, key: Key) -> Option<(Key, T)> {
         let entry = self.sources[key.source].take()?;
         self.released = Some(key);
-        Some((key, entry.item))
+        entry.item.map(|item| (key, item))
     }
 }
 

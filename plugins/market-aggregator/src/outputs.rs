@@ -1,11 +1,22 @@
 //! Publishes merged events, and what is computed from them, on the connected channels.
 
+use std::time::Duration;
+
 use hotbay_market::{Bar, FairValue, Quote, Trade};
 use hotbay_plugin_api::{Context, Port, Publisher, SchedulerError};
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Bars, Fair, bars, config::Config, fair, raw, report::Totals};
+use crate::{
+    Bars, Fair, bars,
+    config::Config,
+    fair::{self, NoFair},
+    pace::nanoseconds,
+    raw,
+    report::Totals,
+};
+
+/// The number of quotes without a fair value that are logged; all of them are counted.
+const LOGGED: u64 = 5;
 
 /// A market event of a kind that is merged.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -50,7 +61,10 @@ impl Outputs {
             (context.optional_publisher("quotes"), context.optional_publisher("trades"));
         let bars = config.bars.map(|bars| Bars::new(bars.trades));
         let bars = paired(context, "bars", bars)?;
-        let fair = config.fair.map(|fair| Fair::new(fair.instruments, fair.trade));
+        let fair = config.fair.map(|config| {
+            let fair = Fair::new(config.instruments, config.trade);
+            fair.with_max_age(config.max_age.map_or(i64::MAX, nanoseconds))
+        });
         let fair = paired(context, "fair", fair)?;
         if quotes.is_none() && trades.is_none() && bars.is_none() && fair.is_none() {
             return Err(SchedulerError::Configuration(format!(
@@ -83,28 +97,44 @@ impl Outputs {
     }
 
     /// Publishes an event of the merged stream, and the bar or fair value that it completes.
-    pub(crate) fn event(&mut self, time_ns: i64, market: &Market) {
+    ///
+    /// Ages are counted to `now_ns`, which is the event's time in a replay.
+    pub(crate) fn event(&mut self, time_ns: i64, now_ns: i64, market: &Market) {
         self.last_ns = time_ns;
         self.totals.merged += 1;
         match market {
-            Market::Quote(quote) => self.quote(time_ns, quote),
+            Market::Quote(quote) => self.quote(time_ns, now_ns, quote),
             Market::Trade(trade) => self.trade(time_ns, trade),
         }
     }
 
-    fn quote(&mut self, time_ns: i64, quote: &Quote) {
+    fn quote(&mut self, time_ns: i64, now_ns: i64, quote: &Quote) {
         self.totals.quotes += 1;
+        self.totals.one_sided += u64::from(!quote.is_two_sided());
         if let Some(out) = &mut self.quotes {
             out.push(time_ns, quote);
         }
         if let Some((_, bars)) = &mut self.bars {
             bars.quote(quote);
         }
-        if let Some((out, fair)) = &mut self.fair
-            && let Some(value) = fair.quote(quote)
-        {
-            self.totals.fair += 1;
-            out.push(time_ns, &value);
+        if let Some((out, fair)) = &mut self.fair {
+            match fair.quote(now_ns, quote) {
+                Ok(value) => {
+                    self.totals.fair += 1;
+                    out.push(time_ns, &value);
+                }
+                Err(NoFair::Old { instrument, age_ns }) => {
+                    self.totals.fair_too_old += 1;
+                    if self.totals.fair_too_old <= LOGGED {
+                        let age = Duration::from_nanos(age_ns.unsigned_abs());
+                        tracing::warn!(
+                            %instrument, ?age, time_ns,
+                            "no fair value: the last quote is older than `fair.max_age`"
+                        );
+                    }
+                }
+                Err(NoFair::Unrelated | NoFair::NoMid(_)) => {}
+            }
         }
     }
 

@@ -37,7 +37,7 @@ impl JsonSchema for Fixed {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["number", "string"],
-            "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+            "pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$",
             "description": "a decimal number, exact: 0.001 or, in quotes, with more than 15 digits",
         })
     }

@@ -121,7 +121,7 @@ macro_rules! book {
 
         impl Event for $name {
             const NAME: &'static str = $text;
-            const VERSION: u32 = 1;
+            const VERSION: u32 = 2;
 
             fn encode(&self, payload: &mut Vec<u8>) {
                 let Book { header, bids, asks } = &self.0;
@@ -171,6 +171,6 @@ mod tests {
         let mut again = Vec::new();
         update.encode(&mut again);
         assert_eq!(again, payload);
-        assert_eq!(Depth::UPDATE, Kind::of("hotbay.market/depth-update/1"));
+        assert_eq!(Depth::UPDATE, Kind::of("hotbay.market/depth-update/2"));
     }
 }

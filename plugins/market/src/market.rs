@@ -54,7 +54,7 @@ impl Side {
     JsonSchema,
     Event,
 )]
-#[event(name = "hotbay.market/quote", version = 1, layout = "fixed")]
+#[event(name = "hotbay.market/quote", version = 2, layout = "fixed")]
 #[repr(C)]
 pub struct Quote {
     /// The instrument whose quote this is.
@@ -70,9 +70,20 @@ pub struct Quote {
 }
 
 impl Quote {
-    /// `(bid + ask) / 2`, for statistics.
-    pub fn mid(&self) -> f64 {
-        (self.bid.to_f64() + self.ask.to_f64()) / 2.0
+    /// Returns `(bid + ask) / 2`, for statistics; `None` unless the book has [two
+    /// sides](Self::is_two_sided).
+    pub fn mid(&self) -> Option<f64> {
+        self.is_two_sided().then(|| (self.bid.to_f64() + self.ask.to_f64()) / 2.0)
+    }
+
+    /// Returns `true` if there is a bid and an ask, each above zero and with a quantity, and
+    /// the bid is not above the ask.
+    ///
+    /// Venues send zeros for a side that is empty, and a crossed or negative quote is a fault:
+    /// neither is a price at which anything could be traded or valued.
+    pub fn is_two_sided(&self) -> bool {
+        let Self { bid, bid_size, ask, ask_size, .. } = self;
+        [bid, bid_size, ask, ask_size].into_iter().all(|it| it.is_positive()) && bid <= ask
     }
 }
 
@@ -91,7 +102,7 @@ impl Quote {
     JsonSchema,
     Event,
 )]
-#[event(name = "hotbay.market/trade", version = 1, layout = "fixed")]
+#[event(name = "hotbay.market/trade", version = 2, layout = "fixed")]
 #[repr(C)]
 pub struct Trade {
     /// The instrument that was traded.
@@ -104,6 +115,15 @@ pub struct Trade {
     pub id: u64,
     /// The aggressor's [`Side`], as [`Side::code`].
     pub side: u64,
+}
+
+impl Trade {
+    /// Returns `true` if something was traded: price and quantity are above zero.
+    ///
+    /// Venues also send messages of this form with zeros, when nothing was.
+    pub fn is_trade(&self) -> bool {
+        self.price.is_positive() && self.quantity.is_positive()
+    }
 }
 
 /// A bar of trades, and the quote known when it closed.
@@ -121,7 +141,7 @@ pub struct Trade {
     JsonSchema,
     Event,
 )]
-#[event(name = "hotbay.market/bar", version = 1, layout = "fixed")]
+#[event(name = "hotbay.market/bar", version = 2, layout = "fixed")]
 #[repr(C)]
 pub struct Bar {
     /// The instrument whose trades the bar holds.
@@ -136,9 +156,9 @@ pub struct Bar {
     pub close: Fixed,
     /// The quantity traded in the bar, in the venue's unit.
     pub volume: Fixed,
-    /// The best bid known at the closing trade; zero while none was seen.
+    /// The best bid at the closing trade; zero while the book has no two sides.
     pub bid: Fixed,
-    /// The best ask known at the closing trade; zero while none was seen.
+    /// The best ask at the closing trade; zero while the book has no two sides.
     pub ask: Fixed,
     /// The number of trades that the bar holds.
     pub trades: u64,
@@ -160,7 +180,7 @@ pub struct Bar {
     JsonSchema,
     Event,
 )]
-#[event(name = "hotbay.market/fair-value", version = 1, layout = "fixed")]
+#[event(name = "hotbay.market/fair-value", version = 2, layout = "fixed")]
 #[repr(C)]
 pub struct FairValue {
     /// The instrument that is traded.

@@ -46,7 +46,7 @@ impl Intent {
     JsonSchema,
     Event,
 )]
-#[event(name = "hotbay.market/order", version = 1, layout = "fixed")]
+#[event(name = "hotbay.market/order", version = 2, layout = "fixed")]
 #[repr(C)]
 pub struct Order {
     /// The strategy's own number for the order, from 1.
@@ -102,7 +102,7 @@ pub enum DenyReason {
     JsonSchema,
     Event,
 )]
-#[event(name = "hotbay.market/order-report", version = 1, layout = "fixed")]
+#[event(name = "hotbay.market/order-report", version = 2, layout = "fixed")]
 #[repr(C)]
 pub struct OrderReport {
     /// The [`Order::id`] that this answers.

@@ -3,14 +3,14 @@
 use hotbay_plugin_api::{SavedState, SchedulerError};
 use serde::{Deserialize, Serialize};
 
-use super::MarketAggregator;
+use super::{Counts, MarketAggregator};
 use crate::{
     merge::{Merge, Patience},
     outputs::{Market, Saved as SavedOutputs},
 };
 
 /// The version of [`State`]. Raise it whenever a field changes its meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// `M` and `P` are borrowed when the state is written and owned when it is read.
 #[derive(Serialize, Deserialize)]
@@ -26,16 +26,14 @@ struct State<M, P> {
 #[derive(Serialize, Deserialize)]
 struct Source {
     channel: String,
-    depth: u64,
-    other: u64,
+    counts: Counts,
 }
 
 impl MarketAggregator {
     pub(super) fn save(&self) -> Result<SavedState, SchedulerError> {
         let source = |source: &super::Source| Source {
             channel: source.channel.as_str().to_owned(),
-            depth: source.depth,
-            other: source.other,
+            counts: source.counts,
         };
         let state = State {
             sources: self.sources.iter().map(source).collect(),
@@ -56,7 +54,7 @@ impl MarketAggregator {
             return Err(SchedulerError::State("it is of other sources than these".to_owned()));
         }
         for (source, saved) in self.sources.iter_mut().zip(state.sources) {
-            (source.depth, source.other) = (saved.depth, saved.other);
+            source.counts = saved.counts;
         }
         self.pace.resume(state.patience);
         self.inputs.resume(state.next);

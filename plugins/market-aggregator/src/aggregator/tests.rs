@@ -3,7 +3,7 @@ use std::time::Duration;
 use futures_lite::future::poll_once;
 use hotbay_market::{Bar, FairValue, Fixed, Instrument};
 use hotbay_plugin_api::testing::{TestHost, batch, batch_of_bytes, block_on};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -60,12 +60,11 @@ fn quotes_of_two_sources_leave_in_order_of_time_and_ties_in_order_of_listing() {
     assert_eq!(
         host.reports("merge"),
         [
-            json!({"aggregator": "merge", "source": "a", "events": 2, "late": 0, "depth": 0, "other": 0}),
-            json!({"aggregator": "merge", "source": "b", "events": 3, "late": 0, "depth": 0, "other": 0}),
+            json!({"aggregator": "merge", "source": "a", "events": 2, "late": 0, "jumped": 0, "set_back": 0, "no_trade": 0, "depth": 0, "other": 0}),
+            json!({"aggregator": "merge", "source": "b", "events": 3, "late": 0, "jumped": 0, "set_back": 0, "no_trade": 0, "depth": 0, "other": 0}),
         ]
     );
-    let totals =
-        json!({"aggregator": "merge", "merged": 5, "quotes": 5, "trades": 0, "bars": 0, "fair": 0});
+    let totals = json!({"aggregator": "merge", "merged": 5, "quotes": 5, "trades": 0, "bars": 0, "fair": 0, "fair_too_old": 0, "one_sided": 0});
     assert_eq!(host.reports("aggregator"), [totals]);
     block_on(merge.shutdown()).unwrap();
     assert_eq!(host.reports("aggregator").len(), 1, "reported once");
@@ -75,12 +74,13 @@ fn quotes_of_two_sources_leave_in_order_of_time_and_ties_in_order_of_listing() {
 fn a_replay_reads_only_what_holds_it_up() {
     let host = quotes_only();
     let mut merge: MarketAggregator = host.create().unwrap();
-    host.feed("a", batch(&[(10, quote("A", 1))]));
+    host.feed("a", batch(&[(9, quote("A", 1)), (10, quote("A", 1))]));
     for time in [5, 20, 30] {
         host.feed("b", batch(&[(time, quote("B", 1))]));
     }
     while turn(&mut merge).is_some() {}
-    assert_eq!(published(&host), [(5, "B".to_owned()), (10, "A".to_owned())]);
+    let times: Vec<_> = published(&host).into_iter().map(|(time, _)| time).collect();
+    assert_eq!(times, [5, 9, 10]);
     assert_eq!(host.queued("b"), 1, "30 stays in its channel while `a` is silent");
 }
 
@@ -150,6 +150,97 @@ fn a_fair_value_follows_every_quote_once_all_are_known() {
         .map(|(time, it)| (*time, it.fair, it.mid))
         .collect();
     assert_eq!(fair, [(2, 20.0, 30.0), (3, 25.0, 30.0)]);
+}
+
+#[test]
+fn what_is_no_trade_makes_no_bar() {
+    let host = host().with_output("bars", "bars").with_output("trades", "trades");
+    let host = host.with_config(json!({"bars": {"trades": 2}}));
+    let mut merge: MarketAggregator = host.create().unwrap();
+    let zero = Trade { price: Fixed::ZERO, quantity: Fixed::ZERO, ..trade("A", 1) };
+    let none = Trade { quantity: Fixed::ZERO, ..trade("A", 90) };
+    let negative = Trade { price: Fixed::new(-37, 0), ..trade("A", 1) };
+    let trades = [trade("A", 4), zero, none, negative, trade("A", 5)];
+    host.feed("a", batch(&(1..).zip(trades).collect::<Vec<_>>()));
+    host.end("a");
+    host.end("b");
+    run(&mut merge);
+    let [(_, bar)] = host.events::<Bar>("bars").try_into().unwrap();
+    assert_eq!((bar.low, bar.high, bar.trades), (Fixed::new(4, 0), Fixed::new(5, 0), 2));
+    assert_eq!(host.events::<Trade>("trades").len(), 2);
+    assert_eq!(host.reports("merge")[0]["no_trade"], 3);
+}
+
+#[test]
+fn a_run_that_lost_most_of_its_events_to_their_times_fails() {
+    let host = quotes_only();
+    let mut merge: MarketAggregator = host.create().unwrap();
+    let times = [100, 101, 50, 51, 52, 53];
+    host.feed("a", batch(&times.map(|time| (time, quote("A", 1)))));
+    host.feed("b", batch(&[(100, quote("B", 1))]));
+    host.end("a");
+    host.end("b");
+    let ended = loop {
+        if let Err(error) = block_on(merge.execute()) {
+            break error;
+        }
+    };
+    let SchedulerError::TaskExecution(text) = ended else { panic!("{ended}") };
+    assert!(text.contains("of a (4 of 6, 4 of them late); check the clocks"), "{text}");
+    assert_eq!(published(&host).len(), 3, "the rest was merged");
+    assert_eq!(block_on(merge.shutdown()), Ok(()), "it is said once");
+
+    let host = quotes_only().with_mode(Mode::Live);
+    let mut merge: MarketAggregator = host.create().unwrap();
+    host.feed("a", batch(&times.map(|time| (time, quote("A", 1)))));
+    while turn(&mut merge).is_some() {}
+    let stopped = block_on(merge.shutdown()).unwrap_err().to_string();
+    assert!(stopped.contains("of a (4 of 6"), "also when it is stopped: {stopped}");
+}
+
+#[test]
+fn a_venue_that_falls_silent_ends_the_fair_value() {
+    let second = 1_000_000_000;
+    let with = |config: Value| {
+        let host = host().with_output("fair", "fair").with_config(json!({"fair": config}));
+        let mut merge: MarketAggregator = host.create().unwrap();
+        host.feed("a", batch(&[(0, quote("A", 10))]));
+        let trail: Vec<_> = (1..30).map(|at| (at * second, quote("B", 10 + at))).collect();
+        host.feed("b", batch(&trail));
+        host.end("a");
+        host.end("b");
+        run(&mut merge);
+        let too_old = host.reports("aggregator")[0]["fair_too_old"].clone();
+        (host.events::<FairValue>("fair").len(), too_old)
+    };
+    let legs = json!({"instruments": ["A", "B"], "trade": "B"});
+    let of_age = |age: Value| {
+        let mut config = legs.clone();
+        config["max_age"] = age;
+        with(config)
+    };
+    assert_eq!(with(legs.clone()), (10, json!(19)), "ten seconds, if nothing is said");
+    assert_eq!(of_age(json!("3s")), (3, json!(26)));
+    assert_eq!(of_age(Value::Null), (29, json!(0)));
+}
+
+#[test]
+fn live_the_age_of_a_quote_is_counted_by_the_clock() {
+    let fair = json!({"fair": {"instruments": ["A", "B"], "trade": "B", "max_age": "3s"}});
+    let host = host().with_output("fair", "fair").with_mode(Mode::Live).with_config(fair);
+    let mut merge: MarketAggregator = host.create().unwrap();
+    let mut feed = |channel, event| {
+        host.feed(channel, batch(&[event]));
+        while turn(&mut merge).is_some() {}
+        host.events::<FairValue>("fair").len()
+    };
+    // The exchange's clock stands still.
+    assert_eq!(feed("a", (7, quote("A", 1))), 0);
+    host.advance(Duration::from_secs(3));
+    assert_eq!(feed("b", (7, quote("B", 1))), 1);
+    host.advance(Duration::from_secs(1));
+    assert_eq!(feed("b", (7, quote("B", 1))), 1, "four seconds have passed");
+    assert_eq!(feed("a", (8, quote("A", 1))), 2);
 }
 
 #[test]
@@ -276,9 +367,9 @@ fn live_what_waits_for_a_silent_source_waits_on_in_the_next_build() {
 fn a_state_of_another_version_or_of_other_sources_is_refused() {
     let mut merge: MarketAggregator = quotes_only().create().unwrap();
     let state = block_on(merge.save_state()).unwrap().unwrap();
-    let newer = SavedState { version: 2, ..state.clone() };
+    let newer = SavedState { version: 3, ..state.clone() };
     let error = block_on(merge.restore(newer)).unwrap_err().to_string();
-    assert!(error.contains("version 2"), "{error}");
+    assert!(error.contains("version 3"), "{error}");
     let mut other: MarketAggregator = quotes_only().with_input("sources", "c").create().unwrap();
     let error = block_on(other.restore(state)).unwrap_err().to_string();
     assert!(error.contains("other sources"), "{error}");

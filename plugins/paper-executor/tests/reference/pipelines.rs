@@ -85,7 +85,7 @@ pub(crate) fn three_venues(theta: f64, halt_at_ns: Option<i64>) -> Run {
     let quantity = Fixed::new(1, 3);
     run.late = merge(&[0, 0, 0], sources, |time_ns, quote: Quote| {
         run.quotes += 1;
-        let Some(value) = fair.quote(&quote) else { return };
+        let Ok(value) = fair.quote(time_ns, &quote) else { return };
         let at = (value.instrument, value.bid, value.ask);
         last = Some((time_ns, at));
         if let Some(side) = reversion.update(value.mid, value.fair, Stance::of(position)) {
