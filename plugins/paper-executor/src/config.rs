@@ -24,8 +24,9 @@ pub struct Config {
     pub max_notional_per_order: Option<Fixed>,
     /// How many orders a strategy may send within a window of event time.
     pub max_orders: Option<MaxOrders>,
-    /// A CSV file for the fills; one that exists is replaced, unless an earlier build
-    /// began it and this one goes on from its state.
+    /// A CSV file for the fills. A fills file that exists is replaced, unless an earlier build
+    /// began it and this one goes on from its state; any other file is refused. Each fill
+    /// is in the file as soon as its order has been answered.
     pub fills: Option<PathBuf>,
 }
 

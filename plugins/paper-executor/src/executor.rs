@@ -135,11 +135,11 @@ impl Executor<ChannelName, Batch> for PaperExecutor {}
 impl PaperExecutor {
     /// Adds the fills of the turn to the file.
     fn write_fills(&mut self) -> Result<(), SchedulerError> {
-        let Some(file) = &mut self.fills else { return Ok(()) };
-        self.filled.drain(..).try_for_each(|fill| file.add(&fill))
+        let filled = self.filled.drain(..);
+        self.fills.as_mut().map_or(Ok(()), |file| file.add(filled))
     }
 
-    /// Reports, once, and completes the fills file.
+    /// Reports, once, and writes the fills that are not in the file yet.
     fn finish(&mut self) -> Result<(), SchedulerError> {
         if !std::mem::replace(&mut self.reported, true) {
             for row in self.paper.rows(self.context.id()) {
@@ -153,8 +153,7 @@ impl PaperExecutor {
             // The build that repeats the turn writes these fills.
             self.filled.clear();
         }
-        self.write_fills()?;
-        self.fills.as_mut().map_or(Ok(()), FillsFile::flush)
+        self.write_fills()
     }
 }
 

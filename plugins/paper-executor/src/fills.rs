@@ -1,8 +1,8 @@
 //! Writes the fills to a CSV file.
 
 use std::{
-    fs::{File, OpenOptions},
-    io,
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -42,13 +42,32 @@ pub struct Fill {
 
 /// A CSV file with a line for each fill, in the order of the fills.
 ///
-/// Two builds have the file open while the newer one is on probation. Both append, so that
-/// the older build, after a rollback, writes after the lines of the newer one.
+/// Rows are appended whole, as soon as they are added. Two builds have the file open while the
+/// newer one is on probation: the older build, after a rollback, writes after the lines of the
+/// newer one.
 #[derive(Debug)]
 pub struct FillsFile {
     path: PathBuf,
-    writer: csv::Writer<File>,
+    file: File,
 }
+
+/// The names of the columns.
+const HEADER: [&str; 11] = [
+    "time_ns",
+    "strategy",
+    "order",
+    "instrument",
+    "side",
+    "quantity",
+    "price",
+    "fee",
+    "profit",
+    "position",
+    "balance",
+];
+
+/// Rows are written together up to this size in bytes, at which a pipe, too, takes them whole.
+const AT_ONCE: usize = 4096;
 
 /// Whether the existing content of the file is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,10 +92,11 @@ struct Line<'a> {
 }
 
 impl FillsFile {
-    /// Creates the file, or truncates it, and writes the header.
+    /// Creates the file, or truncates a fills file of an earlier run, and writes the header.
     ///
     /// # Errors
-    /// If it can't be written.
+    /// If it can't be written, if another executor writes it, or if a file exists there that
+    /// is no fills file: it could be the recording that is replayed.
     pub fn create(path: &Path) -> Result<Self, SchedulerError> {
         Self::open(path, Found::Emptied)
     }
@@ -84,7 +104,7 @@ impl FillsFile {
     /// Opens the file of an earlier build for appending; creates it if it does not exist.
     ///
     /// # Errors
-    /// If it can't be written.
+    /// As for [`create`](Self::create), except that the earlier build may still have it open.
     pub fn go_on(path: &Path) -> Result<Self, SchedulerError> {
         Self::open(path, Found::Kept)
     }
@@ -95,6 +115,9 @@ impl FillsFile {
     }
 
     fn open(path: &Path, found: Found) -> Result<Self, SchedulerError> {
+        let refused = |text: &str| {
+            SchedulerError::TaskInitialization(format!("the fills file {} {text}", path.display()))
+        };
         let failed = |error: io::Error| {
             SchedulerError::TaskInitialization(format!(
                 "cannot create the fills file {}: {error}; create its folder and allow writing \
@@ -102,70 +125,105 @@ impl FillsFile {
                 path.display()
             ))
         };
-        let file = OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
-        let there = file.metadata().map_err(failed)?;
-        // A pipe or a terminal can't be truncated.
-        if found == Found::Emptied && there.is_file() {
-            file.set_len(0).map_err(failed)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let mut file = Self { path: path.to_owned(), file: file.map_err(failed)? };
+        let there = file.file.metadata().map_err(failed)?;
+        // A pipe or a terminal has nothing to lose, and can't be locked or truncated.
+        if there.is_file() {
+            let lock = file.file.try_lock();
+            if found == Found::Emptied && matches!(lock, Err(TryLockError::WouldBlock)) {
+                return Err(refused("is being written by another executor; change `fills`"));
+            }
+            if there.len() > 0 && !file.has_header().map_err(failed)? {
+                return Err(refused(
+                    "exists and is no fills file: its first line is another one; change `fills`, \
+                     or move the file away",
+                ));
+            }
+            if found == Found::Emptied {
+                file.file.set_len(0).map_err(failed)?;
+            } else if there.len() > 0 {
+                return Ok(file);
+            }
         }
-        let begun = found == Found::Kept && there.len() > 0;
-        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(file);
-        if begun {
-            return Ok(Self { path: path.to_owned(), writer });
-        }
-        writer
-            .write_record([
-                "time_ns",
-                "strategy",
-                "order",
-                "instrument",
-                "side",
-                "quantity",
-                "price",
-                "fee",
-                "profit",
-                "position",
-                "balance",
-            ])
-            .map_err(|error| failed(error.into()))?;
-        writer.flush().map_err(failed)?;
-        Ok(Self { path: path.to_owned(), writer })
+        let header = row(|writer| writer.write_record(HEADER)).map_err(failed)?;
+        file.append(&header).map_err(failed)?;
+        Ok(file)
     }
 
-    /// Adds a fill to the buffer.
+    /// Returns `true` if the first line of the file is that of a fills file.
+    fn has_header(&self) -> io::Result<bool> {
+        let expected = row(|writer| writer.write_record(HEADER))?;
+        let mut start = Vec::new();
+        (&self.file).take(expected.len() as u64).read_to_end(&mut start)?;
+        Ok(start == expected)
+    }
+
+    /// Appends fills to the file.
     ///
     /// # Errors
-    /// If it can't be written.
-    pub fn add(&mut self, fill: &Fill) -> Result<(), SchedulerError> {
-        let line = Line {
-            time_ns: fill.time_ns,
-            strategy: fill.strategy,
-            order: fill.order,
-            instrument: fill.instrument.as_str(),
-            side: match fill.side {
-                Side::Buy => "buy",
-                Side::Sell => "sell",
-            },
-            quantity: fill.quantity.to_string(),
-            price: fill.price.to_string(),
-            fee: money::text(fill.fee),
-            profit: money::text(fill.profit),
-            position: fill.position.to_string(),
-            balance: money::text(fill.balance),
+    /// If they can't be written. The file then has none of the last rows, and no half one.
+    pub fn add(&mut self, fills: impl IntoIterator<Item = Fill>) -> Result<(), SchedulerError> {
+        let path = self.path.display().to_string();
+        let failed = |error| {
+            SchedulerError::TaskExecution(format!("cannot write the fills file {path}: {error}"))
         };
-        self.writer.serialize(line).map_err(|error| self.failed(&error))
+        let mut rows = Vec::new();
+        for fill in fills {
+            let next = row(|writer| writer.serialize(line(&fill))).map_err(failed)?;
+            if rows.len() + next.len() > AT_ONCE {
+                self.append(&rows).map_err(failed)?;
+                rows.clear();
+            }
+            rows.extend_from_slice(&next);
+        }
+        self.append(&rows).map_err(failed)
     }
 
-    /// Writes the added fills to the file.
-    ///
-    /// # Errors
-    /// If it can't be written.
-    pub fn flush(&mut self) -> Result<(), SchedulerError> {
-        self.writer.flush().map_err(|error| self.failed(&error))
+    /// Appends whole rows, all of them or none.
+    fn append(&mut self, rows: &[u8]) -> io::Result<()> {
+        let mut written = 0;
+        while written < rows.len() {
+            match self.file.write(&rows[written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    if written > 0
+                        && let Ok(there) = self.file.metadata()
+                        && let Err(error) = self.file.set_len(there.len() - written as u64)
+                    {
+                        tracing::warn!(%error, "half a row is left in the fills file");
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
+}
 
-    fn failed(&self, error: &dyn std::error::Error) -> SchedulerError {
-        let path = self.path.display();
-        SchedulerError::TaskExecution(format!("cannot write the fills file {path}: {error}"))
+fn row(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    write(&mut writer)?;
+    writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
+}
+
+fn line(fill: &Fill) -> Line<'_> {
+    Line {
+        time_ns: fill.time_ns,
+        strategy: fill.strategy,
+        order: fill.order,
+        instrument: fill.instrument.as_str(),
+        side: match fill.side {
+            Side::Buy => "buy",
+            Side::Sell => "sell",
+        },
+        quantity: fill.quantity.to_string(),
+        price: fill.price.to_string(),
+        fee: money::text(fill.fee),
+        profit: money::text(fill.profit),
+        position: fill.position.to_string(),
+        balance: money::text(fill.balance),
     }
 }

@@ -6,7 +6,7 @@ use hotbay_plugin_api::{SavedState, SchedulerError};
 use serde::{Deserialize, Serialize};
 
 use super::{PaperExecutor, Turn};
-use crate::{fills::FillsFile, paper::PaperState};
+use crate::paper::PaperState;
 
 const VERSION: u32 = 1;
 
@@ -19,9 +19,8 @@ struct State {
 }
 
 impl PaperExecutor {
-    /// Returns the state to save, and flushes the fills file so that another build can append.
+    /// Returns the state to save.
     pub(super) fn saved(&mut self) -> Result<SavedState, SchedulerError> {
-        self.fills.as_mut().map_or(Ok(()), FillsFile::flush)?;
         let begun = self.fills.as_ref().map(|file| file.path().to_owned());
         let state = State {
             paper: self.paper.state(),
@@ -59,6 +58,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    /// The first line of a fills file.
+    const HEADER: &str =
+        "time_ns,strategy,order,instrument,side,quantity,price,fee,profit,position,balance";
 
     fn host(accounts: &str, fills: &Path) -> TestHost {
         let config = json!({
@@ -103,7 +106,7 @@ mod tests {
     fn run(accounts: &str, replaced_before: &[i64]) -> Outcome {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fills.csv");
-        fs::write(&path, "of an earlier run").unwrap();
+        fs::write(&path, format!("{HEADER}\nof an earlier run")).unwrap();
         let host = host(accounts, &path);
         block_on(async {
             let mut paper: PaperExecutor = host.create().unwrap();

@@ -73,6 +73,55 @@ fn the_fills_file_is_complete_at_the_end() {
 }
 
 #[test]
+fn a_fill_is_in_the_file_when_its_order_has_been_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fills.csv");
+    let host = host().with_config(json!({"fills": path}));
+    let mut paper: PaperExecutor = host.create().unwrap();
+    block_on(paper.initialize()).unwrap();
+    for id in 1..=300 {
+        let orders: Vec<_> = (0..id % 50).map(|at| (at as i64, order(id, Side::Sell))).collect();
+        block_on(paper.handle_event(batch(&orders))).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with('\n'), "{id}");
+        let rows: u64 = (1..=id).map(|id| id % 50).sum();
+        assert_eq!(text.lines().count() as u64, rows + 1, "{id}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_fills_file_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, link, hard] = ["capture", "link", "hard"].map(|name| folder.path().join(name));
+    let recording = "1700000000000000000 {}\n".repeat(100);
+    fs::write(&path, &recording).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    fs::hard_link(&path, &hard).unwrap();
+    for fills in [&path, &link, &hard] {
+        let host = host().with_config(json!({"fills": fills}));
+        let mut paper: PaperExecutor = host.create().unwrap();
+        let error = block_on(paper.initialize()).unwrap_err().to_string();
+        assert!(error.contains(fills.to_str().unwrap()), "{error}");
+        assert!(error.contains("is no fills file") && error.contains("change `fills`"), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), recording);
+}
+
+#[test]
+fn two_executors_do_not_share_a_fills_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host().with_config(json!({"fills": folder.path().join("fills.csv")}));
+    let mut one: PaperExecutor = host.create().unwrap();
+    block_on(one.initialize()).unwrap();
+    block_on(one.handle_event(batch(&[(10, order(1, Side::Sell))]))).unwrap();
+    let mut other: PaperExecutor = host.create().unwrap();
+    let error = block_on(other.initialize()).unwrap_err().to_string();
+    assert!(error.contains("is being written by another executor"), "{error}");
+    drop(one);
+    block_on(other.initialize()).unwrap();
+}
+
+#[test]
 fn a_fills_file_that_cannot_be_made_is_named_with_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing").join("fills.csv");

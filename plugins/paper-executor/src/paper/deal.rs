@@ -16,7 +16,8 @@ pub(super) struct Deal {
 }
 
 impl Deal {
-    /// Fails if the order has no price or quantity, or its numbers overflow a decimal.
+    /// Fails if the order has no price or quantity, if its bid is above its ask, or if its
+    /// numbers overflow a decimal.
     pub(super) fn new(
         order: &Order,
         fee_rate: Decimal,
@@ -27,7 +28,8 @@ impl Deal {
             Side::Buy => order.ask,
             Side::Sell => order.bid,
         };
-        if !price.is_positive() || !order.quantity.is_positive() {
+        let is_crossed = order.ask.is_positive() && order.bid > order.ask;
+        if !price.is_positive() || !order.quantity.is_positive() || is_crossed {
             return Err(DenyReason::Invalid);
         }
         Self::compute(side, price, order.quantity.to_decimal(), fee_rate, position)

@@ -86,17 +86,19 @@ fn strategies_hold_their_positions_apart() {
 }
 
 #[test]
-fn an_order_without_price_or_quantity_or_beyond_decimals_is_denied() {
+fn an_order_without_a_price_that_could_be_traded_is_denied() {
     let mut paper = paper(Accounts::Shared, None);
-    let huge = Fixed::new(i64::MAX, 0);
+    let huge = Fixed::MAX;
     for wrong in [
         order(1, Side::Buy, "0"),
         order(1, Side::Buy, "-1"),
         Order { ask: Fixed::ZERO, ..order(1, Side::Buy, "1") },
+        Order { bid: Fixed::new(1_000_000, 0), ..order(1, Side::Buy, "1") },
+        Order { bid: Fixed::new(1_000_000, 0), ..order(1, Side::Sell, "1") },
         Order { ask: huge, quantity: huge, ..order(1, Side::Buy, "1") },
     ] {
         let report = paper.order(1, 1, &wrong).report;
         assert_eq!(report.outcome, DenyReason::Invalid.code(), "{wrong:?}");
     }
-    assert_eq!(paper.rows("paper")[0].denied, 4);
+    assert_eq!(paper.rows("paper")[0].denied, 6);
 }
