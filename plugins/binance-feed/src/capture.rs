@@ -89,6 +89,10 @@ impl Capture {
                 break;
             }
             let Some(line) = self.lines.peek()? else { return Ok(Turn::End) };
+            if line.bytes.trim_ascii().is_empty() {
+                self.lines.advance();
+                continue;
+            }
             match split_line(line.bytes) {
                 Ok((recorded_ns, json)) => {
                     if let Some(wait) = self.pace.wait(recorded_ns, intake.context()) {

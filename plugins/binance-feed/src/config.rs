@@ -23,6 +23,11 @@ pub struct Config {
     /// Which messages to publish; the others are only counted.
     #[serde(default = "MessageKind::all")]
     pub kinds: BTreeSet<MessageKind>,
+    /// What to do with trades that were not made in the order book: those of the insurance fund
+    /// and of auto-deleveraging. Messages by which nothing was traded are never published. Both
+    /// are counted in the report.
+    #[serde(default)]
+    pub off_book_trades: OffBookTrades,
     /// Which clock an event's time comes from.
     #[serde(default)]
     pub event_time: EventTime,
@@ -55,6 +60,17 @@ impl MessageKind {
     }
 }
 
+/// What to do with trades that were not made in the order book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OffBookTrades {
+    /// They are counted and not published: their prices are not the market's.
+    #[default]
+    Drop,
+    /// They are published with the others.
+    Keep,
+}
+
 /// Which clock an event's time comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -78,8 +94,12 @@ pub struct Connection {
     pub first_delay_ms: u64,
     /// The longest delay before a reconnect, in milliseconds.
     pub longest_delay_ms: u64,
-    /// The number of reconnects in a row without a message after which the feed fails; absent: none.
+    /// The number of reconnects in a row after which the feed fails; absent: none. The count, and
+    /// the delay, begin again after a connection that proved itself.
     pub max_reconnects: Option<u32>,
+    /// How long a connection has to last, and to bring market data, to prove itself, in
+    /// milliseconds.
+    pub proven_after_ms: u64,
 }
 
 impl Default for Connection {
@@ -91,6 +111,7 @@ impl Default for Connection {
             first_delay_ms: 500,
             longest_delay_ms: 60_000,
             max_reconnects: None,
+            proven_after_ms: 10_000,
         }
     }
 }

@@ -136,12 +136,15 @@ async fn replay(capture: &mut Capture, intake: &mut Intake) -> Result<(), Schedu
             }
             Ok(())
         }
-        Turn::End => Err(SchedulerError::Finished),
+        Turn::End => {
+            intake.check_usable(capture.path()).map_err(SchedulerError::execution)?;
+            Err(SchedulerError::Finished)
+        }
     }
 }
 
 /// The version of [`State`]. Raise it whenever a field changes its meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The saved state that the next build of the feed continues from.
 ///

@@ -1,13 +1,20 @@
 //! Parses incoming messages, publishes their events and counts both.
 
+use std::path::Path;
+
+use hotbay_line_source::{ReadError, check_usable, excerpt};
 use hotbay_plugin_api::{Counter, prelude::*};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{
-    Body, Config, Damaged, EventTime, Parsed, Parser,
+    Body, Config, Damaged, EventTime, Message, Nature, OffBookTrades, Parsed, Parser,
     instruments::Seen,
     tally::{Row, Tally},
 };
+
+/// The number of errors of the server that are logged; all of them are counted.
+const LOGGED: u64 = 5;
 
 /// Parses messages and publishes their events.
 #[derive(Debug)]
@@ -16,6 +23,9 @@ pub(crate) struct Intake {
     origin: String,
     parser: Parser,
     event_time: EventTime,
+    off_book_trades: OffBookTrades,
+    /// The last error that the server sent.
+    server_error: Option<String>,
     out: Publisher,
     tally: Tally,
     lines: Counted,
@@ -77,6 +87,8 @@ impl Intake {
             origin,
             parser,
             event_time: config.event_time,
+            off_book_trades: config.off_book_trades,
+            server_error: None,
             tally: Tally::default(),
             report: Report::Due,
         })
@@ -111,6 +123,16 @@ impl Intake {
         self.tally.lines
     }
 
+    /// Returns the number of messages of the market received.
+    pub(crate) fn of_market(&self) -> u64 {
+        self.tally.of_market()
+    }
+
+    /// Returns the last error that the server sent.
+    pub(crate) fn server_error(&self) -> Option<&str> {
+        self.server_error.as_deref()
+    }
+
     /// Parses one message, given its number, the time of receipt and its text.
     pub(crate) fn take(&mut self, number: u64, received_ns: i64, json: &[u8]) {
         let message = match self.parser.parse(json) {
@@ -122,11 +144,18 @@ impl Intake {
             }
             Ok(Parsed::Unknown(name)) => {
                 self.tally.lines += 1;
-                return self.tally.unknown.note(&self.origin, number, &name);
+                self.tally.unknown.note(&self.origin, number, &name);
+                return self.note_server_error(number, json);
             }
             Err(damaged) => return self.damaged(number, &damaged),
         };
-        let time_ns = match (self.event_time, message.exchange_ns) {
+        let Message { kind, exchange_ns, nature, lost_values, body } = message;
+        self.tally.lines += 1;
+        self.tally.kind(kind);
+        if let Some(values) = lost_values {
+            self.tally.lost_values.note_values(&self.origin, number, &values);
+        }
+        let time_ns = match (self.event_time, exchange_ns) {
             (EventTime::Received, _) => received_ns,
             (EventTime::Exchange, Some(exchange_ns)) => exchange_ns,
             (EventTime::Exchange, None) => {
@@ -134,14 +163,50 @@ impl Intake {
                 received_ns
             }
         };
-        match message.body {
+        match nature {
+            Nature::Market => {}
+            Nature::NoTrade => return self.tally.no_trade += 1,
+            Nature::OffBook => {
+                self.tally.off_book += 1;
+                if self.off_book_trades == OffBookTrades::Drop {
+                    return;
+                }
+            }
+        }
+        match body {
             Body::Quote(quote) => self.out.push(time_ns, &quote),
             Body::Trade(trade) => self.out.push(time_ns, &trade),
             Body::Depth { kind, payload } => self.out.push_bytes(time_ns, kind, payload),
         }
-        self.tally.lines += 1;
         self.tally.events += 1;
-        self.tally.kind(message.kind);
+    }
+
+    /// Counts and logs a message by which the server reports an error.
+    fn note_server_error(&mut self, number: u64, json: &[u8]) {
+        let Some(error) = server_error(json) else { return };
+        self.tally.server_errors += 1;
+        if self.tally.server_errors <= LOGGED {
+            tracing::warn!(origin = self.origin, line = number, error, "the server sent an error");
+        }
+        self.server_error = Some(error);
+    }
+
+    /// Checks, at the end of a capture, that something of it was of use.
+    ///
+    /// # Errors
+    /// If nothing was.
+    pub(crate) fn check_usable(&self, path: &Path) -> Result<(), ReadError> {
+        let tally = &self.tally;
+        if tally.events == 0 {
+            tracing::warn!(
+                origin = self.origin,
+                lines = tally.lines,
+                skipped = tally.skipped,
+                unknown_kinds = tally.unknown.names(),
+                "nothing of the recording was published"
+            );
+        }
+        check_usable(path, tally.lines, &tally.damage, &tally.unknown)
     }
 
     /// Counts a damaged line.
@@ -172,4 +237,18 @@ impl Intake {
             self.context.report("sources", &row);
         }
     }
+}
+
+/// Returns what a server reports as an error, as the start of a log's text.
+fn server_error(json: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Reply<'a> {
+        #[serde(borrow)]
+        error: Option<&'a RawValue>,
+        #[serde(borrow)]
+        msg: Option<&'a RawValue>,
+    }
+    let reply: Reply<'_> = serde_json::from_slice(json).ok()?;
+    let is_error = reply.error.or(reply.msg).is_some();
+    is_error.then(|| excerpt(&String::from_utf8_lossy(json)))
 }

@@ -19,6 +19,7 @@
 //! `previous_update` equals that number. If not, the book is stale until the next
 //! snapshot, which a partial book stream sends by itself and REST on demand.
 
+mod attempts;
 mod capture;
 mod config;
 mod envelope;
@@ -34,10 +35,10 @@ mod wire;
 
 use hotbay_plugin_api::prelude::*;
 
-pub use config::{Config, Connection, EventTime, MessageKind};
+pub use config::{Config, Connection, EventTime, MessageKind, OffBookTrades};
 pub use feed::Feed;
 pub use instruments::SymbolError;
-pub use message::{Body, Damaged, Message, Parsed, split_line};
+pub use message::{Body, Damaged, Message, Nature, Parsed, split_line};
 pub use parser::Parser;
 
 export_plugin! { components: [connector::<Feed>("feed")] }

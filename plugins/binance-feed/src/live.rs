@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::{client::IntoClientRequest, handshake::clien
 
 use crate::{
     Connection,
+    attempts::ConnectLimit,
     intake::Intake,
     socket::{Loss, Socket, connect, receive},
 };
@@ -31,8 +32,9 @@ pub(crate) struct Live {
     request: Request,
     settings: Connection,
     state: State,
+    limit: ConnectLimit,
     backoff: ExponentialBackoff,
-    /// The number of consecutive attempts that brought no message.
+    /// The number of attempts since the last connection that proved itself.
     attempts: u32,
 }
 
@@ -42,13 +44,15 @@ pub(crate) struct Attempts {
     attempts: u32,
     /// The delay before the next attempt, if one is due.
     delay: Option<Duration>,
+    /// When connections were made.
+    made: Vec<i64>,
 }
 
 #[derive(Debug)]
 enum State {
     Connecting,
     Waiting(Duration),
-    Open(Box<Socket>),
+    Open { socket: Box<Socket>, since_ns: i64 },
     Closed,
 }
 
@@ -61,8 +65,10 @@ impl Live {
         if rustls::crypto::ring::default_provider().install_default().is_err() {
             tracing::debug!("the process has a TLS provider already");
         }
+        let authority = request.uri().authority().map(ToString::to_string);
         Ok(Self {
             url: url.to_owned(),
+            limit: ConnectLimit::of(&authority.unwrap_or_default()),
             request,
             settings,
             state: State::Connecting,
@@ -74,9 +80,9 @@ impl Live {
     pub(crate) fn attempts(&self) -> Attempts {
         let delay = match self.state {
             State::Waiting(delay) => Some(delay),
-            State::Connecting | State::Open(_) | State::Closed => None,
+            State::Connecting | State::Open { .. } | State::Closed => None,
         };
-        Attempts { attempts: self.attempts, delay }
+        Attempts { attempts: self.attempts, delay, made: self.limit.made() }
     }
 
     /// Restores the saved state of another build, without its connection.
@@ -85,6 +91,7 @@ impl Live {
     /// build has already published the messages that wait in the socket.
     pub(crate) fn resume(&mut self, saved: &Attempts) {
         self.attempts = saved.attempts;
+        self.limit.restore(&saved.made);
         self.backoff = backoff(self.settings);
         for _ in 0..saved.attempts.min(DOUBLINGS) {
             self.backoff.next();
@@ -94,14 +101,14 @@ impl Live {
 
     /// Connects before the first turn, so that few messages are lost between two builds.
     pub(crate) async fn take_over(&mut self, context: &Context) {
-        if !matches!(self.state, State::Connecting) {
+        if !matches!(self.state, State::Connecting) || self.limit.make(context.now_ns()).is_err() {
             return;
         }
         let limit = Duration::from_millis(self.settings.connect_timeout_ms).min(TAKE_OVER_LIMIT);
         match connect(&self.request, limit, context).await {
             Ok(Some(socket)) => {
                 tracing::info!(url = self.url, "connected, in place of the build before");
-                self.state = State::Open(Box::new(socket));
+                self.state = open(socket, context);
             }
             Ok(None) => {}
             // The first turn tries again, and a failure there is counted.
@@ -124,22 +131,34 @@ impl Live {
                 None
             }
             State::Connecting => {
+                let context = intake.context();
+                if let Err(wait) = self.limit.make(context.now_ns()) {
+                    tracing::warn!(
+                        url = self.url,
+                        wait_ms = wait.as_millis(),
+                        "the exchange allows no more connections in five minutes; waiting"
+                    );
+                    self.state = State::Waiting(wait);
+                    return Ok(());
+                }
                 let limit = Duration::from_millis(self.settings.connect_timeout_ms);
-                match connect(&self.request, limit, intake.context()).await {
+                match connect(&self.request, limit, context).await {
                     Ok(Some(socket)) => {
                         tracing::info!(url = self.url, "connected");
-                        self.state = State::Open(Box::new(socket));
+                        self.state = open(socket, context);
                         None
                     }
                     Ok(None) => None,
                     Err(loss) => Some(loss),
                 }
             }
-            State::Open(socket) => {
+            State::Open { socket, since_ns } => {
                 let idle = Duration::from_millis(self.settings.idle_timeout_ms);
-                let before = intake.lines();
+                let before = intake.of_market();
                 let loss = receive(socket, idle, intake).await.err();
-                if intake.lines() > before {
+                // A server that only sends errors, or closes at once, must not be tried again and
+                // again: neither proves that a connection is of use.
+                if intake.of_market() > before && self.settings.is_proven(*since_ns, intake) {
                     self.attempts = 0;
                     self.backoff = backoff(self.settings);
                 }
@@ -156,7 +175,7 @@ impl Live {
 
     /// Sends a close frame, if a connection is open.
     pub(crate) async fn close(&mut self, context: &Context) {
-        if let State::Open(mut socket) = mem::replace(&mut self.state, State::Closed) {
+        if let State::Open { mut socket, .. } = mem::replace(&mut self.state, State::Closed) {
             tokio::select! {
                 closed = socket.close(None) => if let Err(error) = closed {
                     tracing::debug!(%error, "the connection did not close in good order");
@@ -168,20 +187,26 @@ impl Live {
 
     fn lost(&mut self, loss: Loss, intake: &mut Intake) -> Result<(), SchedulerError> {
         intake.connection_lost();
+        let asked = match &loss {
+            Loss::Http(refusal) => refusal.wait(),
+            _ => None,
+        };
+        let server_error = intake.server_error();
         let cause = SchedulerError::execution(loss);
         if self.settings.max_reconnects.is_some_and(|most| self.attempts >= most) {
             return Err(SchedulerError::TaskExecution(format!(
                 "{}: gave up after {} attempts in a row to connect again, {} messages had come; \
                  check the network and the url, or raise `connection.max_reconnects`; the last \
-                 {cause}",
+                 {cause}{}",
                 self.url,
                 self.attempts,
                 intake.lines(),
+                server_error.map(|text| format!("; the server said: {text}")).unwrap_or_default(),
             )));
         }
         self.attempts += 1;
         let longest = Duration::from_millis(self.settings.longest_delay_ms);
-        let delay = self.backoff.next().unwrap_or(longest);
+        let delay = self.backoff.next().unwrap_or(longest).max(asked.unwrap_or_default());
         tracing::warn!(
             url = self.url,
             %cause,
@@ -192,6 +217,19 @@ impl Live {
         self.state = State::Waiting(delay);
         Ok(())
     }
+}
+
+impl Connection {
+    /// Returns `true` if a connection that brings market data has lasted long enough.
+    fn is_proven(&self, since_ns: i64, intake: &Intake) -> bool {
+        let lasted_ns = intake.context().now_ns().saturating_sub(since_ns);
+        Duration::from_nanos(lasted_ns.max(0).unsigned_abs())
+            >= Duration::from_millis(self.proven_after_ms)
+    }
+}
+
+fn open(socket: Socket, context: &Context) -> State {
+    State::Open { socket: Box::new(socket), since_ns: context.now_ns() }
 }
 
 fn backoff(settings: Connection) -> ExponentialBackoff {

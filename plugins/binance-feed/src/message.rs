@@ -25,8 +25,25 @@ pub struct Message<'a> {
     pub kind: MessageKind,
     /// The exchange's time in ns since 1970: of the transaction if given, else of the event.
     pub exchange_ns: Option<i64>,
+    /// Whether the message is of the market.
+    pub nature: Nature,
+    /// The values of the message that can't be used, in words, if there are any. In a quote zero
+    /// stands for a number out of range; in a book the levels of wrong numbers are missing.
+    pub lost_values: Option<String>,
     /// The content of the event.
     pub body: Body<'a>,
+}
+
+/// Whether a message is of the market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// A quote, a book, or a trade against an order in the book.
+    Market,
+    /// A trade of the insurance fund, or by auto-deleveraging.
+    OffBook,
+    /// A message in the form of a trade, by which nothing was traded: it has no price or no
+    /// quantity, or says so itself.
+    NoTrade,
 }
 
 /// The content of an event.
@@ -61,6 +78,9 @@ pub enum Damaged {
     /// The JSON is invalid, or a field is missing or of another type.
     #[error("{}", without_line(.0))]
     Json(serde_json::Error),
+    /// A number is none, or is out of range.
+    #[error("{0}")]
+    Number(String),
     /// The instrument can't be determined.
     #[error(transparent)]
     Symbol(#[from] SymbolError),
@@ -88,6 +108,12 @@ fn without_line(error: &serde_json::Error) -> String {
     match text.rfind(" at line ") {
         Some(end) => format!("{} at byte {} of the message", &text[..end], error.column()),
         None => text,
+    }
+}
+
+impl From<crate::wire::WrongNumber> for Damaged {
+    fn from(wrong: crate::wire::WrongNumber) -> Self {
+        Self::Number(wrong.to_string())
     }
 }
 

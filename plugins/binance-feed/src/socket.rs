@@ -1,14 +1,19 @@
 //! Opens and reads one websocket connection.
 
+mod refusal;
+
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
+use hotbay_line_source::excerpt;
 use hotbay_plugin_api::Context;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{self, Message, handshake::client::Request},
 };
+
+pub(crate) use refusal::HttpRefusal;
 
 use crate::intake::Intake;
 
@@ -19,6 +24,8 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub(crate) enum Loss {
     #[error("cannot connect")]
     Refused(#[source] tungstenite::Error),
+    #[error("the server refused the connection: {0}")]
+    Http(HttpRefusal),
     #[error("no connection within {0:?}")]
     ConnectTimeout(Duration),
     #[error("the connection broke")]
@@ -38,6 +45,9 @@ pub(crate) async fn connect(
     tokio::select! {
         connected = connect_async(request.clone()) => match connected {
             Ok((socket, _)) => Ok(Some(socket)),
+            Err(tungstenite::Error::Http(response)) => {
+                Err(Loss::Http(HttpRefusal::new(&response, context.now_ns())))
+            }
             Err(error) => Err(Loss::Refused(error)),
         },
         () = context.sleep(limit) => Err(Loss::ConnectTimeout(limit)),
@@ -85,8 +95,10 @@ fn take(message: &Message, intake: &mut Intake) -> Result<(), Loss> {
         // tungstenite answers pings itself.
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         Message::Close(frame) => {
-            let why = frame.as_ref().map(|frame| format!(": {frame}")).unwrap_or_default();
-            return Err(Loss::Closed(why));
+            let why = frame
+                .as_ref()
+                .map(|frame| format!(": {} \"{}\"", u16::from(frame.code), excerpt(&frame.reason)));
+            return Err(Loss::Closed(why.unwrap_or_default()));
         }
     };
     let received_ns = intake.context().now_ns();

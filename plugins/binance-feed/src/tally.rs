@@ -12,8 +12,12 @@ pub(crate) struct Tally {
     pub(crate) events: u64,
     pub(crate) kinds: [u64; 4],
     pub(crate) skipped: u64,
+    pub(crate) no_trade: u64,
+    pub(crate) off_book: u64,
     pub(crate) without_exchange_time: u64,
     pub(crate) connections_lost: u64,
+    pub(crate) server_errors: u64,
+    pub(crate) lost_values: Damage,
     pub(crate) damage: Damage,
     pub(crate) unknown: Unknown,
 }
@@ -21,6 +25,11 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn kind(&mut self, kind: MessageKind) {
         self.kinds[kind as usize] += 1;
+    }
+
+    /// Returns the number of messages of known kinds.
+    pub(crate) fn of_market(&self) -> u64 {
+        self.kinds.iter().sum()
     }
 
     pub(crate) fn row(&self, source: &str, origin: &str) -> Row {
@@ -35,12 +44,17 @@ impl Tally {
             depth: of(MessageKind::Depth),
             snapshot: of(MessageKind::Snapshot),
             skipped: self.skipped,
+            no_trade: self.no_trade,
+            off_book: self.off_book,
+            lost_values: self.lost_values.total(),
+            lost_values_lines: self.lost_values.lines(),
             damaged: self.damage.total(),
             damaged_lines: self.damage.lines(),
             unknown: self.unknown.total(),
             unknown_kinds: self.unknown.names(),
             without_exchange_time: self.without_exchange_time,
             connections_lost: self.connections_lost,
+            server_errors: self.server_errors,
         }
     }
 }
@@ -48,7 +62,9 @@ impl Tally {
 /// The feed's row in the section `sources` of the report.
 ///
 /// `lines` = `book_ticker` + `trade` + `depth` + `snapshot` + `damaged` +
-/// `unknown`; the four kinds together = `events` + `skipped`.
+/// `unknown`; the four kinds together = `events` + `skipped` + `no_trade`, and + `off_book`
+/// unless these are kept. `lost_values` counts events with values that
+/// can't be used.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     source: String,
@@ -60,10 +76,15 @@ pub(crate) struct Row {
     depth: u64,
     snapshot: u64,
     skipped: u64,
+    no_trade: u64,
+    off_book: u64,
+    lost_values: u64,
+    lost_values_lines: String,
     damaged: u64,
     damaged_lines: String,
     unknown: u64,
     unknown_kinds: String,
     without_exchange_time: u64,
     connections_lost: u64,
+    server_errors: u64,
 }

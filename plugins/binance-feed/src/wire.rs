@@ -1,29 +1,33 @@
 //! The serde types of the exchange's messages.
 //!
 //! Field names are those of Binance's documentation of the market streams. Fields
-//! that the feed has no use for are not named here, so nothing in them, such as a
-//! new order type in `X`, can lose a message.
+//! that the feed has no use for are not named here, so nothing in them can lose a message.
+//! Numbers are of a type `N`, see [`Number`].
+
+mod number;
 
 use std::{borrow::Cow, fmt};
 
-use hotbay_market::{Fixed, Level};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, SeqAccess, Visitor},
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
+pub(crate) use number::{Levels, Loose, Number, Quoted, WrongNumber};
+
 #[derive(Deserialize)]
-pub(crate) struct BookTicker<'a> {
+#[serde(bound(deserialize = "N: Number<'de>"))]
+pub(crate) struct BookTicker<'a, N> {
     #[serde(borrow, rename = "s")]
     pub(crate) symbol: Cow<'a, str>,
     #[serde(rename = "b")]
-    pub(crate) bid: Exact,
+    pub(crate) bid: N,
     #[serde(rename = "B")]
-    pub(crate) bid_size: Exact,
+    pub(crate) bid_size: N,
     #[serde(rename = "a")]
-    pub(crate) ask: Exact,
+    pub(crate) ask: N,
     #[serde(rename = "A")]
-    pub(crate) ask_size: Exact,
+    pub(crate) ask_size: N,
     #[serde(rename = "T")]
     pub(crate) transaction: Option<Millis>,
     #[serde(rename = "E")]
@@ -31,17 +35,21 @@ pub(crate) struct BookTicker<'a> {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Trade<'a> {
+#[serde(bound(deserialize = "N: Number<'de>"))]
+pub(crate) struct Trade<'a, N> {
     #[serde(borrow, rename = "s")]
     pub(crate) symbol: Cow<'a, str>,
     #[serde(rename = "t")]
     pub(crate) id: u64,
     #[serde(rename = "p")]
-    pub(crate) price: Exact,
+    pub(crate) price: N,
     #[serde(rename = "q")]
-    pub(crate) quantity: Exact,
+    pub(crate) quantity: N,
     #[serde(rename = "m")]
     pub(crate) maker: Maker,
+    /// Only present in messages of USD-M.
+    #[serde(default, rename = "X")]
+    pub(crate) execution: Execution,
     #[serde(rename = "T")]
     pub(crate) transaction: Option<Millis>,
     #[serde(rename = "E")]
@@ -49,7 +57,8 @@ pub(crate) struct Trade<'a> {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct DepthUpdate<'a> {
+#[serde(bound(deserialize = "N: Number<'de>"))]
+pub(crate) struct DepthUpdate<'a, N> {
     #[serde(borrow, rename = "s")]
     pub(crate) symbol: Cow<'a, str>,
     #[serde(rename = "U")]
@@ -58,10 +67,10 @@ pub(crate) struct DepthUpdate<'a> {
     pub(crate) last_update: u64,
     #[serde(default, rename = "pu")]
     pub(crate) previous_update: u64,
-    #[serde(rename = "b", deserialize_with = "levels")]
-    pub(crate) bids: Vec<Level>,
-    #[serde(rename = "a", deserialize_with = "levels")]
-    pub(crate) asks: Vec<Level>,
+    #[serde(rename = "b")]
+    pub(crate) bids: Levels<N>,
+    #[serde(rename = "a")]
+    pub(crate) asks: Levels<N>,
     #[serde(rename = "T")]
     pub(crate) transaction: Option<Millis>,
     #[serde(rename = "E")]
@@ -69,16 +78,15 @@ pub(crate) struct DepthUpdate<'a> {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Snapshot<'a> {
+#[serde(bound(deserialize = "N: Number<'de>"))]
+pub(crate) struct Snapshot<'a, N> {
     /// Only present in messages of COIN-M.
     #[serde(borrow)]
     pub(crate) symbol: Option<Cow<'a, str>>,
     #[serde(rename = "lastUpdateId")]
     pub(crate) last_update: u64,
-    #[serde(deserialize_with = "levels")]
-    pub(crate) bids: Vec<Level>,
-    #[serde(deserialize_with = "levels")]
-    pub(crate) asks: Vec<Level>,
+    pub(crate) bids: Levels<N>,
+    pub(crate) asks: Levels<N>,
     #[serde(rename = "T")]
     pub(crate) transaction: Option<Millis>,
     #[serde(rename = "E")]
@@ -99,73 +107,84 @@ impl From<bool> for Maker {
     }
 }
 
-/// Milliseconds since 1970.
+/// How a trade of USD-M was executed. A type that nobody knows counts as the market's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Execution {
+    /// Against an order in the book.
+    #[default]
+    Market,
+    /// By the insurance fund or by auto-deleveraging, at a price that is not the market's.
+    OffBook,
+    /// Not at all: the message says that there is nothing to say.
+    None,
+}
+
+impl<'de> Deserialize<'de> for Execution {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ExecutionVisitor)
+    }
+}
+
+struct ExecutionVisitor;
+
+impl<'de> Visitor<'de> for ExecutionVisitor {
+    type Value = Execution;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the type of a trade")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Execution, E> {
+        Ok(match text {
+            "INSURANCE_FUND" | "ADL" => Execution::OffBook,
+            "NA" => Execution::None,
+            _ => Execution::Market,
+        })
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Execution, E> {
+        Ok(Execution::Market)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Execution, E> {
+        Ok(Execution::Market)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Execution, E> {
+        Ok(Execution::Market)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Execution, E> {
+        Ok(Execution::Market)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Execution, E> {
+        Ok(Execution::Market)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Execution, A::Error> {
+        while parts.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Execution::Market)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<Execution, A::Error> {
+        while parts.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Execution::Market)
+    }
+}
+
+/// Milliseconds since 1970, or microseconds: a connection can ask for these.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Millis(i64);
 
+/// In milliseconds the year 5138, in microseconds the year 1973.
+const MICROSECONDS_FROM: u64 = 100_000_000_000_000;
+
 impl Millis {
     /// Converts to nanoseconds since 1970; `None` for a time after the year 2262.
     pub(crate) fn nanoseconds(self) -> Option<i64> {
-        self.0.checked_mul(1_000_000)
-    }
-}
-
-/// A decimal number in quotes, parsed without rounding.
-#[derive(Clone, Copy)]
-pub(crate) struct Exact(pub(crate) Fixed);
-
-impl<'de> Deserialize<'de> for Exact {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(ExactVisitor)
-    }
-}
-
-struct ExactVisitor;
-
-impl Visitor<'_> for ExactVisitor {
-    type Value = Exact;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a decimal number in quotes")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Exact, E> {
-        Fixed::parse(text.as_bytes())
-            .map(Exact)
-            .map_err(|error| E::custom(format_args!("{text:?} is {error}")))
-    }
-}
-
-fn levels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Level>, D::Error> {
-    let levels = Vec::<PriceLevel>::deserialize(deserializer)?;
-    Ok(levels.into_iter().map(|PriceLevel(level)| level).collect())
-}
-
-/// A level as `[price, quantity]`; further elements are ignored.
-struct PriceLevel(Level);
-
-impl<'de> Deserialize<'de> for PriceLevel {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(LevelVisitor)
-    }
-}
-
-struct LevelVisitor;
-
-impl<'de> Visitor<'de> for LevelVisitor {
-    type Value = PriceLevel;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[price, quantity]")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<PriceLevel, A::Error> {
-        let mut part = |index| {
-            parts.next_element::<Exact>()?.ok_or_else(|| A::Error::invalid_length(index, &self))
-        };
-        let (Exact(price), Exact(quantity)) = (part(0)?, part(1)?);
-        while parts.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(PriceLevel(Level { price, quantity }))
+        let unit = if self.0.unsigned_abs() < MICROSECONDS_FROM { 1_000_000 } else { 1_000 };
+        self.0.checked_mul(unit)
     }
 }

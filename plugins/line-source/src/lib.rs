@@ -1,4 +1,4 @@
-//! Reads recordings line by line, plain or gzip, for connectors that replay them.
+//! Reads recordings line by line, plain, gzip or zstd, for connectors that replay them.
 //!
 //! [`Recording`] reads the text of a file, [`LineReader`] its lines with their
 //! numbers. A connector counts damaged lines in [`Damage`] and unknown names in
@@ -12,5 +12,5 @@ mod tally;
 
 pub use error::{OpenError, ReadError};
 pub use lines::{Line, LineReader};
-pub use recording::Recording;
-pub use tally::{Damage, Unknown};
+pub use recording::{Packing, Recording};
+pub use tally::{Damage, Unknown, check_usable, excerpt};

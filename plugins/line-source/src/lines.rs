@@ -144,14 +144,16 @@ impl LineReader {
 
     fn failed(&self, source: io::Error) -> ReadError {
         let (path, lines) = (self.recording.path().to_owned(), self.passed);
-        // These three kinds of I/O errors come from the decoder.
-        if source.kind() == io::ErrorKind::UnexpectedEof {
-            ReadError::Truncated { path, lines }
-        } else if matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
-        {
-            ReadError::Corrupt { path, lines, source }
-        } else {
-            ReadError::Failed { path, lines, source }
+        let Some(packing) = self.recording.packing() else {
+            return ReadError::Failed { path, lines, source };
+        };
+        // These three kinds of I/O errors come from the decoders.
+        match source.kind() {
+            io::ErrorKind::UnexpectedEof => ReadError::Truncated { path, packing, lines },
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                ReadError::Corrupt { path, packing, lines, source }
+            }
+            _ => ReadError::Failed { path, lines, source },
         }
     }
 }

@@ -1,49 +1,73 @@
-//! Reads the text of a file, plain or gzip.
+//! Reads the text of a file, plain, gzip or zstd.
+
+mod format;
+mod packed;
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, Read, Seek},
+    io::{self, BufReader, Cursor, Read, Seek},
     path::{Path, PathBuf},
 };
 
-use flate2::bufread::MultiGzDecoder;
-
 use crate::OpenError;
+pub use packed::Packing;
+use packed::{Gzip, Zstd};
 
-/// The first bytes of every gzip file (RFC 1952, 2.3.1).
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The number of bytes of a compressed file that are read at once.
 const READ_AHEAD: usize = 64 << 10;
+/// The number of bytes by which a format is recognized.
+const START: u64 = 512;
+/// A mark that some programs put before UTF-8. It is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A reader of a file's text. Gzip is detected by the first bytes, not by the file's name.
+/// A reader of a file's text. Gzip and zstd are detected by the first bytes, not by the file's
+/// name. A byte order mark is left out.
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,
     total: u64,
+    /// The start of the text, which was read to recognize the format.
+    start: Cursor<Vec<u8>>,
+    /// The error that ended the reading of the start.
+    failed: Option<io::Error>,
     text: Text,
 }
 
 #[derive(Debug)]
 enum Text {
     Plain(Counted),
-    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
+    Gzip(Box<Gzip>),
+    Zstd(Box<Zstd>),
 }
 
 impl Recording {
     /// Opens a file.
     ///
     /// # Errors
-    /// If the file does not exist, is not a regular file, or can't be read.
+    /// If the file does not exist, is not a regular file, can't be read, or has a known format
+    /// that is no text.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let path = path.to_owned();
-        match Self::try_open(&path) {
-            Ok(Some((total, text))) => Ok(Self { path, total, text }),
-            Ok(None) => Err(OpenError::NotAFile { path }),
+        let (total, text) = match Self::try_open(&path) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Err(OpenError::NotAFile { path }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(OpenError::Missing { path })
+                return Err(OpenError::Missing { path });
             }
-            Err(source) => Err(OpenError::Refused { path, source }),
+            Err(source) => return Err(OpenError::Refused { path, source }),
+        };
+        let start = Cursor::default();
+        let mut recording = Self { path, total, start, failed: None, text };
+        let mut start = Vec::new();
+        recording.failed = recording.by_ref().take(START).read_to_end(&mut start).err();
+        if let Some(format) = format::unreadable(&start) {
+            let inside = recording.packing().map(|packing| format!(" inside of its {packing}"));
+            let inside = inside.unwrap_or_default();
+            return Err(OpenError::Format { path: recording.path, format, inside });
         }
+        let mark = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        recording.start = Cursor::new(start.split_off(mark));
+        Ok(recording)
     }
 
     fn try_open(path: &Path) -> io::Result<Option<(u64, Text)>> {
@@ -53,17 +77,26 @@ impl Recording {
             return Ok(None);
         }
         let mut file = File::open(path)?;
-        let mut start = Vec::with_capacity(GZIP.len());
-        file.by_ref().take(GZIP.len() as u64).read_to_end(&mut start)?;
+        let mut start = Vec::new();
+        file.by_ref().take(START).read_to_end(&mut start)?;
         file.rewind()?;
         let file = Counted { file, read: 0 };
-        let text = if start == GZIP {
-            let compressed = BufReader::with_capacity(READ_AHEAD, file);
-            Text::Gzip(Box::new(MultiGzDecoder::new(compressed)))
-        } else {
-            Text::Plain(file)
+        let packed = |file| BufReader::with_capacity(READ_AHEAD, file);
+        let text = match Packing::of(&start) {
+            None => Text::Plain(file),
+            Some(Packing::Gzip) => Text::Gzip(Box::new(Gzip::new(packed(file)))),
+            Some(Packing::Zstd) => Text::Zstd(Box::new(Zstd::new(packed(file))?)),
         };
         Ok(Some((metadata.len(), text)))
+    }
+
+    /// Returns how the file is packed, if it is.
+    pub(crate) fn packing(&self) -> Option<Packing> {
+        match &self.text {
+            Text::Plain(_) => None,
+            Text::Gzip(_) => Some(Packing::Gzip),
+            Text::Zstd(_) => Some(Packing::Zstd),
+        }
     }
 
     /// Returns the path of the file.
@@ -73,13 +106,12 @@ impl Recording {
 
     /// Returns the number of bytes of the file, as stored, that have been read.
     pub fn bytes_done(&self) -> u64 {
-        match &self.text {
-            Text::Plain(file) => file.read,
-            Text::Gzip(decoder) => {
-                let waiting = decoder.get_ref().buffer().len() as u64;
-                decoder.get_ref().get_ref().read - waiting
-            }
-        }
+        let (read, waiting) = match &self.text {
+            Text::Plain(file) => (file.read, 0),
+            Text::Gzip(gzip) => gzip.progress(),
+            Text::Zstd(zstd) => zstd.progress(),
+        };
+        read.saturating_sub(waiting)
     }
 
     /// Returns the size of the file in bytes when it was opened.
@@ -90,9 +122,17 @@ impl Recording {
 
 impl Read for Recording {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.start.read(buffer)?;
+        if count > 0 {
+            return Ok(count);
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         match &mut self.text {
             Text::Plain(file) => file.read(buffer),
-            Text::Gzip(decoder) => decoder.read(buffer),
+            Text::Gzip(gzip) => gzip.read(buffer),
+            Text::Zstd(zstd) => zstd.read(buffer),
         }
     }
 }

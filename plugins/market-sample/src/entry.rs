@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use hotbay_market::{Fixed, Side};
+use hotbay_line_source::excerpt;
+use hotbay_market::{Fixed, ParseFixedError, Side};
 use jiff::Timestamp;
-use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// A quote, which is the price and the size of the best bid and of the best ask.
+    /// A quote, which is the price and the size of the best bid and of the best ask. Zeros stand
+    /// for a side that is empty, and for a number that is out of range.
     Quote {
         /// The exchange's time in nanoseconds since 1970, UTC.
         time_ns: i64,
@@ -21,6 +22,8 @@ pub enum Entry {
         bid: (Fixed, Fixed),
         /// The price and the size of the best ask.
         ask: (Fixed, Fixed),
+        /// The numbers that are out of range, in words, if there are any.
+        lost_values: Option<String>,
     },
     /// A trade.
     Trade {
@@ -37,8 +40,6 @@ pub enum Entry {
         /// The side of the trade's aggressor.
         side: Side,
     },
-    /// A book with one side empty, which gives no quote.
-    OneSided,
     /// The recorder lost its connection to this exchange.
     Reconnecting(String),
     /// An entry of an unknown kind.
@@ -55,9 +56,9 @@ pub enum EntryError {
     /// A time is invalid.
     #[error("time `{0}`: expected one such as 2025-03-25T23:07:00.77Z")]
     Time(String),
-    /// A number is invalid or has too many digits.
-    #[error("number `{0}`: expected a decimal number")]
-    Number(String),
+    /// A number is invalid or out of range.
+    #[error("\"{0}\" is {1}")]
+    Number(String, ParseFixedError),
 }
 
 #[derive(Deserialize)]
@@ -123,12 +124,14 @@ pub fn parse(json: &str) -> Result<Entry, EntryError> {
         return Ok(Entry::Unknown("(nothing)".to_owned()));
     };
     match name {
-        "OrderBookL1" => match serde_json::from_str(body.get())? {
-            L1 { best_bid: Some(bid), best_ask: Some(ask) } => {
-                Ok(Entry::Quote { time_ns, instrument, bid: level(&bid)?, ask: level(&ask)? })
-            }
-            L1 { .. } => Ok(Entry::OneSided),
-        },
+        "OrderBookL1" => {
+            let book: L1<'_> = serde_json::from_str(body.get())?;
+            let mut lost = Vec::new();
+            let bid = level("bid", book.best_bid.as_ref(), &mut lost)?;
+            let ask = level("ask", book.best_ask.as_ref(), &mut lost)?;
+            let lost_values = (!lost.is_empty()).then(|| lost.join("; "));
+            Ok(Entry::Quote { time_ns, instrument, bid, ask, lost_values })
+        }
         "Trade" => {
             let trade: RawTrade<'_> = serde_json::from_str(body.get())?;
             let side = match trade.side {
@@ -139,8 +142,8 @@ pub fn parse(json: &str) -> Result<Entry, EntryError> {
             Ok(Entry::Trade {
                 time_ns,
                 instrument,
-                price: number(trade.price)?,
-                quantity: number(trade.amount)?,
+                price: number(trade.price).map_err(|(_, error)| error)?,
+                quantity: number(trade.amount).map_err(|(_, error)| error)?,
                 // Some exchanges use trade ids that are not numbers.
                 id: trade.id.parse().unwrap_or(0),
                 side,
@@ -150,8 +153,22 @@ pub fn parse(json: &str) -> Result<Entry, EntryError> {
     }
 }
 
-fn level(level: &Level<'_>) -> Result<(Fixed, Fixed), EntryError> {
-    Ok((number(level.price)?, number(level.amount)?))
+/// Reads one side of a book, with zeros for an empty one and for numbers that are out of range.
+fn level(
+    side: &str,
+    level: Option<&Level<'_>>,
+    lost: &mut Vec<String>,
+) -> Result<(Fixed, Fixed), EntryError> {
+    let Some(Level { price, amount }) = level else { return Ok((Fixed::ZERO, Fixed::ZERO)) };
+    let mut value = |name, raw| match number(raw) {
+        Err((ParseFixedError::OutOfRange, error)) => {
+            lost.push(format!("the {name} of the {side}: {error}"));
+            Ok(Fixed::ZERO)
+        }
+        Err((ParseFixedError::Malformed, error)) => Err(error),
+        Ok(value) => Ok(value),
+    };
+    Ok((value("price", price)?, value("amount", amount)?))
 }
 
 fn time(text: &str) -> Result<i64, EntryError> {
@@ -161,14 +178,9 @@ fn time(text: &str) -> Result<i64, EntryError> {
 }
 
 /// Parses a number, or a string that holds one, from its digits without a binary conversion.
-fn number(raw: &RawValue) -> Result<Fixed, EntryError> {
-    let text = raw.get().trim_matches('"');
-    let wrong = || EntryError::Number(text.to_owned());
-    if let Ok(number) = Fixed::parse(text.as_bytes()) {
-        return Ok(number);
-    }
-    let number = Decimal::from_scientific(text).map_err(|_| wrong())?;
-    Fixed::try_from(number).map_err(|_| wrong())
+fn number(raw: &RawValue) -> Result<Fixed, (ParseFixedError, EntryError)> {
+    let text = raw.get().trim_matches('"').trim_ascii();
+    Fixed::parse(text.as_bytes()).map_err(|error| (error, EntryError::Number(excerpt(text), error)))
 }
 
 #[cfg(test)]
@@ -209,7 +221,9 @@ mod tests {
         let reconnecting = r#"{"Reconnecting":"binance_spot"}"#;
         assert_eq!(entry(reconnecting), Entry::Reconnecting("binance_spot".to_owned()));
         let empty = QUOTE.replace(r#"{"price":"2059.11000000","amount":"3.01460000"}"#, "null");
-        assert_eq!(entry(&empty), Entry::OneSided);
+        let Entry::Quote { bid, ask, .. } = entry(&empty) else { panic!("a quote") };
+        assert_eq!(bid.0.to_string(), "2059.10000000");
+        assert_eq!(ask, (Fixed::ZERO, Fixed::ZERO), "an empty side is told");
         assert_eq!(
             entry(&QUOTE.replace("OrderBookL1", "Candle")),
             Entry::Unknown("Candle".to_owned())
@@ -217,6 +231,30 @@ mod tests {
         for damaged in ["", "{", "[]", &QUOTE[..QUOTE.len() - 1], &QUOTE.replace("2059.1", "x")] {
             assert!(parse(damaged).is_err(), "{damaged}");
         }
+    }
+
+    #[test]
+    fn a_number_out_of_range_loses_itself_and_a_large_one_nothing() {
+        let Entry::Quote { bid, lost_values, .. } =
+            parse(&QUOTE.replace("33.09140000", "512345678901.00000000")).unwrap()
+        else {
+            panic!("a quote")
+        };
+        assert_eq!((bid.1.to_string().as_str(), lost_values), ("512345678901.00000000", None));
+        let Entry::Quote { bid, ask, lost_values, .. } =
+            parse(&QUOTE.replace("33.09140000", "1e40")).unwrap()
+        else {
+            panic!("a quote")
+        };
+        assert_eq!(
+            lost_values.unwrap(),
+            "the amount of the bid: \"1e40\" is a decimal number out of \
+                                          range: more than 28 digits or decimals"
+        );
+        assert_eq!((bid.0.to_string().as_str(), bid.1), ("2059.10000000", Fixed::ZERO));
+        assert_eq!(ask.1.to_string(), "3.01460000");
+        let huge = parse(&TRADE.replace("6e-5", "1e40")).unwrap_err().to_string();
+        assert!(huge.contains("out of range"), "{huge}");
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! The connector `sample`, which replays market events in the format of the crate `barter`.
 //!
-//! A recording is a file of JSON lines, or one JSON array, plain or gzip. Each entry
+//! A recording is a file of JSON lines, or one JSON array, plain, gzip or zstd. Each entry
 //! is an event, `{"Item": …}` or `{"Item": {"Ok": …}}`, or a note that the recorder
 //! lost its connection, `{"Reconnecting": "binance_spot"}`. Events go out in the order
 //! of the file, which is not quite that of their times. The next build of the plugin continues

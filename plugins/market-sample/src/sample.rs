@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hotbay_line_source::{Damage, LineReader, Recording, Unknown};
+use hotbay_line_source::{Damage, LineReader, Recording, Unknown, check_usable};
 use hotbay_market::{Instrument, Quote, Trade};
 use hotbay_plugin_api::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,13 @@ use crate::entry::{Entry, parse};
 /// The number of entries in a turn, which take less than a millisecond to parse.
 const ENTRIES_PER_TURN: usize = 256;
 /// The version of [`State`]. Raise it whenever a field changes its meaning.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 
 /// Where the recording is, and what its instruments are called.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The recording: JSON lines or one JSON array, plain or gzip.
+    /// The recording: JSON lines or one JSON array, plain, gzip or zstd.
     path: PathBuf,
     /// The names of the recording's instruments, from number 0.
     instruments: Vec<Instrument>,
@@ -49,6 +49,8 @@ struct State<T> {
 #[derive(Debug)]
 enum Source {
     Unopened,
+    /// A recording of which no line has shown yet whether it is an array.
+    Opened(Box<LineReader>),
     Lines(Box<LineReader>),
     /// The remaining entries of an array, in reverse order.
     Array {
@@ -63,7 +65,9 @@ struct Tally {
     quotes: u64,
     trades: u64,
     one_sided: u64,
+    no_trade: u64,
     reconnects: u64,
+    lost_values: Damage,
     damage: Damage,
     unknown: Unknown,
     #[serde(skip)]
@@ -78,8 +82,13 @@ struct Row<'a> {
     events: u64,
     quotes: u64,
     trades: u64,
+    /// Those of the quotes that have no two sides.
     one_sided: u64,
+    /// Trades without a price or a quantity, which are not published.
+    no_trade: u64,
     reconnects: u64,
+    lost_values: u64,
+    lost_values_lines: String,
     damaged: u64,
     damaged_lines: String,
     unknown: u64,
@@ -149,7 +158,7 @@ impl Sample {
     fn open(&mut self) -> Result<(), SchedulerError> {
         let recording =
             Recording::open(&self.config.path).map_err(SchedulerError::initialization)?;
-        self.source = Source::Lines(Box::new(LineReader::new(recording)));
+        self.source = Source::Opened(Box::new(LineReader::new(recording)));
         Ok(())
     }
 
@@ -157,7 +166,7 @@ impl Sample {
     fn position(&self) -> u64 {
         let passed = match &self.source {
             Source::Unopened => 0,
-            Source::Lines(lines) => lines.passed(),
+            Source::Opened(lines) | Source::Lines(lines) => lines.passed(),
             Source::Array { rest, total } => (total - rest.len()) as u64,
         };
         passed.max(self.skip)
@@ -170,21 +179,29 @@ impl Sample {
                     let message = "execute before initialize".to_owned();
                     return Err(SchedulerError::InvalidState(message));
                 }
+                Source::Opened(lines) => match starts_array(lines)? {
+                    None => return Err(self.ended()),
+                    Some(true) => self.source = array(lines)?,
+                    Some(false) => {
+                        let Source::Opened(lines) =
+                            std::mem::replace(&mut self.source, Source::Unopened)
+                        else {
+                            continue;
+                        };
+                        self.source = Source::Lines(lines);
+                    }
+                },
                 Source::Lines(lines) => {
                     let Some(line) = lines.peek().map_err(SchedulerError::execution)? else {
-                        return Err(SchedulerError::Finished);
+                        return Err(self.ended());
                     };
-                    if line.number == 1 && line.bytes.trim_ascii_start().starts_with(b"[") {
-                        self.source = array(lines)?;
-                        continue;
-                    }
-                    if line.number <= self.skip {
-                        lines.advance();
-                        continue;
-                    }
-                    let (number, text) = (line.number, String::from_utf8_lossy(line.bytes));
-                    if !text.trim().is_empty() {
-                        take(&text, number, &self.config, &mut self.events, &mut self.tally);
+                    if line.number > self.skip {
+                        let (number, text) = (line.number, String::from_utf8_lossy(line.bytes));
+                        for entry in serde_json::Deserializer::from_str(&text).into_iter() {
+                            let entry: Result<&RawValue, _> = entry;
+                            let json = entry.map_or(&*text, RawValue::get);
+                            take(json, number, &self.config, &mut self.events, &mut self.tally);
+                        }
                     }
                     lines.advance();
                 }
@@ -192,7 +209,7 @@ impl Sample {
                     let left = total.saturating_sub(usize::try_from(self.skip).unwrap_or(*total));
                     // The entries are in reverse order, so the published ones are cut off the end.
                     rest.truncate(left);
-                    let Some(entry) = rest.pop() else { return Err(SchedulerError::Finished) };
+                    let Some(entry) = rest.pop() else { return Err(self.ended()) };
                     let number = self.tally.entries + 1;
                     take(entry.get(), number, &self.config, &mut self.events, &mut self.tally);
                 }
@@ -200,7 +217,7 @@ impl Sample {
         }
         match &self.source {
             Source::Unopened => {}
-            Source::Lines(lines) => {
+            Source::Opened(lines) | Source::Lines(lines) => {
                 let recording = lines.recording();
                 self.context.progress(recording.bytes_done(), recording.bytes_total());
             }
@@ -209,6 +226,17 @@ impl Sample {
             }
         }
         Ok(())
+    }
+
+    /// Returns how the recording ended: well, unless nothing of it was of use.
+    fn ended(&self) -> SchedulerError {
+        let Tally { entries, quotes, trades, damage, unknown, .. } = &self.tally;
+        if quotes + trades == 0 {
+            let path = self.config.path.display();
+            tracing::warn!(%path, entries, "nothing of the recording was published");
+        }
+        check_usable(&self.config.path, *entries, damage, unknown)
+            .map_or_else(SchedulerError::execution, |()| SchedulerError::Finished)
     }
 
     fn report(&mut self) {
@@ -225,7 +253,10 @@ impl Sample {
             quotes: tally.quotes,
             trades: tally.trades,
             one_sided: tally.one_sided,
+            no_trade: tally.no_trade,
             reconnects: tally.reconnects,
+            lost_values: tally.lost_values.total(),
+            lost_values_lines: tally.lost_values.lines(),
             damaged: tally.damage.total(),
             damaged_lines: tally.damage.lines(),
             unknown: tally.unknown.total(),
@@ -233,6 +264,18 @@ impl Sample {
         };
         self.context.report("sources", &row);
     }
+}
+
+/// Returns `true` if the first line that is not blank begins an array; `None` if there is none.
+fn starts_array(lines: &mut LineReader) -> Result<Option<bool>, SchedulerError> {
+    while let Some(line) = lines.peek().map_err(SchedulerError::execution)? {
+        let text = line.bytes.trim_ascii_start();
+        if !text.is_empty() {
+            return Ok(Some(text.starts_with(b"[")));
+        }
+        lines.advance();
+    }
+    Ok(None)
 }
 
 /// Reads a recording that is one JSON array.
@@ -256,29 +299,32 @@ fn take(json: &str, number: u64, config: &Config, events: &mut Publisher, tally:
         Ok(entry) => entry,
         Err(error) => return tally.damage.note(&origin, number, &error),
     };
+    let instrument_of = |number: usize| config.instruments.get(number).copied();
     match entry {
-        Entry::Quote { time_ns, instrument, bid, ask } => {
-            match config.instruments.get(instrument) {
-                Some(&instrument) => {
-                    let (bid, bid_size) = bid;
-                    let (ask, ask_size) = ask;
-                    events.push(time_ns, &Quote { instrument, bid, bid_size, ask, ask_size });
-                    tally.quotes += 1;
-                }
-                None => tally.unknown.note(&origin, number, &format!("instrument {instrument}")),
+        Entry::Quote { time_ns, instrument: of, bid, ask, lost_values } => {
+            let Some(instrument) = instrument_of(of) else {
+                return tally.unknown.note(&origin, number, &format!("instrument {of}"));
+            };
+            let ((bid, bid_size), (ask, ask_size)) = (bid, ask);
+            let quote = Quote { instrument, bid, bid_size, ask, ask_size };
+            events.push(time_ns, &quote);
+            tally.quotes += 1;
+            tally.one_sided += u64::from(!quote.is_two_sided());
+            if let Some(values) = lost_values {
+                tally.lost_values.note_values(&origin, number, &values);
             }
         }
-        Entry::Trade { time_ns, instrument, price, quantity, id, side } => {
-            match config.instruments.get(instrument) {
-                Some(&instrument) => {
-                    let side = side.code();
-                    events.push(time_ns, &Trade { instrument, price, quantity, id, side });
-                    tally.trades += 1;
-                }
-                None => tally.unknown.note(&origin, number, &format!("instrument {instrument}")),
+        Entry::Trade { time_ns, instrument: of, price, quantity, id, side } => {
+            let Some(instrument) = instrument_of(of) else {
+                return tally.unknown.note(&origin, number, &format!("instrument {of}"));
+            };
+            let trade = Trade { instrument, price, quantity, id, side: side.code() };
+            if !trade.is_trade() {
+                return tally.no_trade += 1;
             }
+            events.push(time_ns, &trade);
+            tally.trades += 1;
         }
-        Entry::OneSided => tally.one_sided += 1,
         Entry::Reconnecting(exchange) => {
             tracing::warn!(exchange, entry = number, "the recorder lost its connection here");
             tally.reconnects += 1;

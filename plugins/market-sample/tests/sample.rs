@@ -89,6 +89,82 @@ fn an_array_with_lost_connections_and_damage_is_read_to_its_end() {
     assert_eq!(row["damaged_lines"], "3");
 }
 
+/// Runs a recording of this text.
+fn run_text(text: &str) -> (TestHost, SchedulerError) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    run(file.path())
+}
+
+#[test]
+fn the_layout_of_a_recording_does_not_matter() {
+    let entries: Vec<_> = (1..8)
+        .map(|price| {
+            format!(
+                r#"{{"Item":{{"time_exchange":"2024-12-20T19:05:18.175Z","instrument":0,"kind":{{"Trade":{{"id":"1","price":{price},"amount":"1","side":"Buy"}}}}}}}}"#
+            )
+        })
+        .collect();
+    let array = format!("[{}]", entries.join(","));
+    let value: Value = serde_json::from_str(&array).unwrap();
+    for (name, text) in [
+        ("lines", entries.join("\n")),
+        ("lines of Windows with blank ones", format!("\r\n{}\r\n\r\n", entries.join("\r\n\r\n"))),
+        ("several on a line", format!("{} {}", entries[..3].join(""), entries[3..].join("\n"))),
+        ("an array", array.clone()),
+        ("an array, pretty-printed", serde_json::to_string_pretty(&value).unwrap()),
+        ("an array, one on a line", format!("[\n{}\n]\n", entries.join(",\n"))),
+        ("an array behind blank lines", format!("\n \n{array}")),
+    ] {
+        for mark in ["", "\u{feff}"] {
+            let (host, end) = run_text(&format!("{mark}{text}"));
+            assert_eq!(end, SchedulerError::Finished, "{name} {mark:?}");
+            assert_eq!(host.events::<Trade>("out").len(), 7, "{name} {mark:?}");
+            assert_eq!(row(&host)["damaged"], 0, "{name} {mark:?}");
+        }
+    }
+}
+
+#[test]
+fn trades_that_are_none_and_books_with_one_side_are_told() {
+    let trade = |price: &str, amount: &str| {
+        format!(
+            r#"{{"Item":{{"time_exchange":"2024-12-20T19:05:18.175Z","instrument":0,"kind":{{"Trade":{{"id":"1","price":{price},"amount":{amount},"side":"Buy"}}}}}}}}"#
+        )
+    };
+    let book = r#"{"Item":{"time_exchange":"2024-12-20T19:05:18.175Z","instrument":0,"kind":{"OrderBookL1":{"best_bid":null,"best_ask":{"price":"2","amount":"1"}}}}}"#;
+    let trades = [("0", "0"), ("100", "0.01"), ("-37.63", "0.01"), ("100", "0"), ("99", "1")];
+    let lines = trades.map(|(price, amount)| trade(price, amount));
+    let (host, _) = run_text(&format!("{}\n{book}", lines.join("\n")));
+    let prices: Vec<_> =
+        host.events::<Trade>("out").iter().map(|it| it.1.price.to_string()).collect();
+    assert_eq!(prices, ["100", "99"]);
+    let [(_, quote)] = host.events::<Quote>("out").try_into().unwrap();
+    assert!(quote.bid.is_zero() && !quote.is_two_sided());
+    let row = row(&host);
+    assert_eq!(
+        (&row["trades"], &row["no_trade"], &row["one_sided"]),
+        (&json!(2), &json!(3), &json!(1))
+    );
+}
+
+#[test]
+fn a_recording_without_anything_of_use_is_an_error() {
+    for (text, says) in [
+        ("", "is empty"),
+        ("[]", "is empty"),
+        ("id,price\n1,2\n", "no line of"),
+        (
+            "{\"Item\":{\"time_exchange\":\"2024-12-20T19:05:18.175Z\",\"instrument\":0,\"kind\":{\"Candle\":1}}}",
+            "unknown kinds: Candle 1",
+        ),
+    ] {
+        let (_, end) = run_text(text);
+        assert!(matches!(end, SchedulerError::TaskExecution(_)), "{text}: {end}");
+        assert!(end.to_string().contains(says), "{text}: {end}");
+    }
+}
+
 #[test]
 fn a_missing_file_is_named_at_the_start() {
     let (_, end) = run(Path::new("/nowhere/sample.gz"));
@@ -222,7 +298,7 @@ fn a_build_that_is_rolled_back_to_goes_on_behind_its_successor() {
 fn a_state_of_another_version_is_refused() {
     let mut sample: Sample = configured(&sample()).create().unwrap();
     let state = block_on(sample.save_state()).unwrap().unwrap();
-    let newer = SavedState { version: 2, ..state };
+    let newer = SavedState { version: 3, ..state };
     let error = block_on(sample.restore(newer)).unwrap_err();
     assert!(matches!(error, SchedulerError::State(_)), "{error}");
 }

@@ -84,9 +84,10 @@ fn a_damaged_line_is_counted_with_its_number_and_the_rest_goes_on() {
         (2, 1)
     );
     let row = row(&host);
-    assert_eq!((&row["lines"], &row["damaged"]), (&json!(7), &json!(4)));
-    assert_eq!(row["damaged_lines"], "2, 3, 4, 6");
-    assert_eq!(host.counter("damaged"), 4);
+    // A blank line is none.
+    assert_eq!((&row["lines"], &row["damaged"]), (&json!(6), &json!(3)));
+    assert_eq!(row["damaged_lines"], "2, 3, 6");
+    assert_eq!(host.counter("damaged"), 3);
 }
 
 #[test]
@@ -138,6 +139,60 @@ fn a_wrong_checksum_is_an_error_and_not_the_end() {
     assert!(end.to_string().contains("is damaged"), "{end}");
     // The last line has no line end, so nothing says that it is whole.
     assert_eq!(row(&host)["events"], 8);
+}
+
+#[test]
+fn trades_that_are_none_are_counted_and_those_off_the_book_are_kept_if_asked_for() {
+    let none = USDM_TRADE.replace("0.006", "0").replace("61800.30", "0").replace("MARKET", "NA");
+    let insurance = USDM_TRADE.replace("MARKET", "INSURANCE_FUND");
+    let text = [SPOT_TRADE, &none, USDM_TRADE, &insurance].join("\n");
+    for (more, events) in [
+        (json!({}), 2),
+        (json!({ "off_book_trades": "drop" }), 2),
+        (json!({ "off_book_trades": "keep" }), 3),
+    ] {
+        let (host, end) = replay(text.as_bytes(), more);
+        assert_eq!(end, SchedulerError::Finished);
+        assert_eq!(host.events::<Trade>("market").len(), events);
+        let row = row(&host);
+        assert_eq!(
+            (&row["trade"], &row["no_trade"], &row["off_book"], &row["events"]),
+            (&json!(4), &json!(1), &json!(1), &json!(events))
+        );
+    }
+}
+
+#[test]
+fn a_value_out_of_range_is_counted_with_its_line() {
+    let huge = SPOT_TICKER.replace("3.78826000", &"9".repeat(40));
+    let text = [SPOT_TICKER, &huge, SPOT_TICKER].join("\n");
+    let (host, _) = replay(text.as_bytes(), json!({}));
+    assert_eq!(host.events::<Quote>("market").len(), 3);
+    let row = row(&host);
+    assert_eq!((&row["lost_values"], &row["lost_values_lines"]), (&json!(1), &json!("2")));
+    assert_eq!((&row["events"], &row["damaged"]), (&json!(3), &json!(0)));
+}
+
+#[test]
+fn a_recording_without_anything_of_use_is_an_error_that_says_what_it_is() {
+    let csv = "id,price,qty\n1,2,3\n";
+    for (text, says) in [
+        ("", "capture is empty"),
+        ("\n\r\n  \n", "capture is empty"),
+        (csv, "line 1: the line does not start with a time in nanoseconds"),
+        (&format!("{AGG_TRADE}\n{AGG_TRADE}"), "(2 in all); unknown kinds: aggTrade 2"),
+    ] {
+        let (host, end) = replay(text.as_bytes(), json!({}));
+        let SchedulerError::TaskExecution(message) = end else { panic!("{text:?}: {end}") };
+        assert!(message.contains(says), "{text:?}: {message}");
+        assert_eq!(host.reports("sources").len(), 1);
+    }
+    let (_, end) = replay(format!("{csv}\u{feff}\r\n\r\n{SPOT_TICKER}\r\n").as_bytes(), json!({}));
+    assert_eq!(end, SchedulerError::Finished, "one line is of use");
+    let (_, end) = replay(SPOT_TICKER.as_bytes(), json!({ "kinds": ["trade"] }));
+    assert_eq!(end, SchedulerError::Finished, "nothing of what there is was asked for");
+    let (_, end) = replay(&gzip(&gzip(SPOT_TICKER.as_bytes())), json!({}));
+    assert!(end.to_string().contains("is gzip data inside of its gzip"), "{end}");
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn a_state_of_another_version_or_another_kind_of_source_is_refused() {
     let replay = replaying(file.path(), json!({}));
     let state = saved(&mut started(&replay, None));
     let mut feed: Feed = replay.create().unwrap();
-    let newer = SavedState { version: 2, ..state.clone() };
+    let newer = SavedState { version: 3, ..state.clone() };
     let error = block_on(feed.restore(newer)).unwrap_err();
     assert!(matches!(error, SchedulerError::State(_)), "{error}");
     let mut live: Feed = host(json!({ "url": "ws://127.0.0.1:1/stream" })).create().unwrap();

@@ -86,7 +86,7 @@ fn a_lost_connection_is_made_again_and_the_feed_goes_on() {
         play(&mut second, &[&capture[300..], &["{damaged".to_owned()]].concat()).await;
         second.close(None).await.unwrap();
     });
-    let limits = json!({ "first_delay_ms": 1, "longest_delay_ms": 10, "max_reconnects": 3 });
+    let limits = json!({ "first_delay_ms": 1, "longest_delay_ms": 10, "max_reconnects": 3, "proven_after_ms": 0 });
     let (host, mut feed) = connected(address, limits);
     let end = loop {
         if let Err(end) = turn(&host, &mut feed, Duration::from_millis(50)) {
@@ -143,6 +143,80 @@ fn a_connection_that_falls_silent_counts_as_lost() {
     }
     block_on(feed.shutdown()).unwrap();
     server.join().unwrap();
+}
+
+/// Runs a feed against a server that does the same with every connection; how it gave up, and the
+/// delays before.
+fn given_up<F: Future<Output = ()> + 'static>(
+    connections: usize,
+    with_each: impl Fn(TcpStream) -> F + Send + 'static,
+) -> (TestHost, String, Vec<Duration>) {
+    let (address, server) = server(move |listener| async move {
+        for _ in 0..connections {
+            let (socket, _) = listener.accept().await.unwrap();
+            with_each(socket).await;
+        }
+    });
+    let limits = json!({ "first_delay_ms": 1000, "longest_delay_ms": 60_000, "max_reconnects": 3 });
+    let (host, mut feed) = connected(address, limits);
+    let mut delays = Vec::new();
+    let end = loop {
+        let state: Value = block_on(feed.save_state()).unwrap().unwrap().read_json(2).unwrap();
+        let delay: Option<Duration> =
+            serde_json::from_value(state["progress"]["Live"]["delay"].clone()).unwrap();
+        delays.extend(delay);
+        // The clock stands still while there is a connection.
+        if let Err(end) = turn(&host, &mut feed, delay.unwrap_or_default()) {
+            break end;
+        }
+    };
+    block_on(feed.shutdown()).unwrap();
+    server.join().unwrap();
+    let SchedulerError::TaskExecution(message) = end else { panic!("{end}") };
+    (host, message, delays)
+}
+
+#[test]
+fn an_error_of_the_server_proves_nothing_and_is_told() {
+    let (host, message, delays) = given_up(4, |socket| async move {
+        let mut client = tokio_tungstenite::accept_async(socket).await.unwrap();
+        let error = r#"{"error":{"code":-1003,"msg":"Too many requests"}}"#;
+        play(&mut client, &[error.to_owned()]).await;
+        client.close(None).await.unwrap();
+    });
+    assert!(message.contains("gave up after 3 attempts"), "{message}");
+    assert!(message.contains(r#"the server said: {\"error\":{\"code\":-1003"#), "{message}");
+    let least = [1, 2, 4].map(Duration::from_secs);
+    assert!(delays.len() == 3 && delays.iter().zip(least).all(|it| *it.0 >= it.1), "{delays:?}");
+    let [row] = host.reports("sources").try_into().unwrap();
+    assert_eq!((&row["server_errors"], &row["connections_lost"]), (&json!(4), &json!(4)));
+}
+
+#[test]
+fn a_connection_that_closes_after_one_quote_proves_nothing() {
+    let (host, message, _) = given_up(4, |socket| async move {
+        let mut client = tokio_tungstenite::accept_async(socket).await.unwrap();
+        play(&mut client, &[message(USDM_TICKER).to_owned()]).await;
+        client.close(None).await.unwrap();
+    });
+    assert!(message.contains("gave up after 3 attempts"), "{message}");
+    assert_eq!(host.counter("events"), 4);
+}
+
+#[test]
+fn what_a_server_asks_to_wait_is_waited() {
+    let (_, message, delays) = given_up(4, |mut socket| async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut request, mut byte) = (Vec::new(), [0]);
+        while !request.ends_with(b"\r\n\r\n") {
+            socket.read_exact(&mut byte).await.unwrap();
+            request.push(byte[0]);
+        }
+        let answer = "HTTP/1.1 429 Too Many\r\nRetry-After: 90\r\nContent-Length: 2\r\n\r\n{}";
+        socket.write_all(answer.as_bytes()).await.unwrap();
+    });
+    assert!(message.contains("429") && message.contains("asks to wait for 90s"), "{message}");
+    assert_eq!(delays, [Duration::from_secs(90); 3]);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use binance_feed::{Body, Config, Damaged, MessageKind, Parsed, Parser, split_line};
-use hotbay_market::{Depth, Fixed, Side};
+use binance_feed::{Body, Config, Damaged, MessageKind, Nature, Parsed, Parser, split_line};
+use hotbay_market::{Depth, DepthSnapshot, Fixed, Side};
+use hotbay_plugin_api::Event;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -74,6 +75,110 @@ fn an_order_type_that_nobody_knows_does_not_lose_the_trade() {
     }
 }
 
+/// The nature of a message, the values that it lost, and its body as text.
+fn read(json: &str) -> Result<(Nature, Option<String>, String), String> {
+    match parser(&[]).parse(json.as_bytes()) {
+        Ok(Parsed::Message(message)) => {
+            let body = match message.body {
+                Body::Depth { payload, .. } => format!("{:?}", DepthSnapshot::decode(payload)),
+                body @ (Body::Quote(_) | Body::Trade(_)) => format!("{body:?}"),
+            };
+            Ok((message.nature, message.lost_values, body))
+        }
+        Ok(other) => panic!("{json}: {other:?}"),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The snapshot with one text replaced, in a stream that names its symbol.
+fn book(from: &str, to: &str) -> String {
+    let book = message(SPOT_SNAPSHOT).replace(from, to);
+    format!(r#"{{"stream":"btcusdt@depth5","data":{book}}}"#)
+}
+
+#[test]
+fn quantities_of_cheap_coins_keep_every_digit() {
+    let quote = |size: &str| {
+        let json = message(SPOT_TICKER).replace("3.78826000", size);
+        let (_, lost, body) = read(&json).unwrap();
+        assert_eq!(lost, None);
+        assert!(body.contains(&format!("bid_size: {size},")), "{body}");
+    };
+    quote("512345678901.00000000");
+    quote("92233720368.54775808");
+    quote("9999999999999999999.99999999");
+    let trade = message(SPOT_TRADE).replace("0.02000000", "184467440737.10000000");
+    assert!(read(&trade).unwrap().2.contains("quantity: 184467440737.10000000"));
+    let book = book("0.10000000", "512345678901.00000000");
+    assert!(read(&book).unwrap().2.contains("quantity: 512345678901.00000000"));
+}
+
+#[test]
+fn a_value_out_of_range_loses_itself_and_not_what_is_around_it() {
+    let huge = "9".repeat(40);
+    let (_, lost, body) = read(&message(SPOT_TICKER).replace("3.78826000", &huge)).unwrap();
+    let lost = lost.unwrap();
+    assert!(lost.contains("the bid's size: \"999") && lost.contains("out of range"), "{lost}");
+    assert!(body.contains("bid_size: 0, ask: 61837.64000000"), "{body}");
+
+    let (_, lost, body) = read(&book("61838.00000000", &huge)).unwrap();
+    assert!(lost.unwrap().contains("1 of the asks, first \"999"));
+    assert!(body.contains("61837.63000000") && body.contains("61837.64000000"), "{body}");
+    for wrong in ["NaN", "Infinity", "", "one", "1e99999999999", "1.2.3"] {
+        let (_, lost, body) = read(&book("61838.00000000", wrong)).unwrap();
+        assert!(lost.is_some() && body.contains("61837.64000000"), "{wrong}: {body}");
+    }
+    // A trade has no other value that could stand alone.
+    let error = read(&message(SPOT_TRADE).replace("0.02000000", &huge)).unwrap_err();
+    assert!(error.contains("out of range"), "{error}");
+    let error = read(&message(SPOT_TICKER).replace("3.78826000", "NaN")).unwrap_err();
+    assert_eq!(error, "\"NaN\" is not a decimal number");
+}
+
+#[test]
+fn numbers_in_other_spellings_are_the_same_numbers() {
+    for (spelling, value) in [
+        ("61837.63", "61837.63"),
+        ("\" 61837.63 \"", "61837.63"),
+        ("6.183763e4", "61837.63"),
+        ("\"6.183763E+4\"", "61837.63"),
+        ("61837", "61837"),
+        ("61837.630000000000000001", "61837.630000000000000001"),
+        ("\"-1.5\"", "-1.5"),
+    ] {
+        let json = message(SPOT_TICKER).replace("\"61837.63000000\"", spelling);
+        let (_, lost, body) = read(&json).unwrap();
+        assert_eq!(lost, None, "{spelling}");
+        assert!(body.contains(&format!("bid: {value},")), "{spelling}: {body}");
+    }
+}
+
+#[test]
+fn what_is_no_trade_of_the_market_is_told_from_what_is() {
+    let nature = |from: &str, to: &str| {
+        let json = message(USDM_TRADE).replace(from, to);
+        assert_ne!(json, message(USDM_TRADE));
+        read(&json).unwrap().0
+    };
+    assert_eq!(read(message(USDM_TRADE)).unwrap().0, Nature::Market);
+    assert_eq!(nature("MARKET", "INSURANCE_FUND"), Nature::OffBook);
+    assert_eq!(nature("MARKET", "ADL"), Nature::OffBook);
+    assert_eq!(nature("MARKET", "NA"), Nature::NoTrade);
+    assert_eq!(nature("MARKET", "RPI"), Nature::Market);
+    assert_eq!(nature("0.006", "0"), Nature::NoTrade);
+    assert_eq!(nature("0.006", "-0.006"), Nature::NoTrade);
+    assert_eq!(nature("61800.30", "0.00"), Nature::NoTrade);
+    assert_eq!(nature("61800.30", "-37.63"), Nature::NoTrade);
+}
+
+#[test]
+fn times_may_be_in_microseconds() {
+    let json = message(USDM_TRADE).replace("1700000000321", "1700000000321456");
+    with_body(&json, |_, exchange_ns| {
+        assert_eq!(exchange_ns, Some(1_700_000_000_321_456_000));
+    });
+}
+
 #[test]
 fn the_layout_of_a_message_does_not_matter() {
     let data = r#"{ "s" : "BTC\u0055SDT", "A":"4", "a":"3", "B":"2", "b":"1", "x": {"e":"trade"}, "e" : "bookTicker" }"#;
@@ -133,7 +238,7 @@ fn damage_is_told_in_words() {
     let parse = |json: &[u8]| parser(&[]).parse(json).map(|_| ()).unwrap_err().to_string();
     assert!(parse(b"hello").contains("does not start with {"));
     assert!(parse(br#"{"e":"trade"}"#).contains("missing field `s`"));
-    let comma = parse(br#"{"e":"bookTicker","s":"X","b":"1,5"}"#);
+    let comma = parse(br#"{"e":"bookTicker","s":"X","b":"1,5","B":"1","a":"2","A":"1"}"#);
     assert!(comma.contains(r#""1,5" is not a decimal number"#), "{comma}");
     assert!(parse(b"{\"e\":\"trade\",\"s\":\"\xff\"}").contains("UTF-8"));
     assert!(parse(br#"{"e":"bookTicker","s":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","b":"1","B":"1","a":"1","A":"1"}"#).contains("under `instruments`"));
