@@ -149,6 +149,8 @@ impl Context {
     }
 
     /// The host's clock: nanoseconds since 1970, UTC.
+    ///
+    /// It never runs back, also when the system's clock is set while the host runs.
     pub fn now_ns(&self) -> i64 {
         self.host.now_ns()
     }

@@ -1,14 +1,9 @@
 //! The services that the host shares among all plugins: the bus, the clock, and the board with
 //! what components report.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod clock;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use hotbay_plugin_api::{
     Batch, ChannelName, Mode,
@@ -18,29 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use hotbay_core::bus::EventBus;
 
-/// The clock that plugins see: the system's clock, unless a test or a simulation controls time.
-pub trait Clock: fmt::Debug + Send + Sync {
-    /// Returns the time in nanoseconds since 1970, UTC.
-    fn now_ns(&self) -> i64;
-
-    /// Completes when the clock has advanced by `duration`.
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
-}
-
-/// The clock of the system, which plugins see unless another one is set.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now_ns(&self) -> i64 {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(tokio::time::sleep(duration))
-    }
-}
+pub use clock::{Clock, SystemClock};
 
 /// The services that all plugins share. Clones are cheap and share everything.
 #[derive(Debug, Clone)]
@@ -58,7 +31,7 @@ pub struct Services {
 impl Services {
     /// Makes services with the system's clock, in live mode, with an empty board.
     pub fn new(bus: EventBus<ChannelName, Batch>) -> Self {
-        Self { bus, clock: Arc::new(SystemClock), mode: Mode::Live, board: Arc::default() }
+        Self { bus, clock: Arc::new(SystemClock::new()), mode: Mode::Live, board: Arc::default() }
     }
 
     /// Returns the same services in another mode.

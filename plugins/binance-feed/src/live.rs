@@ -189,7 +189,11 @@ impl Live {
         intake.connection_lost();
         let asked = match &loss {
             Loss::Http(refusal) => refusal.wait(),
-            _ => None,
+            Loss::Refused(_)
+            | Loss::ConnectTimeout(_)
+            | Loss::Broken(_)
+            | Loss::Closed(_)
+            | Loss::Idle(_) => None,
         };
         let server_error = intake.server_error();
         let cause = SchedulerError::execution(loss);

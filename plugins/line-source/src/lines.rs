@@ -148,12 +148,13 @@ impl LineReader {
             return ReadError::Failed { path, lines, source };
         };
         // These three kinds of I/O errors come from the decoders.
-        match source.kind() {
-            io::ErrorKind::UnexpectedEof => ReadError::Truncated { path, packing, lines },
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                ReadError::Corrupt { path, packing, lines, source }
-            }
-            _ => ReadError::Failed { path, lines, source },
+        if source.kind() == io::ErrorKind::UnexpectedEof {
+            ReadError::Truncated { path, packing, lines }
+        } else if matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+        {
+            ReadError::Corrupt { path, packing, lines, source }
+        } else {
+            ReadError::Failed { path, lines, source }
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct Recording {
 #[derive(Debug)]
 enum Text {
     Plain(Counted),
-    Gzip(Box<Gzip>),
+    Gzip(Gzip),
     Zstd(Box<Zstd>),
 }
 
@@ -84,7 +84,7 @@ impl Recording {
         let packed = |file| BufReader::with_capacity(READ_AHEAD, file);
         let text = match Packing::of(&start) {
             None => Text::Plain(file),
-            Some(Packing::Gzip) => Text::Gzip(Box::new(Gzip::new(packed(file)))),
+            Some(Packing::Gzip) => Text::Gzip(Gzip::new(packed(file))),
             Some(Packing::Zstd) => Text::Zstd(Box::new(Zstd::new(packed(file))?)),
         };
         Ok(Some((metadata.len(), text)))

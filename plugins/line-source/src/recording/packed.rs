@@ -48,7 +48,7 @@ impl fmt::Display for Packing {
 /// written in blocks end in them.
 #[derive(Debug)]
 pub(super) enum Gzip {
-    Member(GzDecoder<BufReader<Counted>>),
+    Member(Box<GzDecoder<BufReader<Counted>>>),
     /// The end was reached; the reader is kept for its counts.
     Ended(BufReader<Counted>),
     /// Between two members, while one is exchanged for the next.
@@ -57,7 +57,7 @@ pub(super) enum Gzip {
 
 impl Gzip {
     pub(super) fn new(file: BufReader<Counted>) -> Self {
-        Self::Member(GzDecoder::new(file))
+        Self::Member(Box::new(GzDecoder::new(file)))
     }
 
     /// Returns the bytes of the file that were read, and how many of them are not decoded yet.
@@ -130,12 +130,13 @@ impl Zstd {
 
 impl Read for Zstd {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|error| match error.kind() {
+        self.0.read(buffer).map_err(|error| {
             // What the decoder finds wrong has no kind of its own.
-            io::ErrorKind::Other if error.raw_os_error().is_none() => {
+            if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none() {
                 io::Error::new(io::ErrorKind::InvalidData, error)
+            } else {
+                error
             }
-            _ => error,
         })
     }
 }
