@@ -49,6 +49,7 @@ mod host;
 mod meter;
 mod module;
 mod object;
+mod static_dispatch;
 
 pub use descriptor::{API_VERSION, DESCRIPTOR_SECTION, Descriptor, DescriptorText, ENTRY_PREFIX};
 pub use host::{Host, Host_TO, HostLog, HostLog_TO, Inbox, Inbox_TO, Polled, PublishWait};
@@ -59,3 +60,4 @@ pub use object::{
     BackgroundObject, BackgroundObject_TO, CallFuture, ComponentObject, EventObject,
     EventObject_TO, FfiError, FfiState, RunFuture, RunObject, RunObject_TO, SaveFuture, Started,
 };
+pub(crate) use static_dispatch::dispatch_to;

@@ -1,9 +1,9 @@
 //! The bridge from a plugin's `tracing` to the host: the library has `tracing` globals of its own.
-
 //!
 //! The subscriber is small and our own, because the global one of a library is
 //! never dropped: `tracing_subscriber`'s registry would leave its shard table, 33 KB
-//! *(measured)*, behind at every unload. What this one holds is freed in [`disconnect`].
+//! *(measured)*, behind at every unload. This one is a static, and what it holds is freed in
+//! [`disconnect`].
 
 use std::{
     cell::RefCell,
@@ -17,13 +17,16 @@ use std::{
 use abi_stable::std_types::{RBox, RStr};
 use serde_json::{Map, Value};
 use tracing::{
-    Event, Level, Metadata, Subscriber,
+    Dispatch, Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
     span::{Attributes, Id, Record},
 };
 
-use crate::{abi::HostLog_TO, guard};
+use crate::{
+    abi::{HostLog_TO, dispatch_to},
+    guard,
+};
 
 type Host = Arc<HostLog_TO<'static, RBox<()>>>;
 
@@ -45,7 +48,13 @@ thread_local! {
 pub(crate) extern "C" fn connect(host: HostLog_TO<'static, RBox<()>>) {
     MAX_LEVEL.store(host.max_level(), Ordering::Relaxed);
     *HOST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(host));
-    INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(Bridge).is_ok());
+    INSTALLED.get_or_init(|| {
+        let dispatch = dispatch_to(&BRIDGE).unwrap_or_else(|| Dispatch::new(Bridge));
+        let is_ours = tracing::dispatcher::set_global_default(dispatch).is_ok();
+        // What was logged so far, before there was a subscriber, is of interest from now on.
+        tracing::callsite::rebuild_interest_cache();
+        is_ours
+    });
 }
 
 /// Disconnects from the host. Later events are dropped.
@@ -78,6 +87,8 @@ fn context(is_contextual: bool, parent: Option<&Id>) -> Option<Span> {
 }
 
 struct Bridge;
+
+static BRIDGE: Bridge = Bridge;
 
 impl Subscriber for Bridge {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {

@@ -12,6 +12,7 @@
 mod builds;
 mod cargo;
 mod folder;
+mod heap;
 mod keys;
 pub mod proc;
 mod report;
@@ -21,6 +22,7 @@ mod wait;
 pub use builds::{another_build, build_that, build_with_unique, put};
 pub use cargo::{BuildError, Profile, build_host, build_plugins, hotbay, library, workspace};
 pub use folder::{ConfigFile, PluginsFolder};
+pub use heap::heap_in_use;
 pub use keys::free_keys;
 pub use report::Report;
 pub use run::{Ended, Run, Running, Signal};

@@ -20,8 +20,8 @@ use crate::durable;
 /// The name of the file in the state folder.
 const NAME: &str = "replacements.jsonl";
 
-/// The number of records that are kept in memory.
-const MAX_IN_MEMORY: usize = 100;
+/// The number of records that are kept in memory, for the status of a host to list.
+const MAX_IN_MEMORY: usize = 10;
 
 /// The size in bytes beyond which the file is renamed and a new one is begun.
 const MAX_BYTES: u64 = 4 << 20;
