@@ -187,15 +187,28 @@ fn drop_caught<T>(value: T) {
     }
 }
 
+/// Returns the text of a panic.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&'static str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("with a value that is not text")
+}
+
+/// Adds what to do to the text of tokio's panic in a plugin that has no runtime.
+fn with_hint(text: &str, has_runtime: bool) -> String {
+    let is_tokios =
+        ["there is no reactor running", "no current Tokio", "there is no timer running"]
+            .iter()
+            .any(|known| text.contains(known));
+    if !is_tokios || has_runtime {
+        return text.to_owned();
+    }
+    format!("{text}; enable the feature `tokio` of hotbay-plugin-api in the plugin's Cargo.toml")
+}
+
 /// Returns the message of a panic.
 fn message(panic: Box<dyn Any + Send>) -> String {
-    let text = if let Some(text) = panic.downcast_ref::<&'static str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "with a value that is not text".to_owned()
-    };
+    let text = with_hint(panic_text(&*panic), cfg!(feature = "tokio"));
     // The payload is the author's as well, and its destructor may panic again.
     if catch_unwind(AssertUnwindSafe(|| drop(panic))).is_err() {
         return format!("{text} (and again while the panic was dropped)");
@@ -234,4 +247,19 @@ pub(crate) use crate::runtime::entered;
 #[cfg(not(feature = "tokio"))]
 pub(crate) fn entered<T>(code: impl FnOnce() -> T) -> T {
     code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_for_want_of_a_reactor_says_which_feature_to_enable() {
+        let text =
+            "there is no reactor running, must be called from the context of a Tokio 1.x runtime";
+        let hinted = with_hint(text, false);
+        assert!(hinted.starts_with(text) && hinted.contains("feature `tokio`"), "{hinted}");
+        assert_eq!(with_hint(text, true), text);
+        assert_eq!(with_hint("out of paper", false), "out of paper");
+    }
 }

@@ -66,6 +66,8 @@
 //! of a type whose layout is fixed. A port that names its types, as in
 //! `Port::required("quotes", "…").of::<Quote>()`, is connected to ports with one of them only.
 //!
+//! What a host takes from a plugin is bounded: see [`limits`].
+//!
 //! [`testing::TestHost`] runs a component inside an ordinary unit test, without
 //! a host process. With the feature `tokio`, `tokio::time::sleep`, sockets and
 //! `tokio::spawn` work inside a plugin.
@@ -90,6 +92,8 @@ mod event;
 mod export;
 #[cfg(feature = "abi")]
 mod guard;
+#[cfg(feature = "abi")]
+pub mod limits;
 #[cfg(feature = "abi")]
 mod log_bridge;
 #[cfg(feature = "abi")]

@@ -6,8 +6,11 @@
 //! [`disconnect`].
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     cell::RefCell,
     collections::HashMap,
+    fmt::{self, Write},
+    panic::PanicHookInfo,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -26,6 +29,7 @@ use tracing::{
 use crate::{
     abi::{HostLog_TO, dispatch_to},
     guard,
+    limits::{self, cut},
 };
 
 type Host = Arc<HostLog_TO<'static, RBox<()>>>;
@@ -53,8 +57,25 @@ pub(crate) extern "C" fn connect(host: HostLog_TO<'static, RBox<()>>) {
         let is_ours = tracing::dispatcher::set_global_default(dispatch).is_ok();
         // What was logged so far, before there was a subscriber, is of interest from now on.
         tracing::callsite::rebuild_interest_cache();
+        // A process that is about to abort can only be told about on standard error.
+        if is_ours && !cfg!(panic = "abort") {
+            std::panic::set_hook(Box::new(log_panic));
+        }
         is_ours
     });
+}
+
+/// Logs a panic, where the standard library would write to the standard error of the process, which
+/// is the host's, and without the plugin's name.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let text = guard::panic_text(panic.payload());
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tracing::error!("panicked at {place}: {text}\n{backtrace}");
+    } else {
+        tracing::error!("panicked at {place}: {text}");
+    }
 }
 
 /// Disconnects from the host. Later events are dropped.
@@ -109,13 +130,20 @@ impl Subscriber for Bridge {
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
         let outer = context(attributes.is_contextual(), attributes.parent());
         let Span { mut path, fields, .. } = outer.unwrap_or_default();
-        path.push_str(if path.is_empty() { "" } else { ":" });
-        path.push_str(attributes.metadata().name());
+        // A span within many others, such as one that a recursion opens, has the outer ones.
+        if path.len() < limits::NAME {
+            path.push_str(if path.is_empty() { "" } else { ":" });
+            path.push_str(attributes.metadata().name());
+        }
         let mut fields = Fields { message: String::new(), map: fields };
         attributes.record(&mut fields);
         let id = NEXT_SPAN.fetch_add(1, Ordering::Relaxed);
         let span = Span { path, fields: fields.map, references: 1 };
-        spans().get_or_insert_default().insert(id, span);
+        let mut spans = spans();
+        let open = spans.get_or_insert_default();
+        if open.len() < limits::SPANS {
+            open.insert(id, span);
+        }
         Id::from_u64(id)
     }
 
@@ -123,7 +151,9 @@ impl Subscriber for Bridge {
         let mut fields = Fields::default();
         values.record(&mut fields);
         if let Some(span) = spans().as_mut().and_then(|spans| spans.get_mut(&id.into_u64())) {
-            span.fields.extend(fields.map);
+            let mut all = Fields { message: String::new(), map: std::mem::take(&mut span.fields) };
+            fields.map.into_iter().for_each(|(name, value)| all.insert(name, value));
+            span.fields = all.map;
         }
     }
 
@@ -136,7 +166,7 @@ impl Subscriber for Bridge {
             context(event.is_contextual(), event.parent()).unwrap_or_default();
         let mut fields = Fields { message: String::new(), map: fields };
         if !path.is_empty() {
-            fields.map.insert("span".to_owned(), path.into());
+            fields.insert("span".to_owned(), path.into());
         }
         event.record(&mut fields);
         let task = guard::current();
@@ -199,21 +229,52 @@ struct Fields {
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
-        self.map.insert(field.name().to_owned(), value);
+        self.insert(field.name().to_owned(), value);
+    }
+
+    fn insert(&mut self, name: String, value: Value) {
+        if self.map.len() < limits::LOG_FIELDS || self.map.contains_key(&name) {
+            self.map.insert(name, value);
+        }
+    }
+}
+
+/// Text that takes no more than there is room for, and ends its formatting then.
+struct Bounded {
+    text: String,
+    limit: usize,
+}
+
+impl Bounded {
+    /// Formats a value within the limit of a field.
+    fn debug(value: &dyn fmt::Debug, limit: usize) -> String {
+        let mut bounded = Self { text: String::new(), limit };
+        if write!(bounded, "{value:?}").is_err() {
+            bounded.text.push('…');
+        }
+        bounded.text
+    }
+}
+
+impl Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = self.limit - self.text.len();
+        self.text.push_str(limits::start(more, room));
+        if more.len() > room { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
 impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            self.message = format!("{value:?}");
+            self.message = Bounded::debug(value, limits::LOG_MESSAGE);
         } else {
-            self.put(field, format!("{value:?}").into());
+            self.put(field, Bounded::debug(value, limits::LOG_FIELD).into());
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.into());
+        self.put(field, cut(value, limits::LOG_FIELD).into());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

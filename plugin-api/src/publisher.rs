@@ -60,7 +60,7 @@ impl Publisher {
             // What is written is appended.
             len: end - offset,
         });
-        self.next_seq += 1;
+        self.next_seq = self.next_seq.saturating_add(1);
     }
 
     /// Returns the number of events in the open batch.
@@ -86,7 +86,8 @@ impl Publisher {
     ///
     /// # Errors
     /// [`SchedulerError::EventSend`] if a channel is closed, or full under `reject`. The rest of
-    /// the batch is dropped, and the pieces before it are published already.
+    /// the batch is dropped, and the pieces before it are published already. Also if the payload of
+    /// an event is larger than [`limits::EVENT`](crate::limits::EVENT): nothing is published then.
     pub async fn flush(&mut self) -> Result<(), SchedulerError> {
         if self.headers.is_empty() {
             return Ok(());

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use hotbay_core::{bus::ChannelStats, scheduler::ExecutionStatus};
 use hotbay_plugin_api::SchedulerError;
-use hotbay_runtime::Services;
+use hotbay_runtime::{LeftOut, Services};
 use hotbay_tasks::TaskReport;
 use serde::Serialize;
 
@@ -38,8 +38,14 @@ pub struct Report {
     pub tasks: Vec<TaskReport>,
     /// The rows that the components report, by section.
     pub sections: BTreeMap<String, Vec<serde_json::Value>>,
-    /// The counters of the components, as `component.name`.
+    /// The counters of the components and tasks, as `component.name`.
     pub counters: BTreeMap<String, u64>,
+    /// The gauges of the components and tasks that were set, as `component.name`; `null` for a value that is
+    /// no finite number.
+    pub gauges: BTreeMap<String, f64>,
+    /// What components and tasks reported beyond the limits of a host, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// The problems in stopping, one sentence each.
     pub problems: Vec<String>,
 }
@@ -136,7 +142,6 @@ pub(crate) fn collect(from: ReportInput<'_>) -> Report {
     for row in services.board.rows() {
         sections.entry(row.section).or_default().push(row.row);
     }
-    let counters = services.board.counters().into_iter();
     Report {
         outcome: match (failed, stopped) {
             (true, _) => HostOutcome::Failed,
@@ -148,9 +153,23 @@ pub(crate) fn collect(from: ReportInput<'_>) -> Report {
         channels: channels(services),
         tasks,
         sections,
-        counters: counters.map(|((of, name), count)| (format!("{of}.{name}"), count)).collect(),
+        counters: by_full_name(services.board.counters()),
+        gauges: by_full_name(services.board.gauges()),
+        left_out: services.board.left_out().iter().map(|(of, it)| left_out(of, it)).collect(),
         problems,
     }
+}
+
+/// Names each value as `component.name`.
+pub(crate) fn by_full_name<V>(values: BTreeMap<(String, String), V>) -> BTreeMap<String, V> {
+    values.into_iter().map(|((of, name), value)| (format!("{of}.{name}"), value)).collect()
+}
+
+fn left_out(component: &str, LeftOut { rows, counters, gauges }: &LeftOut) -> String {
+    let kinds = [(rows, "rows"), (counters, "counters"), (gauges, "gauges")];
+    let counts = kinds.iter().filter(|(count, _)| **count > 0);
+    let counts: Vec<_> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    format!("{component} reported {} more than there is room for", counts.join(", "))
 }
 
 fn channels(services: &Services) -> Vec<ChannelReport> {

@@ -1,6 +1,6 @@
 //! The status of a running host, for programs outside of it.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,13 @@ pub struct Status {
     pub components: Vec<ComponentStatus>,
     /// The tasks, by name.
     pub tasks: Vec<TaskStatus>,
+    /// The counters of the components and tasks, as `component.name`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
+    /// The gauges of the components and tasks that were set, as `component.name`; `None` for a value
+    /// that is no finite number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gauges: BTreeMap<String, Option<f64>>,
     /// The number of replacements so far.
     pub replacements: u64,
     /// The last replacements, with the latest at the end.

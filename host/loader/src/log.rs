@@ -1,9 +1,12 @@
 //! Forwards the `tracing` events of a plugin to the host's subscriber.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use abi_stable::{sabi_trait::TD_Opaque, std_types::RStr};
-use hotbay_plugin_api::abi::{HostLog, HostLog_TO, PluginRef};
+use hotbay_plugin_api::{
+    abi::{HostLog, HostLog_TO, PluginRef},
+    limits::{self, cut},
+};
 use tracing::level_filters::LevelFilter;
 
 /// Connects a plugin's `tracing` events to the host's subscriber, under the plugin's name.
@@ -11,6 +14,17 @@ use tracing::level_filters::LevelFilter;
 /// This runs code of the plugin, so call it on one of the threads of its bay.
 pub fn connect(module: PluginRef, plugin: Arc<str>) {
     module.connect_log()(HostLog_TO::from_value(PluginLog { plugin }, TD_Opaque));
+}
+
+/// The bytes of the fields of an event as JSON: enough for all that the SDK sends, escaped.
+const FIELDS: usize = 2 * limits::LOG_FIELDS * (limits::LOG_FIELD + limits::NAME);
+
+/// The fields of an event as a JSON object; without them if they are too large.
+fn bounded(fields: &str) -> Cow<'_, str> {
+    if fields.len() <= FIELDS {
+        return fields.into();
+    }
+    format!(r#"{{"left_out":"fields of {} bytes"}}"#, fields.len()).into()
 }
 
 /// The receiver for the events of one plugin.
@@ -38,18 +52,19 @@ impl HostLog for PluginLog {
         message: RStr<'_>,
         fields: RStr<'_>,
     ) {
-        let (plugin, target, task) = (&*self.plugin, target.as_str(), task.as_str());
-        let (message, fields) = (message.as_str(), fields.as_str());
+        let plugin = &*self.plugin;
+        let [target, task] = [target, task].map(|name| cut(&name, limits::NAME));
+        let (message, fields) = (cut(&message, limits::LOG_MESSAGE), bounded(&fields));
         macro_rules! emit {
             ($level:ident) => {
                 tracing::event!(
                     target: "plugin",
                     tracing::Level::$level,
                     plugin,
-                    task,
-                    module = target,
+                    task = task.as_str(),
+                    module = target.as_str(),
                     // Most events have no fields, and an empty object would only be noise.
-                    fields = (fields != "{}").then_some(fields),
+                    fields = (fields != "{}").then_some(&*fields),
                     "{message}"
                 )
             };

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use hotbay_plugin_api::{
     Aggregator, BackgroundTask, Batch, ChannelName, Connector, EventTask, Executor, SavedState,
     SchedulerError, Strategy,
-    abi::{BackgroundObject_TO, EventObject_TO},
+    abi::{BackgroundObject_TO, EventObject_TO, FfiState},
 };
 
 use super::{object_handle::ObjectHandle, report_gate::ReportGate};
@@ -49,7 +49,7 @@ impl BackgroundTask for PluginBackgroundTask {
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
         let saved = call(&self.object, |object| object.save_state()).await?;
-        Ok(saved.into_option().map(SavedState::from))
+        saved.into_option().map(FfiState::take).transpose()
     }
 
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
@@ -94,7 +94,7 @@ impl EventTask<ChannelName, Batch> for PluginEventTask {
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
         let saved = call(&self.object, |object| object.save_state()).await?;
-        Ok(saved.into_option().map(SavedState::from))
+        saved.into_option().map(FfiState::take).transpose()
     }
 
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {

@@ -12,6 +12,7 @@ use abi_stable::std_types::RString;
 use hotbay_plugin_api::{
     ChannelName, Manifest, SchedulerError,
     abi::{ComponentObject, PluginRef},
+    limits::{self, cut},
     spec::RunTarget,
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -188,7 +189,7 @@ impl Generation {
         let (component, json) = (RString::from(component), RString::from(config.to_string()));
         let check = move || {
             let problem = module.check_config()(component.as_rstr(), json.as_rstr()).into_option();
-            problem.map(|it| (it.path.as_str().to_owned(), it.message.as_str().to_owned()))
+            problem.map(|it| (cut(&it.path, limits::TEXT), cut(&it.message, limits::TEXT)))
         };
         match self.on_bay(check).await {
             Ok(None) => Ok(()),
@@ -220,7 +221,7 @@ impl Generation {
                 })
             }
             ComponentObject::Event(object) => {
-                let channel = ChannelName::new(object.channel().as_str());
+                let channel = ChannelName::new(cut(&object.channel(), limits::TEXT));
                 PluginComponent::Event(PluginEventTask {
                     object: ObjectHandle::new(bay, object),
                     channel,

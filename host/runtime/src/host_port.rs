@@ -16,13 +16,14 @@ use async_ffi::{FfiFuture, FutureExt};
 use hotbay_plugin_api::{
     Batch, ChannelName, EventHeader, Mode, Overflow, SchedulerError,
     abi::{FfiError, Host, Host_TO, Inbox_TO, PublishWait, SharedCounter, SharedGauge},
+    limits,
 };
 
 use super::{
-    ComponentSetup, ReportGate, ReportRow, Services,
+    ComponentSetup, ReportGate, Services,
+    board::Progress,
     inbox::HostInbox,
     relay::{Relay, WakeDispatcher},
-    services::Progress,
     split_batch::batches,
 };
 use hotbay_core::bus::{EventSender, TrySendError, WaitsFor};
@@ -99,8 +100,9 @@ impl HostPort {
             .outputs
             .get(output as usize)
             .ok_or_else(|| SchedulerError::EventSend(format!("there is no output {output}")))?;
+        limits::check_events(headers)?;
         if let Some(last) = headers.last() {
-            next.fetch_max(last.seq + 1, Ordering::Relaxed);
+            next.fetch_max(last.seq.saturating_add(1), Ordering::Relaxed);
         }
         let capacity = senders.iter().map(|sender| sender.config().capacity).min().unwrap_or(1);
         let mut waiting: Vec<(Sender, Batch)> = Vec::new();
@@ -228,18 +230,8 @@ impl Host for HostPort {
     }
 
     fn report(&self, section: RStr<'_>, json: RStr<'_>) {
-        if self.report_gate.is_closed() {
-            return;
-        }
-        match serde_json::from_str(json.as_str()) {
-            Ok(row) => self.services.board.row(ReportRow {
-                section: section.as_str().to_owned(),
-                component: self.setup.slot.id().to_owned(),
-                row,
-            }),
-            Err(error) => {
-                tracing::error!(%error, component = self.setup.slot.id(), "a row of the report is not JSON");
-            }
+        if !self.report_gate.is_closed() {
+            self.services.board.row(self.setup.slot.id(), &section, &json);
         }
     }
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod bay;
+mod board;
 mod call;
 mod caller;
 mod component;
@@ -22,10 +23,11 @@ mod spec;
 mod split_batch;
 
 pub use bay::{Bay, BayConfig, MAX_THREADS};
+pub use board::{Board, LeftOut, Progress, ReportRow};
 pub use component::{PluginBackgroundTask, PluginComponent, PluginEventTask};
 pub use generation::{FileInfo, Generation, GenerationInfo, UnloadOutcome};
 pub use report_gate::ReportGate;
 pub use runs::{BusyThreads, PluginRun, RunFactory};
-pub use services::{Board, Clock, Progress, ReportRow, Services, SystemClock};
+pub use services::{Clock, Services, SystemClock};
 pub use slot::ComponentSlot;
 pub use spec::{ComponentSetup, ComponentSpec, Connections};

@@ -12,6 +12,7 @@ use abi_stable::std_types::{RBox, RStr, RString};
 use hotbay_plugin_api::{
     FunctionKind, RunInfo, SchedulerError,
     abi::{PluginRef, RunObject_TO},
+    limits,
     spec::{RunRequest, RunTarget},
 };
 use serde_json::Value;
@@ -144,6 +145,13 @@ impl fmt::Debug for PluginRun {
 
 /// Copies the result of a run out of the plugin's memory.
 fn result(json: RString) -> Result<Value, SchedulerError> {
+    if json.len() > limits::RUN_RESULT {
+        return Err(SchedulerError::TaskExecution(format!(
+            "the run's result has {} bytes as JSON; a host takes {} at most",
+            json.len(),
+            limits::RUN_RESULT
+        )));
+    }
     serde_json::from_str(&json).map_err(|error| {
         SchedulerError::TaskExecution(format!("the run's result is not JSON: {error}"))
     })

@@ -31,10 +31,10 @@ impl ProgressDisplay {
             let mut tick = tokio::time::interval(Duration::from_millis(100));
             loop {
                 tick.tick().await;
-                let (mut done, mut total) = (0, 0);
+                let (mut done, mut total) = (0_u64, 0_u64);
                 for progress in board.progresses().into_values() {
-                    done += progress.done.min(progress.total);
-                    total += progress.total;
+                    done = done.saturating_add(progress.done.min(progress.total));
+                    total = total.saturating_add(progress.total);
                 }
                 // A live source has no total.
                 if total > 0 {

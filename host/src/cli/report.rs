@@ -1,9 +1,9 @@
 //! Rendering a report as tables.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use comfy_table::{Cell, CellAlignment, Table};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use hotbay_daemon::{HostOutcome, Report};
 
@@ -25,6 +25,11 @@ pub(super) fn render(report: &Report) -> String {
     for (title, rows) in &report.sections {
         add(title, rows);
     }
+    add("counters", &numbers(&report.counters));
+    add("gauges", &numbers(&report.gauges));
+    for note in &report.left_out {
+        let _infallible = writeln!(text, "left out: {note}");
+    }
     for problem in &report.problems {
         let _infallible = writeln!(text, "problem: {problem}");
     }
@@ -37,6 +42,11 @@ pub(super) fn render(report: &Report) -> String {
     text
 }
 
+/// Makes a row of each number.
+pub(super) fn numbers<N: serde::Serialize>(numbers: &BTreeMap<String, N>) -> Vec<Value> {
+    numbers.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
 fn values<T: serde::Serialize>(rows: &[T]) -> Vec<Value> {
     rows.iter().filter_map(|row| serde_json::to_value(row).ok()).collect()
 }
@@ -47,7 +57,7 @@ fn without_nulls(row: Value) -> Value {
 }
 
 /// Makes a table of rows. Its columns are the fields, in the order of their first occurrence.
-fn table(rows: &[Value]) -> Option<Table> {
+pub(super) fn table(rows: &[Value]) -> Option<Table> {
     let mut columns: Vec<&str> = Vec::new();
     for name in rows.iter().filter_map(Value::as_object).flat_map(|fields| fields.keys()) {
         if !columns.contains(&name.as_str()) {

@@ -1,13 +1,13 @@
 //! `hotbay status` and `hotbay plugin list --config`: the status of a running host.
 
-use std::{path::Path, process::ExitCode};
+use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use hotbay_config::Config;
 use hotbay_daemon::{BuildState, Status, TrustStatus, read_status};
 use hotbay_loader::{TrustMode, TrustedBy};
 use hotbay_store::{record::Replacement, short_hash};
 
-use super::{NOT_RUNNING, Output, fail, inspect::table};
+use super::{NOT_RUNNING, Output, fail, inspect::table, report};
 
 /// Prints the status of the host that runs with this configuration.
 pub(super) fn status(config: &Path, output: Output) -> ExitCode {
@@ -29,6 +29,8 @@ pub(super) fn status(config: &Path, output: Output) -> ExitCode {
         }
         components(status);
         tasks(status);
+        numbers("counters", &status.counters);
+        numbers("gauges", &status.gauges);
         println!();
         plugins(status);
     })
@@ -116,6 +118,12 @@ fn tasks(status: &Status) {
         table.add_row([&it.id, &it.schedule, &runs, &failed, &now]);
     }
     println!("\n{table}");
+}
+
+fn numbers<N: serde::Serialize>(title: &str, numbers: &BTreeMap<String, N>) {
+    if let Some(table) = report::table(&report::numbers(numbers)) {
+        println!("\n{title}\n{table}");
+    }
 }
 
 fn plugins(status: &Status) {

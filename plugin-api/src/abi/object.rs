@@ -6,7 +6,10 @@ use abi_stable::{
 };
 use async_ffi::{BorrowingFfiFuture, FfiContext};
 
-use crate::{Batch, SavedState, SchedulerError};
+use crate::{
+    Batch, SavedState, SchedulerError,
+    limits::{self, cut},
+};
 
 /// A call in progress inside a plugin.
 pub type CallFuture<'a> = BorrowingFfiFuture<'a, RResult<(), FfiError>>;
@@ -53,8 +56,8 @@ impl From<SchedulerError> for FfiError {
 
 impl From<FfiError> for SchedulerError {
     fn from(error: FfiError) -> Self {
-        // `to_owned` on the text: the memory of `RString` may belong to a plugin.
-        let message = error.message.as_str().to_owned();
+        // A copy of the text: the memory of `RString` may belong to a plugin.
+        let message = cut(&error.message, limits::TEXT);
         match error.code {
             1 => Self::TaskInitialization(message),
             3 => Self::TaskShutdown(message),
@@ -91,6 +94,23 @@ impl From<FfiState> for SavedState {
     fn from(state: FfiState) -> Self {
         // A copy: the memory of `RVec` may belong to a plugin.
         Self { version: state.version, bytes: state.bytes.as_slice().to_vec() }
+    }
+}
+
+impl FfiState {
+    /// The state, for a host.
+    ///
+    /// # Errors
+    /// If it is larger than [`limits::STATE`].
+    pub fn take(self) -> Result<SavedState, SchedulerError> {
+        if self.bytes.len() <= limits::STATE {
+            return Ok(self.into());
+        }
+        Err(SchedulerError::State(format!(
+            "it has {} bytes, and a component hands over {} at most",
+            self.bytes.len(),
+            limits::STATE
+        )))
     }
 }
 

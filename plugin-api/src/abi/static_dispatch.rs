@@ -19,6 +19,9 @@ type Words = [MaybeUninit<*const ()>; 3];
 /// [`Dispatch::none`] is what is needed: a reference to a static. So this is a copy of it, with
 /// the reference exchanged.
 ///
+/// Not being registered, it has no say in which events are of interest while the plugin itself
+/// has a subscriber of its own in scope.
+///
 /// Returns `None` if [`Dispatch::none`] does not look as it does in `tracing-core` 0.1.
 pub(crate) fn dispatch_to(subscriber: Static) -> Option<Dispatch> {
     let none = Dispatch::none();

@@ -15,6 +15,7 @@ use super::{Setup, Shared, State};
 use crate::{
     Batch, EventHeader, Mode, SchedulerError,
     abi::{FfiError, Host, Inbox, Inbox_TO, Polled, PublishWait, SharedCounter, SharedGauge},
+    limits,
 };
 
 pub(super) struct TestHostPort {
@@ -86,6 +87,9 @@ impl Host for TestHostPort {
             let error = SchedulerError::EventSend(format!("no output number {output}"));
             return RErr(error.into());
         };
+        if let Err(error) = limits::check_events(&headers) {
+            return RErr(error.into());
+        }
         let batch = Batch::copy_from(&headers, &bytes);
         self.shared.change(|state| {
             state.deliver(name, &batch);

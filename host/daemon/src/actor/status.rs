@@ -7,7 +7,7 @@ use crate::{
     BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus, TrustStatus,
     pipeline::{Member, PluginPipeline},
     plugins::LoadedPlugin,
-    report::word,
+    report::{by_full_name, word},
 };
 use hotbay_core::scheduler::ExecutionStatus;
 use hotbay_tasks::TaskReport;
@@ -25,10 +25,9 @@ impl Status {
             remedy: refused.remedy.clone(),
         });
         let pipeline = host.pipeline.as_ref();
+        let board = &host.services.board;
         let members =
             pipeline.into_iter().flat_map(|it| it.members().iter().map(move |one| (it, one)));
-        let in_memory = host.journal.last().count();
-        let earlier = in_memory.saturating_sub(LAST_REPLACEMENTS);
         Self {
             pid: std::process::id(),
             configuration: host.config.file().to_owned(),
@@ -43,15 +42,17 @@ impl Status {
                 .map(|(pipeline, member)| component(host, pipeline, member))
                 .collect(),
             tasks: host.tasks.reports().into_iter().map(|it| task(host, it)).collect(),
+            counters: by_full_name(board.counters()),
+            gauges: by_full_name(board.gauges())
+                .into_iter()
+                .map(|(name, value)| (name, value.is_finite().then_some(value)))
+                .collect(),
             replacements: host.journal.total(),
-            last_replacements: host.journal.last().skip(earlier).cloned().collect(),
+            last_replacements: host.journal.last().cloned().collect(),
             configuration_refused: host.configuration_refused.clone(),
         }
     }
 }
-
-/// The number of replacements that a status lists.
-const LAST_REPLACEMENTS: usize = 10;
 
 fn in_service(host: &Actor, loaded: &LoadedPlugin) -> PluginStatus {
     let probation = host.probations.contains_key(loaded.name());
