@@ -30,6 +30,31 @@ fn a_plugin_has_none_of_the_features_of_tokio_that_leak_at_unload() {
 }
 
 #[test]
+fn the_plugin_to_copy_builds_outside_of_the_workspace() {
+    let outside = tempfile::tempdir().unwrap();
+    let hello = workspace().join("plugins/hello");
+    fs::create_dir(outside.path().join("src")).unwrap();
+    for source in fs::read_dir(hello.join("src")).unwrap() {
+        let source = source.unwrap();
+        fs::copy(source.path(), outside.path().join("src").join(source.file_name())).unwrap();
+    }
+    // The versions that are there, so that nothing is fetched.
+    fs::copy(workspace().join("Cargo.lock"), outside.path().join("Cargo.lock")).unwrap();
+    let api = workspace().join("plugin-api").display().to_string();
+    let manifest = fs::read_to_string(hello.join("Cargo.toml")).unwrap();
+    // Another name, because both are built into one folder.
+    let manifest = manifest.replace("../../plugin-api", &api).replace("\"hello\"", "\"copied\"");
+    fs::write(outside.path().join("Cargo.toml"), manifest).unwrap();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--offline", "--quiet"])
+        .current_dir(outside.path())
+        .env("CARGO_TARGET_DIR", workspace().join("target/plugins"))
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+}
+
+#[test]
 fn the_demo_the_program_and_the_benchmarks_are_built_from_the_same_dependencies() {
     expect_same(&[
         ("cargo demo", features("normal,build", &["-p", "hotbay-tests"])),

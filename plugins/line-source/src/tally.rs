@@ -14,9 +14,15 @@ const NAMES: usize = 64;
 const EXCERPT: usize = 200;
 
 /// Returns the start of a text that others wrote, for a log or an error: control characters and
-/// quotes are escaped, and what is too long is cut.
+/// the like are escaped, and what is too long is cut.
 pub fn excerpt(text: &str) -> String {
-    let mut shown: String = text.chars().take(EXCERPT).flat_map(char::escape_debug).collect();
+    let mut shown = String::new();
+    for letter in text.chars().take(EXCERPT) {
+        match letter {
+            '"' | '\'' | '\\' => shown.push(letter),
+            _ => shown.extend(letter.escape_debug()),
+        }
+    }
     if text.chars().nth(EXCERPT).is_some() {
         shown.push('…');
     }

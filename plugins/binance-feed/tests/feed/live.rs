@@ -185,7 +185,7 @@ fn an_error_of_the_server_proves_nothing_and_is_told() {
         client.close(None).await.unwrap();
     });
     assert!(message.contains("gave up after 3 attempts"), "{message}");
-    assert!(message.contains(r#"the server said: {\"error\":{\"code\":-1003"#), "{message}");
+    assert!(message.contains(r#"the server said: {"error":{"code":-1003"#), "{message}");
     let least = [1, 2, 4].map(Duration::from_secs);
     assert!(delays.len() == 3 && delays.iter().zip(least).all(|it| *it.0 >= it.1), "{delays:?}");
     let [row] = host.reports("sources").try_into().unwrap();
