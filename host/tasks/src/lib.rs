@@ -5,6 +5,7 @@
 
 mod build;
 mod driver;
+pub mod plan;
 mod report;
 mod schedule;
 mod scheduled;

@@ -1,0 +1,353 @@
+//! The state of the plan, and its steps.
+
+mod due;
+mod ended;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
+
+use hotbay_plugin_api::Overlap;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Change, Clock, Dependencies, DependencyEdge, DueTime, Effect, Group, Limit, LiveRun, PlanEvent,
+    Rank, ReadyQueue, RunCause, RunId, RunState, SkipReason, Step, StopReason, TaskDefinition,
+    Trigger,
+};
+
+/// By how much the system's clock may differ from the time that has passed before it counts as
+/// set.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// If the clock is set back by more than this, schedules go on from the new time, and not from
+/// where they were.
+const CLOCK_RESET: SignedDuration = SignedDuration::from_hours(25);
+
+/// Decides which runs of tasks begin when.
+///
+/// Each step takes an event and the time, and returns what has to be stored and then done. Between
+/// steps, [`Plan::next_step`] tells when the next one is needed at the latest.
+#[derive(Debug)]
+pub struct Plan {
+    tasks: HashMap<Arc<str>, PlannedTask>,
+    runs: BTreeMap<RunId, LiveRun>,
+    ready: ReadyQueue,
+    /// The times at which runs are due, or are tried again.
+    due: BTreeSet<(Timestamp, Waker)>,
+    /// The time limits of attempts, in time since the plan was made.
+    deadlines: BTreeSet<(Duration, RunId)>,
+    /// The plugins that have a build in service.
+    services: BTreeSet<Arc<str>>,
+    /// The tasks that depend on a task.
+    dependents: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    next_run: u64,
+    clock: Clock,
+    /// The clock was set from this time to the present one: runs in between were missed.
+    missed_after: Option<Timestamp>,
+    /// The runs of tasks that are not defined, or not yet.
+    orphans: HashMap<Arc<str>, BTreeSet<RunId>>,
+    step: Step,
+}
+
+/// Whom a time concerns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Waker {
+    Task(Arc<str>),
+    Run(RunId),
+}
+
+/// A task, and where its schedule is.
+#[derive(Debug)]
+struct PlannedTask {
+    definition: TaskDefinition,
+    /// Runs are dealt with up to this nominal time.
+    cursor: Timestamp,
+    next: Option<DueTime>,
+    dependencies: Dependencies,
+    /// The runs that have not ended, in the order in which they were created.
+    live: BTreeSet<RunId>,
+    paused: bool,
+    /// It has run because it came into service, or its plugin has been in service since.
+    started: bool,
+}
+
+impl PlannedTask {
+    fn new(definition: TaskDefinition) -> Self {
+        Self {
+            definition,
+            cursor: Timestamp::MIN,
+            next: None,
+            dependencies: Dependencies::default(),
+            live: BTreeSet::new(),
+            paused: false,
+            started: false,
+        }
+    }
+}
+
+/// What is stored of a task.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StoredTask {
+    /// Runs are dealt with up to this nominal time. `None` for a task that is new.
+    pub cursor: Option<Timestamp>,
+    /// The dependencies, as they were last.
+    pub edges: Vec<DependencyEdge>,
+    /// The task is paused.
+    pub paused: bool,
+}
+
+impl Plan {
+    /// Makes a plan without tasks. Runs get numbers from `next_run` on.
+    pub fn new(clock: Clock, next_run: u64) -> Self {
+        Self {
+            tasks: HashMap::new(),
+            runs: BTreeMap::new(),
+            ready: ReadyQueue::default(),
+            due: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            services: BTreeSet::new(),
+            dependents: HashMap::new(),
+            next_run,
+            clock,
+            missed_after: None,
+            orphans: HashMap::new(),
+            step: Step::default(),
+        }
+    }
+
+    /// Sets how many runs may be under way at once, in all or of one plugin or key.
+    pub fn set_limit(&mut self, limit: Limit, most: Option<usize>) {
+        self.ready.set_limit(limit, most);
+    }
+
+    /// Restores a run that had not ended when the host did.
+    ///
+    /// A run that was running is to be reported as ended, with what became of its attempt.
+    pub fn restore_run(&mut self, run: RunId, live: LiveRun) {
+        self.next_run = self.next_run.max(run.0 + 1);
+        let task = live.task();
+        match self.tasks.get_mut(task) {
+            Some(planned) => drop(planned.live.insert(run)),
+            None => {
+                self.ready.set_limit(Limit::Task(Arc::clone(task)), Some(0));
+                self.orphans.entry(Arc::clone(task)).or_default().insert(run);
+            }
+        }
+        match &live.state {
+            RunState::Delayed(at) => drop(self.due.insert((*at, Waker::Run(run)))),
+            RunState::Queued => self.enqueue(run, &live),
+            RunState::Dependencies | RunState::Running { .. } | RunState::Abandoned(_) => {}
+        }
+        self.runs.insert(run, live);
+    }
+
+    /// Takes a step.
+    pub fn step(&mut self, event: PlanEvent, clock: Clock) -> Step {
+        self.pass_time(clock);
+        match event {
+            PlanEvent::Define { task, definition, stored } => {
+                self.define(&task, *definition, stored);
+            }
+            PlanEvent::Remove { task } => self.remove(&task),
+            PlanEvent::Service { plugin, is_there } => self.set_service(plugin, is_there),
+            PlanEvent::Pause { task, paused } => self.set_paused(&task, paused),
+            PlanEvent::Request { task, request, forced } => self.request(&task, request, forced),
+            PlanEvent::Cancel { run } => self.stop(run, StopReason::Cancelled),
+            PlanEvent::Ended { run, outcome } => self.ended(run, outcome),
+            PlanEvent::Unresponsive { run } => self.abandon(run),
+            PlanEvent::Tick => {}
+        }
+        self.start_waiting();
+        self.missed_after = None;
+        mem::take(&mut self.step)
+    }
+
+    /// Returns how long the next step may be put off, if nothing happens.
+    pub fn next_step(&self) -> Option<Duration> {
+        let until = |at: Timestamp| {
+            Duration::try_from(at.duration_since(self.clock.now)).unwrap_or(Duration::ZERO)
+        };
+        let due = self.due.first().map(|(at, _)| until(*at));
+        let rate = self.ready.next_time().map(until);
+        let deadline = self.deadlines.first().map(|(at, _)| at.saturating_sub(self.clock.uptime));
+        [due, rate, deadline].into_iter().flatten().min()
+    }
+
+    /// Returns the runs that have not ended.
+    pub fn runs(&self) -> &BTreeMap<RunId, LiveRun> {
+        &self.runs
+    }
+
+    /// Returns the next times at which a task is due.
+    pub fn next_times(&self, task: &str, count: usize) -> Vec<DueTime> {
+        let Some(planned) = self.tasks.get(task) else { return Vec::new() };
+        let Trigger::Time(timing) = &planned.definition.trigger else { return Vec::new() };
+        let next = |last: &DueTime| timing.next_after(last.nominal, task);
+        std::iter::successors(planned.next, next).take(count).collect()
+    }
+
+    fn define(&mut self, task: &Arc<str>, definition: TaskDefinition, stored: Option<StoredTask>) {
+        let now = self.clock.now;
+        match (self.tasks.remove(task), stored) {
+            (Some(before), _) => {
+                // A schedule that was edited does not fire at once: its next run is one after it.
+                let is_edited = before.definition.trigger != definition.trigger;
+                let cursor = if is_edited { before.cursor.max(now) } else { before.cursor };
+                self.forget_times(task, &before);
+                let PlannedTask { dependencies, live, paused, started, .. } = before;
+                let edges = dependencies.edges().to_vec();
+                let planned = PlannedTask { live, paused, started, ..PlannedTask::new(definition) };
+                self.insert_task(task, planned, cursor, edges);
+            }
+            (None, Some(StoredTask { cursor, edges, paused })) => {
+                let planned = PlannedTask { paused, ..PlannedTask::new(definition) };
+                self.insert_task(task, planned, cursor.unwrap_or(now), edges);
+                self.make_up_since_stored(task);
+            }
+            (None, None) => {
+                // The first run of an interval is due now.
+                let cursor = now.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(now);
+                self.insert_task(task, PlannedTask::new(definition), cursor, Vec::new());
+            }
+        }
+        self.start_if_in_service(task);
+    }
+
+    fn insert_task(
+        &mut self,
+        task: &Arc<str>,
+        mut planned: PlannedTask,
+        cursor: Timestamp,
+        edges: Vec<DependencyEdge>,
+    ) {
+        let edge = |upstream: &Arc<str>| {
+            let stored = edges.iter().find(|edge| edge.upstream == *upstream).cloned();
+            let mut edge = stored.unwrap_or_else(|| DependencyEdge::new(Arc::clone(upstream)));
+            edge.unavailable = self.unavailable(upstream);
+            edge
+        };
+        let definition = &planned.definition;
+        planned.dependencies = Dependencies::new(definition.depends_on.iter().map(edge).collect());
+        for upstream in &definition.depends_on {
+            self.dependents.entry(Arc::clone(upstream)).or_default().insert(Arc::clone(task));
+        }
+        self.ready.set_rate(Arc::clone(task), definition.start_interval);
+        planned.live.extend(self.orphans.remove(task).unwrap_or_default());
+        self.tasks.insert(Arc::clone(task), planned);
+        self.limit_task(task);
+        self.set_cursor(task, cursor);
+        self.tell_dependents(task, None);
+        self.follow_dependencies(task);
+    }
+
+    /// Removes a task. Its runs that wait are cancelled, those under way go on.
+    fn remove(&mut self, task: &Arc<str>) {
+        let Some(planned) = self.tasks.remove(task) else { return };
+        self.forget_times(task, &planned);
+        self.ready.set_limit(Limit::Task(Arc::clone(task)), Some(0));
+        for run in planned.live {
+            self.orphans.entry(Arc::clone(task)).or_default().insert(run);
+            if self.runs.get(&run).is_some_and(|it| !it.state.has_place()) {
+                self.stop(run, StopReason::Cancelled);
+            }
+        }
+        self.tell_dependents(task, Some("there is no such task"));
+    }
+
+    /// Forgets when a task is due, and on which others it depends.
+    fn forget_times(&mut self, task: &Arc<str>, planned: &PlannedTask) {
+        if let Some(next) = planned.next {
+            self.due.remove(&(next.start, Waker::Task(Arc::clone(task))));
+        }
+        for upstream in &planned.definition.depends_on {
+            if let Some(dependents) = self.dependents.get_mut(upstream) {
+                dependents.remove(task);
+            }
+        }
+    }
+
+    fn set_service(&mut self, plugin: Arc<str>, is_there: bool) {
+        if is_there {
+            self.services.insert(Arc::clone(&plugin));
+        } else {
+            self.services.remove(&plugin);
+        }
+        let of_plugin = |(_, it): &(&Arc<str>, &PlannedTask)| it.definition.plugin == plugin;
+        let tasks: Vec<_> =
+            self.tasks.iter().filter(of_plugin).map(|(task, _)| Arc::clone(task)).collect();
+        for task in tasks {
+            self.limit_task(&task);
+            self.start_if_in_service(&task);
+        }
+    }
+
+    fn set_paused(&mut self, task: &Arc<str>, paused: bool) {
+        if let Some(planned) = self.tasks.get_mut(task) {
+            planned.paused = paused;
+            self.limit_task(task);
+        }
+    }
+
+    /// Sets how many runs of a task may be under way: none while it has no code to run, one if
+    /// runs must not overlap.
+    fn limit_task(&mut self, task: &Arc<str>) {
+        let Some(planned) = self.tasks.get(task) else { return };
+        let can_run = self.services.contains(&planned.definition.plugin) && !planned.paused;
+        let most = match (can_run, planned.definition.overlap) {
+            (false, _) => Some(0),
+            (true, Overlap::Allow) => planned.definition.at_once,
+            (true, Overlap::Skip | Overlap::Queue | Overlap::Replace) => Some(1),
+        };
+        self.ready.set_limit(Limit::Task(Arc::clone(task)), most);
+    }
+
+    /// Returns why a task can't have runs, as far as tasks that depend on it are concerned.
+    fn unavailable(&self, task: &str) -> Option<String> {
+        (!self.tasks.contains_key(task)).then(|| "there is no such task".to_owned())
+    }
+
+    fn tell_dependents(&mut self, task: &str, unavailable: Option<&str>) {
+        for dependent in self.dependents.get(task).cloned().unwrap_or_default() {
+            if let Some(planned) = self.tasks.get_mut(&dependent) {
+                planned.dependencies.set_available(task, unavailable);
+            }
+            self.follow_dependencies(&dependent);
+        }
+    }
+
+    /// Starts runs as long as there are places.
+    fn start_waiting(&mut self) {
+        while let Some(run) = self.ready.claim(self.clock.now) {
+            let Some(live) = self.runs.get_mut(&run) else { continue };
+            live.attempts += 1;
+            let timeout = self.tasks.get(live.task()).and_then(|it| it.definition.timeout);
+            let deadline = timeout.map(|limit| self.clock.uptime.saturating_add(limit));
+            live.state = RunState::Running { deadline, stopping: None };
+            let (task, attempt) = (Arc::clone(live.task()), live.attempts);
+            deadline.map(|at| self.deadlines.insert((at, run)));
+            self.note_state(run);
+            self.step.effects.push(Effect::Start { run, task, attempt });
+        }
+    }
+
+    fn enqueue(&mut self, run: RunId, live: &LiveRun) {
+        let priority = self.tasks.get(live.task()).map(|it| it.definition.priority);
+        let rank = Rank::new(priority.unwrap_or_default(), live.since);
+        self.ready.insert(run, rank, live.group.clone());
+    }
+
+    fn note_state(&mut self, run: RunId) {
+        if let Some(live) = self.runs.get(&run) {
+            let counts = (live.attempts, live.interruptions, live.crashes);
+            self.step.changes.push(Change::State { run, state: live.state.clone(), counts });
+        }
+    }
+
+    fn skip(&mut self, task: &Arc<str>, cause: RunCause, reason: SkipReason) {
+        self.step.changes.push(Change::Skipped { task: Arc::clone(task), cause, reason });
+    }
+}

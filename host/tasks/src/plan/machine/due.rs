@@ -1,0 +1,314 @@
+//! Creating runs: by time, by dependencies and by request.
+
+use super::*;
+use crate::plan::{CatchUp, OnDependencyFailure, Readiness, RunOutcome, UpstreamRun};
+
+/// How many runs of one task are created in one step because the host is late. The others are
+/// dealt with in the steps that follow.
+const LATE_RUNS: usize = 100;
+
+/// By how much each run that is made up for is put off after the one before, so that a host that
+/// wakes does not begin all of them at once.
+const SPREAD: SignedDuration = SignedDuration::from_millis(50);
+
+impl Plan {
+    /// Takes note of the time, and deals with what is due.
+    pub(super) fn pass_time(&mut self, clock: Clock) {
+        let passed = clock.uptime.saturating_sub(self.clock.uptime);
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        let expected = self.clock.now.saturating_add(passed).unwrap_or(Timestamp::MAX);
+        let step = clock.now.duration_since(expected);
+        self.clock = clock;
+        if step > CLOCK_TOLERANCE {
+            self.missed_after = Some(expected);
+        }
+        if step < -CLOCK_RESET {
+            self.reset_cursors();
+        }
+        self.due_times();
+        self.passed_deadlines();
+    }
+
+    /// Lets the schedules go on from the present time, because the clock was set back far.
+    fn reset_cursors(&mut self) {
+        let now = self.clock.now;
+        let ahead = |(_, it): &(&Arc<str>, &PlannedTask)| it.cursor > now;
+        let tasks: Vec<_> =
+            self.tasks.iter().filter(ahead).map(|(task, _)| Arc::clone(task)).collect();
+        for task in tasks {
+            self.set_cursor(&task, now);
+        }
+    }
+
+    fn due_times(&mut self) {
+        let mut made_up = 0;
+        let mut late = Vec::new();
+        while self.due.first().is_some_and(|(at, _)| *at <= self.clock.now) {
+            match self.due.pop_first() {
+                Some((at, Waker::Task(task))) => {
+                    self.task_is_due(&task, at, &mut made_up, &mut late)
+                }
+                Some((_, Waker::Run(run))) => self.run_is_due(run),
+                None => {}
+            }
+        }
+        // They are due again in the next step, which follows at once.
+        self.due.extend(late);
+    }
+
+    fn task_is_due(
+        &mut self,
+        task: &Arc<str>,
+        at: Timestamp,
+        made_up: &mut i32,
+        late: &mut Vec<(Timestamp, Waker)>,
+    ) {
+        let Some(planned) = self.tasks.get(task) else { return };
+        let Trigger::Time(timing) = &planned.definition.trigger else { return };
+        let Some(due) = planned.next else { return };
+        if self.missed_after.is_some_and(|since| at > since) {
+            let policy = planned.definition.misfire;
+            let caught_up = policy.catch_up(timing, planned.cursor, self.clock.now);
+            self.make_up(task, caught_up, made_up);
+            return;
+        }
+        let mut runs = vec![due];
+        let is_late = |due: &DueTime| {
+            due.start <= self.clock.now && self.missed_after.is_none_or(|since| due.start <= since)
+        };
+        while let Some(next) = timing.next_after(runs[runs.len() - 1].nominal, task).filter(is_late)
+        {
+            if runs.len() == LATE_RUNS {
+                break;
+            }
+            runs.push(next);
+        }
+        for due in &runs {
+            self.create(task, RunCause::Time(due.nominal), None, false);
+        }
+        self.set_cursor(task, runs[runs.len() - 1].nominal);
+        // What is due already was put into `due` and would be dealt with in this step.
+        let next = self.tasks.get(task).and_then(|it| it.next);
+        if let Some(next) = next.filter(|next| next.start <= self.clock.now)
+            && runs.len() == LATE_RUNS
+        {
+            let waker = (next.start, Waker::Task(Arc::clone(task)));
+            self.due.remove(&waker);
+            late.push(waker);
+        }
+    }
+
+    /// Deals with the runs that were due while the task was stored and the host did not run.
+    pub(super) fn make_up_since_stored(&mut self, task: &Arc<str>) {
+        let Some(planned) = self.tasks.get(task) else { return };
+        let Trigger::Time(timing) = &planned.definition.trigger else { return };
+        if planned.next.is_some_and(|due| due.start <= self.clock.now) {
+            let policy = planned.definition.misfire;
+            let caught_up = policy.catch_up(timing, planned.cursor, self.clock.now);
+            self.make_up(task, caught_up, &mut 0);
+        }
+    }
+
+    fn make_up(&mut self, task: &Arc<str>, caught_up: CatchUp, made_up: &mut i32) {
+        if let Some(missed) = caught_up.missed {
+            self.step.changes.push(Change::Missed { task: Arc::clone(task), missed });
+        }
+        for nominal in caught_up.made_up {
+            let delay = SPREAD.checked_mul(*made_up).unwrap_or(SignedDuration::ZERO);
+            *made_up += 1;
+            let begin = self.clock.now.saturating_add(delay).unwrap_or(self.clock.now);
+            self.create(task, RunCause::MadeUp(nominal), Some(begin), false);
+        }
+        if let Some(cursor) = caught_up.cursor {
+            self.set_cursor(task, cursor);
+        } else {
+            self.set_next(task);
+        }
+    }
+
+    pub(super) fn set_cursor(&mut self, task: &Arc<str>, cursor: Timestamp) {
+        let Some(planned) = self.tasks.get_mut(task) else { return };
+        planned.cursor = cursor;
+        self.step.changes.push(Change::Cursor { task: Arc::clone(task), cursor });
+        self.set_next(task);
+    }
+
+    /// Finds the next time at which a task is due.
+    pub(super) fn set_next(&mut self, task: &Arc<str>) {
+        let Some(planned) = self.tasks.get_mut(task) else { return };
+        let before = planned.next.take();
+        if let Trigger::Time(timing) = &planned.definition.trigger {
+            planned.next = timing.next_after(planned.cursor, task);
+        }
+        let next = planned.next;
+        let waker = |due: DueTime| (due.start, Waker::Task(Arc::clone(task)));
+        if let Some(due) = before {
+            self.due.remove(&waker(due));
+        }
+        if let Some(due) = next {
+            self.due.insert(waker(due));
+        }
+    }
+
+    /// The delay of a run is over.
+    fn run_is_due(&mut self, run: RunId) {
+        let Some(live) = self.runs.get_mut(&run) else { return };
+        let task = Arc::clone(live.task());
+        let has_dependencies =
+            self.tasks.get(&task).is_some_and(|it| !it.definition.depends_on.is_empty());
+        // A run that is tried again does not wait for them again.
+        if live.attempts + live.interruptions + live.crashes == 0 && has_dependencies {
+            live.state = RunState::Dependencies;
+            self.note_state(run);
+            self.follow_dependencies(&task);
+        } else {
+            self.queue(run);
+        }
+    }
+
+    /// Lets a run wait for a place.
+    pub(super) fn queue(&mut self, run: RunId) {
+        let Some(mut live) = self.runs.remove(&run) else { return };
+        live.state = RunState::Queued;
+        self.enqueue(run, &live);
+        self.runs.insert(run, live);
+        self.note_state(run);
+    }
+
+    pub(super) fn start_if_in_service(&mut self, task: &Arc<str>) {
+        let Some(planned) = self.tasks.get_mut(task) else { return };
+        let is_there = self.services.contains(&planned.definition.plugin);
+        if is_there && planned.definition.trigger == Trigger::Start && !planned.started {
+            planned.started = true;
+            self.create(task, RunCause::Start, None, false);
+        }
+    }
+
+    pub(super) fn request(&mut self, task: &Arc<str>, request: u64, forced: bool) {
+        let cause = RunCause::Request(request);
+        if self.tasks.contains_key(task) {
+            self.create(task, cause, None, forced);
+        } else {
+            self.skip(task, cause, SkipReason::Unknown);
+        }
+    }
+
+    /// Creates a run, unless it must not take place beside those that have not ended.
+    fn create(&mut self, task: &Arc<str>, cause: RunCause, begin: Option<Timestamp>, forced: bool) {
+        let Some(planned) = self.tasks.get(task) else { return };
+        if planned.paused && !matches!(cause, RunCause::Request(_)) {
+            return self.skip(task, cause, SkipReason::Paused);
+        }
+        let earlier: Vec<_> = planned.live.iter().copied().collect();
+        match planned.definition.overlap {
+            _ if forced => {}
+            Overlap::Skip => {
+                if let Some(first) = earlier.first() {
+                    return self.skip(task, cause, SkipReason::Overlap(*first));
+                }
+            }
+            Overlap::Queue | Overlap::Allow => {}
+            Overlap::Replace => {
+                earlier.into_iter().for_each(|run| self.stop(run, StopReason::Replaced));
+            }
+        }
+        let Some(planned) = self.tasks.get_mut(task) else { return };
+        let run = RunId(self.next_run);
+        self.next_run += 1;
+        planned.live.insert(run);
+        let definition = &planned.definition;
+        let has_to_wait = !definition.depends_on.is_empty() && !forced;
+        let state = match begin.filter(|begin| *begin > self.clock.now) {
+            Some(begin) => RunState::Delayed(begin),
+            None if has_to_wait && cause != RunCause::Dependencies => RunState::Dependencies,
+            None => RunState::Queued,
+        };
+        let group = Group {
+            plugin: Arc::clone(&definition.plugin),
+            task: Arc::clone(task),
+            key: definition.key.clone(),
+        };
+        let live = LiveRun {
+            group,
+            cause,
+            since: self.clock.now,
+            state: state.clone(),
+            attempts: 0,
+            interruptions: 0,
+            crashes: 0,
+        };
+        self.step.changes.push(Change::Created { run, live: live.clone() });
+        match state {
+            RunState::Delayed(at) => drop(self.due.insert((at, Waker::Run(run)))),
+            RunState::Queued => self.enqueue(run, &live),
+            RunState::Dependencies | RunState::Running { .. } | RunState::Abandoned(_) => {}
+        }
+        self.runs.insert(run, live);
+        self.follow_dependencies(task);
+    }
+
+    /// Deals with the dependencies of a task, some of which may have changed.
+    pub(super) fn follow_dependencies(&mut self, task: &Arc<str>) {
+        let Some(planned) = self.tasks.get(task) else { return };
+        let waiting = planned.live.iter().copied();
+        let is_waiting =
+            |run: &RunId| self.runs.get(run).map(|it| &it.state) == Some(&RunState::Dependencies);
+        let waiting = waiting.filter(is_waiting).min();
+        let is_triggered = planned.definition.trigger == Trigger::Dependencies;
+        if planned.dependencies.edges().is_empty() || (waiting.is_none() && !is_triggered) {
+            return;
+        }
+        let readiness = planned.dependencies.readiness();
+        if matches!(readiness, Readiness::Waits(_)) {
+            return;
+        }
+        let policy = planned.definition.on_dependency_failure;
+        self.consume(task);
+        let failure = match (readiness, policy) {
+            (Readiness::Waits(_) | Readiness::Satisfied, _) => None,
+            (Readiness::Failed { .. }, OnDependencyFailure::Run) => None,
+            (Readiness::Failed { upstream, run, reason }, OnDependencyFailure::Skip) => {
+                Some(RunOutcome::Skipped { upstream, run, reason })
+            }
+            (Readiness::Failed { upstream, reason, .. }, OnDependencyFailure::Fail) => {
+                Some(RunOutcome::Failed(format!("{upstream}, on which it depends, {reason}")))
+            }
+        };
+        match (waiting, failure) {
+            (Some(run), None) => self.queue(run),
+            (None, None) => self.create(task, RunCause::Dependencies, None, false),
+            (Some(run), Some(failure)) => self.finish(run, failure),
+            (None, Some(failure)) => {
+                if let Some(run) = self.created(task) {
+                    self.finish(run, failure);
+                }
+            }
+        }
+    }
+
+    /// Creates a run and returns it, if it may take place.
+    fn created(&mut self, task: &Arc<str>) -> Option<RunId> {
+        let run = RunId(self.next_run);
+        self.create(task, RunCause::Dependencies, None, false);
+        self.runs.contains_key(&run).then_some(run)
+    }
+
+    fn consume(&mut self, task: &Arc<str>) {
+        if let Some(planned) = self.tasks.get_mut(task) {
+            planned.dependencies.consume();
+            let edges = planned.dependencies.edges().to_vec();
+            self.step.changes.push(Change::Edges { task: Arc::clone(task), edges });
+        }
+    }
+
+    /// Tells the tasks that depend on a task that a run of it has ended.
+    pub(super) fn tell_ended(&mut self, task: &Arc<str>, ended: &UpstreamRun) {
+        for dependent in self.dependents.get(task).cloned().unwrap_or_default() {
+            let Some(planned) = self.tasks.get_mut(&dependent) else { continue };
+            planned.dependencies.ended(task, ended);
+            let edges = planned.dependencies.edges().to_vec();
+            self.step.changes.push(Change::Edges { task: Arc::clone(&dependent), edges });
+            self.follow_dependencies(&dependent);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The runs that have not ended.
+//!
+//! ```text
+//!             ┌──────────────┐ time ┌────────┐ place ┌─────────┐ ended ┌───────┐
+//!  created ──▶│ Delayed      │─────▶│ Queued │──────▶│ Running │──────▶│ Ended │
+//!         └──▶│ Dependencies │─────▶│        │       │         │       └───────┘
+//!             └──────────────┘      └────────┘       └─────────┘
+//!                    ▲                   ▲             │  │ does not stop  ▲
+//!                    └── failed attempt ─┼─────────────┘  ▼                │
+//!                                        └── interrupted ─┴ Abandoned ─────┘
+//! ```
+//!
+//! A run keeps its place in the limits while it is running or abandoned, which is as long as its
+//! code may be executed.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{Group, RunId};
+
+/// Why a run was created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunCause {
+    /// Its task came into service.
+    Start,
+    /// It was due at this nominal time.
+    Time(Timestamp),
+    /// It was due at this nominal time, was missed, and is made up for.
+    MadeUp(Timestamp),
+    /// The tasks on which it depends have ended.
+    Dependencies,
+    /// It was requested. The number is that of the request.
+    Request(u64),
+}
+
+/// The state of a run that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunState {
+    /// It waits for a time: that of its next attempt, or its share of a spread.
+    Delayed(Timestamp),
+    /// It waits for the tasks on which it depends.
+    Dependencies,
+    /// It waits for a place.
+    Queued,
+    /// An attempt is under way.
+    Running {
+        /// The time since the start of the plan at which the attempt has to end.
+        deadline: Option<Duration>,
+        /// Why it was asked to stop, if it was.
+        stopping: Option<StopReason>,
+    },
+    /// It was asked to stop and does not. Its code may still be executed.
+    Abandoned(StopReason),
+}
+
+/// Why a run was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// Somebody cancelled it.
+    Cancelled,
+    /// A newer run of its task takes its place.
+    Replaced,
+    /// Its attempt passed its time limit.
+    TimeLimit,
+    /// Its build is unloaded, or the host stops.
+    Interrupted,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// It was successful.
+    Succeeded,
+    /// It failed, or panicked, for this reason.
+    Failed(String),
+    /// It stopped because it was asked to.
+    Stopped,
+    /// Its build was unloaded, or the host stopped, before it had ended.
+    Interrupted,
+    /// The host ended by a crash during the attempt.
+    Crashed,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunOutcome {
+    /// Its last attempt was successful.
+    Succeeded,
+    /// Its last attempt failed, for this reason.
+    Failed(String),
+    /// Its last attempt passed its time limit.
+    TimedOut,
+    /// It was cancelled.
+    Cancelled,
+    /// A newer run of its task took its place.
+    Replaced,
+    /// The host crashed during too many of its attempts.
+    Parked,
+    /// It did not take place, because a task on which it depends was not successful.
+    Skipped {
+        /// That task.
+        upstream: Arc<str>,
+        /// The run that was not successful; `None` if there was none.
+        run: Option<RunId>,
+        /// Why it was not.
+        reason: String,
+    },
+}
+
+impl RunOutcome {
+    /// Returns why the run was not successful, or `None` if it was.
+    pub fn failure(&self) -> Option<String> {
+        (*self != Self::Succeeded).then(|| self.to_string())
+    }
+}
+
+impl fmt::Display for RunOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded => f.write_str("succeeded"),
+            Self::Failed(reason) => write!(f, "failed: {reason}"),
+            Self::TimedOut => f.write_str("passed its time limit"),
+            Self::Cancelled => f.write_str("was cancelled"),
+            Self::Replaced => f.write_str("was replaced by a newer run"),
+            Self::Skipped { upstream, reason, .. } => {
+                write!(f, "was skipped: {upstream}, on which it depends, {reason}")
+            }
+            Self::Parked => f.write_str("was parked, because the host crashed during it"),
+        }
+    }
+}
+
+/// A run that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveRun {
+    /// What it has in common with runs that are subject to the same limits.
+    pub group: Group,
+    /// Why it was created.
+    pub cause: RunCause,
+    /// The time since which it waits, which decides its place among others.
+    pub since: Timestamp,
+    /// Its state.
+    pub state: RunState,
+    /// The number of attempts that have begun and were not interrupted.
+    pub attempts: u32,
+    /// The number of attempts that were interrupted.
+    pub interruptions: u32,
+    /// The number of attempts during which the host crashed.
+    pub crashes: u32,
+}
+
+impl LiveRun {
+    /// Returns the id of its task.
+    pub fn task(&self) -> &Arc<str> {
+        &self.group.task
+    }
+}

@@ -1,0 +1,180 @@
+//! What goes into the plan, and what comes out of it.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    AttemptOutcome, DependencyEdge, LiveRun, MissedRuns, RunCause, RunId, RunOutcome, RunState,
+    StopReason, StoredTask, TaskDefinition,
+};
+
+/// The time of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// The time of the system's clock, which may be set.
+    pub now: Timestamp,
+    /// The time since the plan was made, by a clock that is never set and stands still while the
+    /// system sleeps.
+    pub uptime: Duration,
+}
+
+/// Something that the plan has to know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlanEvent {
+    /// A task is defined, for the first time or anew.
+    Define {
+        /// The id of the task.
+        task: Arc<str>,
+        /// Its definition.
+        definition: Box<TaskDefinition>,
+        /// What is stored of it; `None` if it is new. It has no effect on a task that is defined.
+        stored: Option<StoredTask>,
+    },
+    /// A task is defined no more.
+    Remove {
+        /// The id of the task.
+        task: Arc<str>,
+    },
+    /// A plugin has a build in service, or has none any more.
+    Service {
+        /// The name of the plugin.
+        plugin: Arc<str>,
+        /// Tells if runs may begin.
+        is_there: bool,
+    },
+    /// A task is paused or resumed. A paused task has no runs but those under way.
+    Pause {
+        /// The id of the task.
+        task: Arc<str>,
+        /// Tells if it is paused.
+        paused: bool,
+    },
+    /// Somebody asks for a run.
+    Request {
+        /// The id of the task.
+        task: Arc<str>,
+        /// The number of the request, by which its answer is found.
+        request: u64,
+        /// The run takes place whatever the overlap policy says, and without its dependencies.
+        forced: bool,
+    },
+    /// Somebody asks for a run to stop.
+    Cancel {
+        /// The run.
+        run: RunId,
+    },
+    /// An attempt has ended.
+    Ended {
+        /// The run.
+        run: RunId,
+        /// How the attempt ended.
+        outcome: AttemptOutcome,
+    },
+    /// A run that was asked to stop does not.
+    Unresponsive {
+        /// The run.
+        run: RunId,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// A change of what is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A run was created.
+    Created {
+        /// The run.
+        run: RunId,
+        /// What is known of it.
+        live: LiveRun,
+    },
+    /// A run is in another state.
+    State {
+        /// The run.
+        run: RunId,
+        /// The new state.
+        state: RunState,
+        /// The counts of attempts, interruptions and crashes.
+        counts: (u32, u32, u32),
+    },
+    /// A run has ended.
+    Ended {
+        /// The run.
+        run: RunId,
+        /// How it ended.
+        outcome: RunOutcome,
+    },
+    /// A run that was due does not take place.
+    Skipped {
+        /// The id of the task.
+        task: Arc<str>,
+        /// Why it would have been created.
+        cause: RunCause,
+        /// Why it does not take place.
+        reason: SkipReason,
+    },
+    /// Runs were missed.
+    Missed {
+        /// The id of the task.
+        task: Arc<str>,
+        /// Which ones.
+        missed: MissedRuns,
+    },
+    /// The runs of a task are dealt with up to this nominal time.
+    Cursor {
+        /// The id of the task.
+        task: Arc<str>,
+        /// The nominal time.
+        cursor: Timestamp,
+    },
+    /// The dependencies of a task have changed.
+    Edges {
+        /// The id of the task.
+        task: Arc<str>,
+        /// The edges.
+        edges: Vec<DependencyEdge>,
+    },
+}
+
+/// Why a run that was due does not take place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SkipReason {
+    /// This run of the task has not ended.
+    Overlap(RunId),
+    /// The task is paused.
+    Paused,
+    /// There is no such task.
+    Unknown,
+}
+
+/// Something that has to be done once the changes of the step are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Begin an attempt.
+    Start {
+        /// The run.
+        run: RunId,
+        /// The id of its task.
+        task: Arc<str>,
+        /// The number of the attempt, from 1.
+        attempt: u32,
+    },
+    /// Ask a run to stop.
+    Stop {
+        /// The run.
+        run: RunId,
+        /// Why.
+        reason: StopReason,
+    },
+}
+
+/// What a step of the plan results in.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Step {
+    /// What has to be stored, all at once.
+    pub changes: Vec<Change>,
+    /// What has to be done then.
+    pub effects: Vec<Effect>,
+}
