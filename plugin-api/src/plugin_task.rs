@@ -34,7 +34,7 @@ pub struct PluginTask {
     pub schedule: Schedule,
     /// The priority among tasks that are due at the same time.
     pub priority: Priority,
-    /// Tasks of the same plugin that must have succeeded before a run begins.
+    /// Tasks that must have succeeded before a run begins: names of this plugin, or `plugin/task`.
     pub depends_on: &'static [&'static str],
     /// The number of attempts after which a run has failed.
     pub attempts: u32,
@@ -73,7 +73,7 @@ impl PluginTask {
             backoff: Backoff::Constant,
             timeout: None,
             overlap: Overlap::Skip,
-            misfire: Misfire::Skip,
+            misfire: Misfire::Once,
             jitter: Duration::ZERO,
             alert_after: None,
             arguments: None,

@@ -68,7 +68,7 @@ tasks:
     running.wait_for_log("patient was told to end in first");
     running.wait_for_log("endless begins in second");
     running.wait_for_log("patient begins in second");
-    running.wait_for_log("cancelled: its plugin was replaced and the drain limit is over");
+    running.wait_for_log("interrupted, because its build is unloaded");
     let report = stop(running).report();
     assert_eq!(report.problems(), [""; 0], "both builds went");
 }

@@ -59,14 +59,14 @@ fn a_task_that_asks_for_more_than_the_scheduler_honours_is_refused_with_that_rea
     let config = ConfigFile::new(&folder, "");
     let ended = Run::config(config.path()).finish().expect_code(2);
     for (task, wish) in [
-        ("nightly", "cron `0 3 * * *`"),
-        ("urgent", "priority high"),
-        ("after", "depends_on [plain]"),
-        ("stubborn", "3 attempts"),
-        ("hurried", "a timeout of 2s"),
+        ("never", "has a wrong schedule: `0 0 30 2 *` never matches: no such date exists"),
+        ("vague", "is due at `tomorrow`, which is no time"),
+        ("after", "depends on `plane`, which the plugin does not have; it has `plain`"),
+        ("alarming", "asks for an alert after 3 failures (`alert_after`)"),
+        ("by-hand", "asks for runs by hand (`schedule`), which this host does not honour yet"),
     ] {
-        let message = format!("task `{task}` of plugin `asks` asks for {wish}");
-        ended.expect_stderr(&["libasks.so", &message, "which this host does not honour yet"]);
+        let message = format!("task `{task}` of plugin `asks` {wish}");
+        ended.expect_stderr(&["libasks.so", &message]);
     }
     ended.expect_stderr(&["enabled: false"]);
     assert!(!ended.stderr.contains("`plain` of"), "{}", ended.stderr);
@@ -76,7 +76,7 @@ fn a_task_that_asks_for_more_than_the_scheduler_honours_is_refused_with_that_rea
 fn switched_off_a_refused_task_is_no_obstacle() {
     let folder = PluginsFolder::with(&["asks"]);
     let off = |task| format!("  - {{ plugin: asks, task: {task}, enabled: false }}\n");
-    let tasks = ["nightly", "urgent", "after", "stubborn", "hurried"].map(off).concat();
+    let tasks = ["never", "vague", "after", "alarming", "by-hand"].map(off).concat();
     let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
     let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);
     assert!(ended.stdout.contains("0 components, 1 tasks"), "{}", ended.stdout);
@@ -87,7 +87,7 @@ fn a_task_that_its_plugin_switches_off_runs_if_the_configuration_switches_it_on(
     let folder = PluginsFolder::with(&["asks"]);
     let entry =
         |task, enabled| format!("  - {{ plugin: asks, task: {task}, enabled: {enabled} }}\n");
-    let off = ["nightly", "urgent", "after", "stubborn", "hurried"].map(|task| entry(task, false));
+    let off = ["never", "vague", "after", "alarming", "by-hand"].map(|task| entry(task, false));
     let tasks = off.concat() + &entry("dormant", true);
     let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
     let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);

@@ -2,12 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{RunInfo, SchedulerError};
+use hotbay_plugin_api::{FunctionKind, RunInfo, SchedulerError};
 use serde_json::{Value, json};
-use tokio::{runtime::Handle, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use hotbay_runtime::{BusyThreads, RunFactory};
+
+use crate::plan::AttemptOutcome;
 
 /// The time that a run gets to stop, after it was asked to, before it is dropped.
 const GRACE: Duration = Duration::from_millis(250);
@@ -16,6 +23,7 @@ const GRACE: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct TaskBuild {
     runs: Arc<RunFactory>,
+    kind: FunctionKind,
     runtime: Handle,
     /// Asks the plugin's code to stop.
     cancel: CancellationToken,
@@ -30,9 +38,14 @@ pub struct TaskBuild {
 impl TaskBuild {
     /// Makes the task of one build, whose runs come from `runs` and use `runtime`. Cancelling
     /// `cancel` asks the code of the plugin to stop.
-    pub fn new(runs: RunFactory, runtime: Handle, cancel: CancellationToken) -> Self {
+    pub fn new(
+        (runs, kind): (RunFactory, FunctionKind),
+        runtime: Handle,
+        cancel: CancellationToken,
+    ) -> Self {
         Self {
             runs: Arc::new(runs),
+            kind,
             runtime,
             cancel,
             abort: CancellationToken::new(),
@@ -41,26 +54,79 @@ impl TaskBuild {
         }
     }
 
-    /// Executes one run, without arguments. If the future is dropped, the run ends at its next
-    /// await point.
-    pub(super) async fn run(&self, info: RunInfo) -> Result<Value, SchedulerError> {
+    /// Executes one attempt of a run, without arguments. Cancelling `stop` asks its code to stop;
+    /// `unresponsive` is called if the code does not stop soon then.
+    ///
+    /// Returns only when the code has stopped, or the build is being unloaded.
+    pub(super) async fn run(
+        &self,
+        info: RunInfo,
+        stop: CancellationToken,
+        unresponsive: impl FnOnce() + Send,
+    ) -> AttemptOutcome {
         let _under_way = RunGuard::new(&self.under_way);
-        let (runs, cancel) = (Arc::clone(&self.runs), self.cancel.child_token());
+        let asked = self.cancel.child_token();
+        let (runs, cancel) = (Arc::clone(&self.runs), asked.clone());
         let run = async move { runs.create(info, json!({}), cancel).await?.run().await };
         let mut running = AbortOnDrop(self.runtime.spawn(run));
-        let cancelled = || {
-            let text = "cancelled: its plugin was replaced and the drain limit is over";
-            SchedulerError::TaskExecution(text.to_owned())
+        let ended = tokio::select! {
+            ended = &mut running.0 => ended,
+            () = self.abort.cancelled() => self.end(&mut running.0, unresponsive).await,
+            () = stop.cancelled() => {
+                asked.cancel();
+                match timeout(GRACE, &mut running.0).await {
+                    Ok(ended) => ended,
+                    Err(_) => self.end(&mut running.0, unresponsive).await,
+                }
+            }
         };
-        tokio::select! {
-            ended = &mut running.0 => ended.map_err(|_| cancelled())?,
-            () = self.abort.cancelled() => Err(cancelled()),
+        self.outcome(ended, &stop)
+    }
+
+    /// Ends a run that goes on although it was asked to stop, as far as it can be ended.
+    async fn end(
+        &self,
+        running: &mut JoinHandle<RunResult>,
+        unresponsive: impl FnOnce(),
+    ) -> Result<RunResult, JoinError> {
+        if self.kind == FunctionKind::Async {
+            // It ends at its next await point.
+            running.abort();
+        }
+        match timeout(GRACE, &mut *running).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                unresponsive();
+                running.await
+            }
         }
     }
 
+    fn outcome(
+        &self,
+        ended: Result<RunResult, JoinError>,
+        stop: &CancellationToken,
+    ) -> AttemptOutcome {
+        match ended {
+            Ok(Ok(_)) => AttemptOutcome::Succeeded,
+            // The plugin is being replaced, or the host stops.
+            _ if self.cancel.is_cancelled() => AttemptOutcome::Interrupted,
+            _ if stop.is_cancelled() => AttemptOutcome::Stopped,
+            Ok(Err(error)) => AttemptOutcome::Failed(error.to_string()),
+            Err(error) if error.is_cancelled() => AttemptOutcome::Interrupted,
+            Err(error) => AttemptOutcome::Failed(error.to_string()),
+        }
+    }
+
+    /// Ends the runs under way, as far as they can be ended.
+    pub(super) fn abort(&self) {
+        self.cancel.cancel();
+        self.abort.cancel();
+    }
+
     /// Notes that a task whose last run was successful has failed in this build.
-    pub(super) fn note_failure(&self, error: &SchedulerError) {
-        self.failed.send_replace(Some(error.to_string()));
+    pub(super) fn note_failure(&self, error: &str) {
+        self.failed.send_replace(Some(error.to_owned()));
     }
 
     /// Returns the error with which the task failed in this build after a successful run, if it
@@ -87,6 +153,11 @@ impl TaskBuild {
         self.runs.busy()
     }
 
+    /// Returns `true` while code of this task may be executed.
+    pub(super) fn is_busy(&self) -> bool {
+        *self.under_way.borrow() > 0 || self.runs.busy().is_busy()
+    }
+
     /// Waits for the runs under way, and cancels those that do not end within the limit.
     pub async fn drain(&self, limit: Duration) {
         let mut under_way = self.under_way.subscribe();
@@ -102,7 +173,10 @@ impl TaskBuild {
 }
 
 /// A run on another runtime, which is aborted when this handle is dropped.
-struct AbortOnDrop(JoinHandle<Result<Value, SchedulerError>>);
+struct AbortOnDrop(JoinHandle<RunResult>);
+
+/// What a run returns.
+type RunResult = Result<Value, SchedulerError>;
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {

@@ -4,60 +4,51 @@
 #![forbid(unsafe_code)]
 
 mod build;
-mod driver;
+mod installed;
 pub mod plan;
 mod report;
+mod runner;
 mod schedule;
 mod scheduled;
 mod supported;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Batch, ChannelName, SchedulerError, spec::RunTarget};
-use tokio::sync::watch;
+use hotbay_plugin_api::{SchedulerError, spec::RunTarget};
+use jiff::Timestamp;
+use tokio::{
+    sync::{
+        mpsc::{UnboundedSender, unbounded_channel},
+        oneshot, watch,
+    },
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
-use hotbay_core::scheduler::{Scheduler, ShutdownLimits, TaskOptions};
 use hotbay_runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services};
 
-use driver::{RunPlan, SharedRunCounts, TaskDriver};
+use installed::{InstalledTask, InstalledTasks, RunCounts};
+use plan::{PlanEvent, TaskDefinition, find_cycle};
+use runner::{Runner, RunnerEvent};
 
 pub use build::TaskBuild;
 pub use report::TaskReport;
 pub use schedule::schedules;
 pub use scheduled::ScheduledTask;
 
-/// The tasks of all plugins, each driven on its schedule.
+/// The time that runs get to end after they were aborted.
+const ABORT: Duration = Duration::from_millis(500);
+
+/// The tasks of all plugins, each run as the plan says.
 #[derive(Debug)]
 pub struct Tasks {
-    scheduler: Scheduler<ChannelName, Batch>,
     cancel: CancellationToken,
-    tasks: BTreeMap<String, DrivenTask>,
+    installed: InstalledTasks,
+    events: UnboundedSender<RunnerEvent>,
+    under_way: watch::Receiver<usize>,
 }
 
-/// One task, with its schedule and its history, which survive the builds of its plugin.
-#[derive(Debug)]
-struct DrivenTask {
-    scheduled: ScheduledTask,
-    plan: watch::Sender<RunPlan>,
-    counts: SharedRunCounts,
-    /// The task waits for a build that has it.
-    waits: bool,
-}
-
-impl DrivenTask {
-    /// Changes the build that the task is to run.
-    ///
-    /// Returns the previous build, if it is another one.
-    fn assign(&mut self, plan: RunPlan) -> Option<Arc<TaskBuild>> {
-        self.waits = plan.build.is_none();
-        let new = plan.build.clone();
-        let old = self.plan.send_replace(plan).build?;
-        new.is_none_or(|new| !Arc::ptr_eq(&new, &old)).then_some(old)
-    }
-}
-
-/// Tasks that were made in a generation, each with its schedule.
+/// Tasks that were made in a generation, each with its settings.
 pub type PreparedTasks = Vec<(ScheduledTask, Arc<TaskBuild>)>;
 
 /// Makes the tasks of generations, outside of the host's loop.
@@ -83,13 +74,14 @@ impl TaskFactory {
         let mut prepared = Vec::new();
         for scheduled in scheduled {
             let cancel = self.cancel.child_token();
+            let name = scheduled.spec.name.clone();
             let setup = ComponentSetup {
                 slot: ComponentSlot::new(scheduled.id(), 0),
-                spec: ComponentSpec::without_ports(&*scheduled.task, scheduled.config.clone()),
+                spec: ComponentSpec::without_ports(&*name, scheduled.config.clone()),
                 cancel: cancel.clone(),
             };
-            let target = RunTarget::Task(scheduled.task.clone());
-            let runs = plugin.runs(target, setup, services)?;
+            let runs = plugin.runs(RunTarget::Task(name), setup, services)?;
+            let runs = (runs, scheduled.spec.function);
             let build = TaskBuild::new(runs, plugin.handle().clone(), cancel);
             prepared.push((scheduled, Arc::new(build)));
         }
@@ -98,14 +90,15 @@ impl TaskFactory {
 }
 
 impl Tasks {
-    /// Starts a scheduler without tasks. Tasks that are installed start at once.
-    ///
-    /// # Errors
-    /// If the scheduler does not start.
-    pub async fn start(services: &Services) -> Result<Self, SchedulerError> {
-        let scheduler = Scheduler::new(services.bus.clone());
-        scheduler.start().await?;
-        Ok(Self { scheduler, cancel: CancellationToken::new(), tasks: BTreeMap::new() })
+    /// Starts the loop that runs tasks, on the current runtime. No run starts before
+    /// [`begin`](Self::begin) is called.
+    pub fn start() -> Self {
+        let installed = InstalledTasks::default();
+        let (events, receiver) = unbounded_channel();
+        let (sender, under_way) = watch::channel(0);
+        let runner = Runner::new(installed.clone(), events.clone(), sender);
+        tokio::spawn(runner.run(receiver));
+        Self { cancel: CancellationToken::new(), installed, events, under_way }
     }
 
     /// Returns the factory for tasks of this scheduler.
@@ -113,50 +106,58 @@ impl Tasks {
         TaskFactory { cancel: self.cancel.clone() }
     }
 
+    /// Lets runs start, now that the tasks of all plugins are installed that are there.
+    pub fn begin(&self) {
+        drop(self.events.send(RunnerEvent::Begin));
+    }
+
     /// Installs the tasks of a plugin's build.
     ///
     /// Returns the tasks that were replaced or removed, on which runs may still be under way.
     ///
     /// # Errors
-    /// If the scheduler refuses a task.
+    /// If the schedule of a task can't be understood, or tasks depend on each other in a cycle.
+    /// Nothing is changed then.
     pub fn install(
         &mut self,
         plugin: &str,
         prepared: PreparedTasks,
     ) -> Result<PreparedTasks, SchedulerError> {
-        let mut before =
-            self.take_builds(plugin, |id| !prepared.iter().any(|(it, _)| it.id() == id));
+        let mut defined = Vec::new();
+        let mut installed = self.installed.lock();
         for (scheduled, build) in prepared {
-            let plan = RunPlan { build: Some(build), interval: scheduled.interval };
-            let again = scheduled.interval.is_some() && self.is_over(&scheduled.id());
-            if let Some(task) = self.tasks.get_mut(&scheduled.id()).filter(|_| !again) {
-                let old = std::mem::replace(&mut task.scheduled, scheduled);
-                before.extend(task.assign(plan).map(|build| (old, build)));
-                continue;
-            }
-            // The task ran once, as it was to, and is periodic now: its history is kept.
-            let over = self.tasks.remove(&scheduled.id());
-            if over.is_some() {
-                drop(self.scheduler.core().forget(&scheduled.id().into()));
-            }
-            let counts = over.as_ref().map(|task| task.counts.clone()).unwrap_or_default();
-            before.extend(over.and_then(|mut task| {
-                let build = task.assign(plan.clone())?;
-                Some((task.scheduled, build))
-            }));
-            let (plan, listener) = watch::channel(plan);
-            let task = DrivenTask { scheduled, plan, counts, waits: false };
-            let driver = TaskDriver {
-                id: task.scheduled.id(),
-                plan: listener,
-                cancel: self.cancel.clone(),
-                counts: task.counts.clone(),
-                last: None,
-            };
-            let options = TaskOptions::default();
-            self.scheduler.register_background_task_with(driver.id.clone(), driver, options)?;
-            self.tasks.insert(task.scheduled.id(), task);
+            let id: Arc<str> = scheduled.id().into();
+            let anchor = installed.get(&id).map_or_else(runner::now, |it| it.anchor);
+            let definition = scheduled
+                .definition(anchor)
+                .map_err(|reason| SchedulerError::InvalidState(format!("task {id} {reason}")))?;
+            defined.push((id, scheduled, build, anchor, definition));
         }
+        refuse_cycle(plugin, &defined, &installed)?;
+        let mut before = Vec::new();
+        for (id, task) in installed.iter_mut().filter(|(_, it)| it.scheduled.plugin == plugin) {
+            if !defined.iter().any(|(defined, ..)| defined == id) {
+                self.tell(PlanEvent::Remove { task: Arc::clone(id) });
+                before.extend(task.build.take().map(|build| (task.scheduled.clone(), build)));
+            }
+        }
+        for (id, scheduled, build, anchor, definition) in defined {
+            let schedule = definition.trigger.to_string();
+            let task = installed.remove(&id);
+            let (counts, created) = task
+                .as_ref()
+                .map_or((RunCounts::default(), 0), |it| (it.counts.clone(), it.created));
+            before.extend(task.and_then(|it| {
+                let old = it.build.filter(|old| !Arc::ptr_eq(old, &build))?;
+                Some((it.scheduled, old))
+            }));
+            let build = Some(build);
+            let task = InstalledTask { scheduled, build, anchor, schedule, counts, created };
+            installed.insert(Arc::clone(&id), task);
+            let definition = Box::new(definition);
+            self.tell(PlanEvent::Define { task: id, definition, stored: None });
+        }
+        self.tell(PlanEvent::Service { plugin: plugin.into(), is_there: true });
         Ok(before)
     }
 
@@ -164,81 +165,77 @@ impl Tasks {
     ///
     /// Returns these builds, on which runs may still be under way.
     pub fn uninstall(&mut self, plugin: &str) -> PreparedTasks {
-        self.take_builds(plugin, |_| true)
-    }
-
-    fn take_builds(&mut self, plugin: &str, which: impl Fn(&str) -> bool) -> PreparedTasks {
-        let tasks = self.tasks.iter_mut();
-        let of_plugin = tasks.filter(|(_, it)| it.scheduled.plugin == plugin);
-        let mut before = Vec::new();
-        for (_, task) in of_plugin.filter(|(id, _)| which(id)) {
-            let interval = task.scheduled.interval;
-            let build = task.assign(RunPlan { build: None, interval });
-            before.extend(build.map(|build| (task.scheduled.clone(), build)));
-        }
-        before
+        self.tell(PlanEvent::Service { plugin: plugin.into(), is_there: false });
+        let mut installed = self.installed.lock();
+        let of_plugin = installed.values_mut().filter(|it| it.scheduled.plugin == plugin);
+        of_plugin.filter_map(|it| Some((it.scheduled.clone(), it.build.take()?))).collect()
     }
 
     /// Returns the tasks of a plugin that have a build.
     pub fn of_plugin(&self, plugin: &str) -> PreparedTasks {
-        let tasks = self.tasks.values().filter(|it| it.scheduled.plugin == plugin);
-        let installed = tasks.filter_map(|task| {
-            let build = task.plan.borrow().build.clone()?;
-            Some((task.scheduled.clone(), build))
-        });
-        installed.collect()
+        let installed = self.installed.lock();
+        let of_plugin = installed.values().filter(|it| it.scheduled.plugin == plugin);
+        of_plugin.filter_map(|it| Some((it.scheduled.clone(), it.build.clone()?))).collect()
     }
 
     /// Stops all tasks. Returns a message for each task that did not stop within the limit.
     pub async fn stop(&self, limit: Duration) -> Vec<String> {
+        let (done, stopped) = oneshot::channel();
+        drop(self.events.send(RunnerEvent::Stop(done)));
+        drop(stopped.await);
         self.cancel.cancel();
-        // A run under way is a turn: it may end by itself within the limit.
-        let limits = ShutdownLimits {
-            total: limit * 2,
-            turn_grace: limit,
-            ..ShutdownLimits::within(limit * 2)
-        };
-        let report = self.scheduler.shutdown_with(limits).await;
-        let mut stuck: Vec<String> = report.did_not_stop.iter().map(ToString::to_string).collect();
-        for (id, task) in &self.tasks {
-            let busy = task.plan.borrow().build.as_ref().map(|build| build.busy());
-            if busy.is_some_and(|busy| busy.is_busy()) && !stuck.contains(id) {
-                stuck.push(id.clone());
+        let mut under_way = self.under_way.clone();
+        if timeout(limit, under_way.wait_for(|count| *count == 0)).await.is_err() {
+            self.installed
+                .lock()
+                .values()
+                .filter_map(|it| it.build.as_ref())
+                .for_each(|it| it.abort());
+            drop(timeout(ABORT, under_way.wait_for(|count| *count == 0)).await);
+        }
+        let mut stuck = Vec::new();
+        for (id, task) in self.installed.lock().iter_mut() {
+            // The builds are dropped before their plugins are closed.
+            let build = task.build.take();
+            if build.is_some_and(|build| build.is_busy()) {
+                stuck.push(format!("task {id} did not stop within {limit:?}"));
             }
         }
-        // The builds are dropped before their plugins are closed.
-        for task in self.tasks.values() {
-            task.plan.send_replace(RunPlan::default());
-        }
-        stuck.iter().map(|id| format!("task {id} did not stop within {limit:?}")).collect()
-    }
-
-    /// Returns `true` if the driver of a task has ended, because the task ran once, as it was to.
-    fn is_over(&self, id: &str) -> bool {
-        self.scheduler.status(&id.into()).is_ok_and(|status| status.has_ended())
+        stuck
     }
 
     /// Returns the report of each task.
     pub fn reports(&self) -> Vec<TaskReport> {
-        let of = |task: &DrivenTask| {
-            let runs = task.counts.lock().clone();
-            let ran = runs.ended();
-            TaskReport {
-                id: task.scheduled.id(),
-                schedule: match task.scheduled.interval {
-                    None => "at start".to_owned(),
-                    Some(interval) => {
-                        format!("every {}", humantime::format_duration(interval))
-                    }
-                },
-                kind: task.scheduled.kind,
-                // A task that was to run once, and did, waits for nothing.
-                waits: task.waits && (task.scheduled.interval.is_some() || ran == 0),
-                runs: ran,
-                failed: runs.failed,
-                last_error: runs.last_error,
-            }
-        };
-        self.tasks.values().map(of).collect()
+        self.installed.lock().values().map(InstalledTask::report).collect()
+    }
+
+    fn tell(&self, event: PlanEvent) {
+        // The loop ends when the last sender is dropped, so it is there.
+        drop(self.events.send(RunnerEvent::Plan(event)));
+    }
+}
+
+/// A task that is about to be installed.
+type DefinedTask = (Arc<str>, ScheduledTask, Arc<TaskBuild>, Timestamp, TaskDefinition);
+
+/// # Errors
+/// If tasks would depend on each other in a cycle.
+fn refuse_cycle(
+    plugin: &str,
+    defined: &[DefinedTask],
+    installed: &BTreeMap<Arc<str>, InstalledTask>,
+) -> Result<(), SchedulerError> {
+    let others = installed.iter().filter(|(_, it)| it.scheduled.plugin != plugin);
+    let others = others.map(|(id, it)| (&**id, it.scheduled.depends_on()));
+    let tasks: BTreeMap<_, _> =
+        defined.iter().map(|(id, it, ..)| (&**id, it.depends_on())).chain(others).collect();
+    let upstream =
+        |id: &str| tasks.get(id).into_iter().flatten().map(|it| &**it).collect::<Vec<_>>();
+    match find_cycle(tasks.keys().copied(), upstream) {
+        None => Ok(()),
+        Some(cycle) => Err(SchedulerError::InvalidState(format!(
+            "tasks depend on each other: {}; remove one of these from `depends_on`",
+            cycle.join(" on ")
+        ))),
     }
 }

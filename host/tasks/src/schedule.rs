@@ -5,6 +5,7 @@ use hotbay_config::{
 };
 use hotbay_plugin_api::{Schedule, TaskSpec};
 use hotbay_runtime::Generation;
+use jiff::Timestamp;
 
 use crate::{ScheduledTask, supported::unsupported};
 
@@ -77,27 +78,25 @@ fn schedule(
         let fields = unsupported.join(", ");
         return Err(refuse(format!("asks for {fields}, which this host does not honour yet")));
     }
-    let interval = entry
-        .and_then(|entry| entry.interval)
-        .or_else(|| beside.and_then(|beside| beside.interval))
-        .or(match task.schedule {
-            Schedule::Every(interval) => Some(interval),
-            Schedule::AtStart
-            | Schedule::OnceAt(_)
-            | Schedule::Cron { .. }
-            | Schedule::AfterDependencies
-            | Schedule::Manual => None,
-        });
-    if interval.is_some_and(|interval| interval.is_zero()) {
-        return Err(refuse("has an interval of zero".to_owned()));
+    let interval =
+        entry.and_then(|entry| entry.interval).or(beside.and_then(|beside| beside.interval));
+    let mut spec = task.clone();
+    if let Some(interval) = interval {
+        spec.schedule = Schedule::Every(interval);
     }
     let beside = beside.map(|beside| &beside.config);
-    let config = entry.map(|entry| &entry.config);
-    Ok(ScheduledTask {
-        plugin: plugin.name().to_owned(),
-        task: task.name.clone(),
-        kind: task.function,
-        interval,
-        config: merged(beside, config),
-    })
+    let config = merged(beside, entry.map(|entry| &entry.config));
+    let task = ScheduledTask { plugin: plugin.name().to_owned(), spec, config };
+    let tasks = &plugin.info().manifest.tasks;
+    let is_there = |name: &String| name.contains('/') || tasks.iter().any(|it| it.name == *name);
+    if let Some(missing) = task.spec.depends_on.iter().find(|name| !is_there(name)) {
+        let names: Vec<_> = tasks.iter().map(|task| format!("`{}`", task.name)).collect();
+        return Err(refuse(format!(
+            "depends on `{missing}`, which the plugin does not have; it has {}",
+            names.join(", ")
+        )));
+    }
+    // The time does not matter for whether the schedule can be understood.
+    task.definition(Timestamp::UNIX_EPOCH).map_err(refuse)?;
+    Ok(task)
 }

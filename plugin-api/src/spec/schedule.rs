@@ -72,9 +72,9 @@ pub enum Overlap {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Misfire {
     /// They do not take place.
-    #[default]
     Skip,
     /// One run takes the place of all of them.
+    #[default]
     Once,
     /// All of them take place, the latest ones if there are more than the cap.
     All {

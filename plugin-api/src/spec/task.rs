@@ -43,7 +43,7 @@ pub struct TaskSpec {
     pub schedule: Schedule<String>,
     /// The priority among tasks that are due at the same time.
     pub priority: Priority,
-    /// Tasks of the same plugin that must have succeeded before a run begins.
+    /// Tasks that must have succeeded before a run begins: names of this plugin, or `plugin/task`.
     pub depends_on: Vec<String>,
     /// The number of attempts after which a run has failed; at least 1.
     pub attempts: u32,
@@ -89,7 +89,7 @@ impl TaskSpec {
             backoff: Backoff::Constant,
             timeout: None,
             overlap: Overlap::Skip,
-            misfire: Misfire::Skip,
+            misfire: Misfire::Once,
             jitter: Duration::ZERO,
             alert_after: None,
             arguments: Value::Null,

@@ -29,8 +29,7 @@ impl Host {
         journal: Journal,
     ) -> Result<Actor, HostError> {
         let Self { config, plugins, loader, trust, warnings, source, endpoint, .. } = self;
-        let tasks =
-            Tasks::start(&services).await.map_err(|error| HostError::Engine(error.into()))?;
+        let tasks = Tasks::start();
         let config = Arc::new(config);
         Ok(Actor {
             pipeline: PluginPipeline::new(&config, config.follows_changes()),
@@ -94,6 +93,7 @@ impl Actor {
                     .map_err(|error| HostError::Engine(error.into()))?,
             );
         }
+        self.tasks.begin();
         let can_start = self.pipeline.as_ref().is_some_and(PluginPipeline::can_be_started);
         if !can_start {
             // Missing plugins may come later. Then a component that fails must not keep the

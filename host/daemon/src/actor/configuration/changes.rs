@@ -125,27 +125,25 @@ impl Actor {
 /// schedule change counts once.
 fn differing(now: &[&ScheduledTask], to: &[ScheduledTask]) -> usize {
     let added_or_changed = to.iter().filter(|task| !now.contains(task)).count();
-    let names: BTreeSet<_> = to.iter().map(|task| &task.task).collect();
-    added_or_changed + now.iter().filter(|task| !names.contains(&task.task)).count()
+    let names: BTreeSet<_> = to.iter().map(|task| &task.spec.name).collect();
+    added_or_changed + now.iter().filter(|task| !names.contains(&task.spec.name)).count()
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use hotbay_plugin_api::FunctionKind;
+    use hotbay_plugin_api::{FunctionKind, Schedule, TaskSpec};
     use serde_json::json;
 
     use super::*;
 
     fn task(name: &str, seconds: u64) -> ScheduledTask {
-        ScheduledTask {
-            plugin: "a".to_owned(),
-            task: name.to_owned(),
-            kind: FunctionKind::Async,
-            interval: Some(Duration::from_secs(seconds)),
-            config: json!({}),
-        }
+        let spec = TaskSpec {
+            schedule: Schedule::Every(Duration::from_secs(seconds)),
+            ..TaskSpec::new(name, FunctionKind::Async)
+        };
+        ScheduledTask { plugin: "a".to_owned(), spec, config: json!({}) }
     }
 
     #[test]

@@ -1,0 +1,63 @@
+//! The tasks that are installed, shared by those who install them and the loop that runs them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::{ScheduledTask, TaskBuild, TaskReport};
+
+/// Counts the runs of a task by their outcome.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RunCounts {
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    pub(crate) last_error: Option<String>,
+    /// Tells if the last attempt failed.
+    pub(crate) failing: bool,
+}
+
+/// A task, with its settings, the build that runs it, and its history, which survives the builds.
+#[derive(Debug)]
+pub(crate) struct InstalledTask {
+    pub(crate) scheduled: ScheduledTask,
+    /// `None` while the plugin is not loaded, or the task is disabled.
+    pub(crate) build: Option<Arc<TaskBuild>>,
+    /// The instant from which intervals are counted.
+    pub(crate) anchor: Timestamp,
+    /// The schedule in words.
+    pub(crate) schedule: String,
+    pub(crate) counts: RunCounts,
+    /// The number of runs that were created.
+    pub(crate) created: u64,
+}
+
+impl InstalledTask {
+    pub(crate) fn report(&self) -> TaskReport {
+        let RunCounts { done, failed, last_error, .. } = self.counts.clone();
+        let runs = done + failed;
+        let runs_once = self.scheduled.spec.schedule == hotbay_plugin_api::Schedule::AtStart;
+        TaskReport {
+            id: self.scheduled.id(),
+            schedule: self.schedule.clone(),
+            kind: self.scheduled.spec.function,
+            // A task that was to run once, and did, waits for nothing.
+            waits: self.build.is_none() && !(runs_once && runs > 0),
+            runs,
+            failed,
+            last_error,
+        }
+    }
+}
+
+/// The installed tasks, by id.
+///
+/// The lock is held for moments, never while a run is awaited.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InstalledTasks(Arc<Mutex<BTreeMap<Arc<str>, InstalledTask>>>);
+
+impl InstalledTasks {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, InstalledTask>> {
+        self.0.lock()
+    }
+}
