@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use hotbay_runtime::{BusyThreads, RunFactory};
 
-use crate::plan::AttemptOutcome;
+use crate::{plan::AttemptOutcome, under_way::RunsUnderWay};
 
 /// The time that a run gets to stop, after it was asked to, before it is dropped.
 const GRACE: Duration = Duration::from_millis(250);
@@ -29,8 +29,7 @@ pub struct TaskBuild {
     cancel: CancellationToken,
     /// Drops the runs at their next await points.
     abort: CancellationToken,
-    /// The number of runs under way.
-    under_way: watch::Sender<usize>,
+    under_way: RunsUnderWay,
     /// The error of a run in this build that failed although the run before it had not.
     failed: watch::Sender<Option<String>>,
 }
@@ -49,7 +48,7 @@ impl TaskBuild {
             runtime,
             cancel,
             abort: CancellationToken::new(),
-            under_way: watch::Sender::new(0),
+            under_way: RunsUnderWay::default(),
             failed: watch::Sender::new(None),
         }
     }
@@ -64,7 +63,8 @@ impl TaskBuild {
         stop: CancellationToken,
         unresponsive: impl FnOnce() + Send,
     ) -> AttemptOutcome {
-        let _under_way = RunGuard::new(&self.under_way);
+        // Between the plan's decision and this call, the build may have been closed.
+        let Some(_under_way) = self.under_way.begin() else { return AttemptOutcome::Interrupted };
         let asked = self.cancel.child_token();
         let (runs, cancel) = (Arc::clone(&self.runs), asked.clone());
         let run = async move { runs.create(info, json!({}), cancel).await?.run().await };
@@ -155,19 +155,20 @@ impl TaskBuild {
 
     /// Returns `true` while code of this task may be executed.
     pub(super) fn is_busy(&self) -> bool {
-        *self.under_way.borrow() > 0 || self.runs.busy().is_busy()
+        self.under_way.count() > 0 || self.runs.busy().is_busy()
     }
 
-    /// Waits for the runs under way, and cancels those that do not end within the limit.
+    /// Waits for the runs under way, and cancels those that do not end within the limit. No more
+    /// runs begin.
     pub async fn drain(&self, limit: Duration) {
-        let mut under_way = self.under_way.subscribe();
-        if timeout(limit, under_way.wait_for(|runs| *runs == 0)).await.is_ok() {
+        self.under_way.close();
+        if timeout(limit, self.under_way.none()).await.is_ok() {
             return;
         }
         self.cancel.cancel();
-        if timeout(GRACE, under_way.wait_for(|runs| *runs == 0)).await.is_err() {
+        if timeout(GRACE, self.under_way.none()).await.is_err() {
             self.abort.cancel();
-            drop(timeout(GRACE, under_way.wait_for(|runs| *runs == 0)).await);
+            drop(timeout(GRACE, self.under_way.none()).await);
         }
     }
 }
@@ -181,21 +182,5 @@ type RunResult = Result<Value, SchedulerError>;
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// Counts a run as under way until the guard is dropped.
-struct RunGuard<'a>(&'a watch::Sender<usize>);
-
-impl<'a> RunGuard<'a> {
-    fn new(runs: &'a watch::Sender<usize>) -> Self {
-        runs.send_modify(|runs| *runs += 1);
-        Self(runs)
-    }
-}
-
-impl Drop for RunGuard<'_> {
-    fn drop(&mut self) {
-        self.0.send_modify(|runs| *runs -= 1);
     }
 }

@@ -11,6 +11,7 @@ mod runner;
 mod schedule;
 mod scheduled;
 mod supported;
+mod under_way;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
