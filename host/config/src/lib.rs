@@ -90,7 +90,7 @@ pub use ports::{PortUse, Ports};
 pub use schema::{FileKind, reference, schema};
 pub use secrets::Secrets;
 pub use sidecar::{Sidecar, SidecarTask};
-pub use trust::{KeyEntry, PinEntry, TrustMode, TrustSettings, key_line};
+pub use trust::{KeyEntry, Pin, TrustMode, TrustSettings, key_line};
 pub use wording::{closest, listed};
 
 /// Looks up the variable of a `${VAR}`. A program passes `&|name| std::env::var(name)`.

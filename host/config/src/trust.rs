@@ -19,7 +19,7 @@ use super::{Environment, de};
 use values::{Pins, WrittenKey};
 
 pub use mode::TrustMode;
-pub use values::{PinEntry, key_line};
+pub use values::{Pin, key_line};
 
 /// The settings of the section `plugins.trust`. The files that it names are not read here.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +29,7 @@ pub struct TrustSettings {
     /// The mode of the file, if the command line replaced it for this run.
     pub overridden: Option<TrustMode>,
     /// The pins in the configuration itself.
-    pub pins: Vec<PinEntry>,
+    pub pins: Vec<Pin>,
     /// The file with further pins. A relative path is resolved against the configuration's folder.
     pub pins_file: PathBuf,
     /// Whether the configuration names the pin file, which must then exist.

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use hotbay_access::{AccessError, read_text};
 use hotbay_config::{Config, ConfigPath, Diagnostic, Diagnostics, KeyEntry, Position, Severity};
-use hotbay_loader::{Key, Pin, Pins, PinsError, Trust, TrustMode};
+use hotbay_loader::{Key, Pins, PinsError, Trust, TrustMode};
 
 const KEY_HELP: &str = "write a minisign public key (`RW…`), or the path of a file with one";
 
@@ -19,7 +19,7 @@ pub(super) fn read(config: &Config) -> Result<Arc<Trust>, Diagnostics> {
     let written = &config.plugins.trust;
     let mut found = Diagnostics::new();
     let keys = keys(written, &mut found, &|path, message| config.error_at(&path, message));
-    let mut pins: Pins = written.pins.iter().filter_map(Pin::of).collect();
+    let mut pins: Pins = written.pins.iter().cloned().collect();
     // Where trust is off, pins are not used, so a broken file of pins does not matter.
     if written.mode != TrustMode::Off {
         match Pins::load(&written.pins_file) {

@@ -24,8 +24,9 @@ use hotbay_config::TrustMode;
 
 use crate::Refusal;
 
+pub use hotbay_config::Pin;
 pub use pin_file::{PinChange, PinsError};
-pub use pins::{Pin, Pins};
+pub use pins::Pins;
 pub use signature::{Key, KeyError};
 
 pub(crate) use signature::{Signature, SignatureStatus, SignatureVerifier};

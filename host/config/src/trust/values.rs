@@ -8,17 +8,19 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess};
 use serde::de::{Unexpected, Visitor};
 
-/// A pin of the configuration.
+/// A build that is trusted because of its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PinEntry {
-    /// The name of the pinned file, without folders. `None` if the pin names no file.
+pub struct Pin {
+    /// The name of the file, without folders. It tells people which file is meant; only the hash
+    /// decides what is trusted.
     pub file: Option<String>,
-    /// The SHA-256 of the file's content, 64 hexadecimal digits in lower case.
+    /// The SHA-256 of the file, in lower-case hexadecimal.
     pub hash: String,
 }
 
-impl PinEntry {
-    fn new(file: Option<String>, hash: &str) -> Option<Self> {
+impl Pin {
+    /// Creates a pin. Returns `None` if `hash` is not a SHA-256 in hexadecimal.
+    pub fn new(file: Option<String>, hash: &str) -> Option<Self> {
         let is_hash = hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit());
         is_hash.then(|| Self { file, hash: hash.to_ascii_lowercase() })
     }
@@ -103,7 +105,7 @@ impl JsonSchema for Pins {
 
 /// Pins as `{ libhello.so: HASH }` or `[HASH]`. A list of hashes pins several builds of a file.
 #[derive(Debug, Default)]
-pub(super) struct Pins(pub(super) Vec<PinEntry>);
+pub(super) struct Pins(pub(super) Vec<Pin>);
 
 impl<'de> Deserialize<'de> for Pins {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -128,7 +130,7 @@ impl<'de> Visitor<'de> for PinsVisitor {
     }
 
     fn visit_str<E: Error>(self, hash: &str) -> Result<Pins, E> {
-        match PinEntry::new(self.file.clone(), hash) {
+        match Pin::new(self.file.clone(), hash) {
             Some(pin) => Ok(Pins(vec![pin])),
             None => Err(E::invalid_value(Unexpected::Str(hash), &self)),
         }

@@ -8,7 +8,10 @@ use std::{fmt, io, path::Path};
 use hotbay_access::{AccessError, CheckedFile, CheckedFolder, read_text};
 use hotbay_store::durable;
 
-use super::{Pin, Pins, pins::is_skipped};
+use super::{
+    Pin, Pins,
+    pins::{is_skipped, line_of, parse_line},
+};
 
 /// The size of the largest pin file: the pins of a hundred thousand files.
 const MAX_BYTES: u64 = 16 << 20;
@@ -128,13 +131,13 @@ impl Pins {
 fn insert(text: &str, pin: &Pin) -> (String, PinChange) {
     let (mut lines, mut previous) = (Vec::new(), None);
     for line in text.lines() {
-        let old = if is_skipped(line) { None } else { Pin::parse(line) };
+        let old = if is_skipped(line) { None } else { parse_line(line) };
         match old.filter(|old| old.file == pin.file) {
             Some(old) if old.hash == pin.hash => return (text.to_owned(), PinChange::Unchanged),
             Some(old) => {
                 // With two pins of one file, `sha256sum --check` would always fail.
                 if previous.is_none() {
-                    lines.push(pin.line());
+                    lines.push(line_of(pin));
                 }
                 previous.get_or_insert(old.hash);
             }
@@ -144,7 +147,7 @@ fn insert(text: &str, pin: &Pin) -> (String, PinChange) {
     let change = match previous {
         Some(previous) => PinChange::Replaced { previous },
         None => {
-            lines.push(pin.line());
+            lines.push(line_of(pin));
             PinChange::Added
         }
     };

@@ -2,55 +2,33 @@
 
 use std::path::Path;
 
-use super::PinsError;
+use hotbay_config::Pin;
 
-/// A build that is trusted because of its hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
-    /// The name of the file, without folders. It tells people which file is meant; only the hash
-    /// decides what is trusted.
-    pub file: Option<String>,
-    /// The SHA-256 of the file, in lower-case hexadecimal.
-    pub hash: String,
-}
+use super::PinsError;
 
 /// The pins of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pins(Vec<Pin>);
 
-impl Pin {
-    /// Creates a pin. Returns `None` if `hash` is not a SHA-256 in hexadecimal.
-    pub fn new(file: Option<String>, hash: &str) -> Option<Self> {
-        let is_hash = hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit());
-        is_hash.then(|| Self { file, hash: hash.to_ascii_lowercase() })
-    }
+/// Parses a line, `HASH  FILE` or `HASH *FILE`. After a leading backslash, the name is escaped.
+pub(super) fn parse_line(line: &str) -> Option<Pin> {
+    let (line, is_escaped) = match line.strip_prefix('\\') {
+        Some(line) => (line, true),
+        None => (line, false),
+    };
+    let (hash, name) = line.split_once(' ')?;
+    let name = name.strip_prefix([' ', '*'])?;
+    let name = if is_escaped { unescape(name)? } else { name.to_owned() };
+    let file = Path::new(&name).file_name()?.to_str()?.to_owned();
+    Pin::new(Some(file), hash)
+}
 
-    /// Converts a pin of the configuration. Returns `None` if its hash is not a SHA-256 in
-    /// hexadecimal.
-    pub fn of(entry: &hotbay_config::PinEntry) -> Option<Self> {
-        Self::new(entry.file.clone(), &entry.hash)
-    }
-
-    /// Parses a line, `HASH  FILE` or `HASH *FILE`. After a leading backslash, the name is escaped.
-    pub(super) fn parse(line: &str) -> Option<Self> {
-        let (line, is_escaped) = match line.strip_prefix('\\') {
-            Some(line) => (line, true),
-            None => (line, false),
-        };
-        let (hash, name) = line.split_once(' ')?;
-        let name = name.strip_prefix([' ', '*'])?;
-        let name = if is_escaped { unescape(name)? } else { name.to_owned() };
-        let file = Path::new(&name).file_name()?.to_str()?.to_owned();
-        Self::new(Some(file), hash)
-    }
-
-    /// Formats the pin as a line that [`parse`](Self::parse) accepts.
-    pub(super) fn line(&self) -> String {
-        let file = self.file.as_deref().unwrap_or_default();
-        let escaped = file.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
-        let mark = if escaped == file { "" } else { "\\" };
-        format!("{mark}{}  {escaped}", self.hash)
-    }
+/// Formats a pin as a line that [`parse_line`] accepts.
+pub(super) fn line_of(pin: &Pin) -> String {
+    let file = pin.file.as_deref().unwrap_or_default();
+    let escaped = file.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    let mark = if escaped == file { "" } else { "\\" };
+    format!("{mark}{}  {escaped}", pin.hash)
 }
 
 fn unescape(name: &str) -> Option<String> {
@@ -81,7 +59,7 @@ impl Pins {
             if is_skipped(line) {
                 continue;
             }
-            pins.push(Pin::parse(line).ok_or_else(|| PinsError::not_a_pin(index + 1))?);
+            pins.push(parse_line(line).ok_or_else(|| PinsError::not_a_pin(index + 1))?);
         }
         Ok(Self(pins))
     }
