@@ -214,6 +214,30 @@ fn a_build_that_opened_itself_is_named_with_this_reason() {
     assert!(reason.starts_with(expected), "{reason}");
 }
 
+/// glibc gives the room of such thread-locals back only if libraries are unmapped in the reverse
+/// order of their loading, which a replacement is not.
+#[test]
+fn a_build_without_room_for_its_static_thread_locals_is_refused_with_what_to_do() {
+    unloading(library("static-locals"), &["unload  yes\n", "DF_STATIC_TLS"]);
+    let build = |number| numbered(fs::read(library("static-locals")).unwrap(), number);
+    let scene = Scene::start("static-locals", "use", &build);
+    let refused = (1..40).find_map(|number| {
+        put(&scene.folder.path().join("plugin.so"), &build(number));
+        let records = until("the build is replaced or refused", || {
+            let records = scene.config.records();
+            (records.len() as u64 == number).then_some(records)
+        });
+        records.last().filter(|record| record["outcome"] == "refused").cloned()
+    });
+    let reason = refused.expect("there is room for few builds")["reason"].to_string();
+    for text in ["static TLS", "-ftls-model=global-dynamic", "restart the host"] {
+        assert!(reason.contains(text), "{text} is missing in: {reason}");
+    }
+    until("the old build goes on", || scene.in_service());
+    scene.running.signal(Signal::Terminate);
+    drop(scene.running.wait().expect_code(0));
+}
+
 /// Run it with `cargo test -p hotbay-tests --test never_unmapped -- --ignored`.
 #[test]
 #[ignore = "takes minutes; run with --ignored"]

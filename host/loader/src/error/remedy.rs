@@ -46,6 +46,10 @@ impl Refusal {
             Self::Changed => {
                 "do not trust it: its own code, run in the probe, or another program changed it"
             }
+            // What glibc says. Its room for such thread-locals is given out once for each process.
+            Self::Linking(text) if text.contains("static TLS block") => {
+                "restart the host, and build the plugin's C code with `-ftls-model=global-dynamic`"
+            }
             Self::Linking(_) => "build it on a system with the same or an older libc",
             Self::Layout(_) => "rebuild it with the hotbay-plugin-api of this host's version",
             Self::Meddling(_) => {
