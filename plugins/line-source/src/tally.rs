@@ -129,8 +129,13 @@ impl Unknown {
         self.total += 1;
         if let Some(count) = self.names.get_mut(name) {
             *count += 1;
+            return;
+        }
+        let name = excerpt(name);
+        if let Some(count) = self.names.get_mut(&name) {
+            *count += 1;
         } else if self.names.len() < NAMES {
-            self.names.insert(name.to_owned(), 1);
+            self.names.insert(name.clone(), 1);
             tracing::info!(origin, line, name, "unknown kind of message; it is counted");
         }
     }

@@ -65,7 +65,7 @@ impl Default for Config {
         Self {
             lateness: Duration::ZERO,
             lateness_of: BTreeMap::new(),
-            jump: Duration::from_secs(5),
+            jump: Duration::from_secs(1),
             bars: None,
             fair: None,
         }
@@ -75,7 +75,7 @@ impl Default for Config {
 impl Config {
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.jump.is_zero() {
-            return Err("jump is 0; expected a duration such as 5s".to_owned());
+            return Err("jump is 0; expected a duration such as 1s".to_owned());
         }
         let Some(FairConfig { instruments, trade, max_age }) = &self.fair else { return Ok(()) };
         if max_age.is_some_and(|age| age.is_zero()) {

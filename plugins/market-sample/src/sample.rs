@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hotbay_line_source::{Damage, LineReader, Recording, Unknown, check_usable};
+use hotbay_line_source::{Damage, LineReader, Recording, Unknown, check_usable, excerpt};
 use hotbay_market::{Instrument, Quote, Trade};
 use hotbay_plugin_api::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ use crate::entry::{Entry, parse};
 
 /// The number of entries in a turn, which take less than a millisecond to parse.
 const ENTRIES_PER_TURN: usize = 256;
+/// The number of lost connections of the recorder that are logged; all of them are counted.
+const LOGGED: u64 = 5;
 /// The version of [`State`]. Raise it whenever a field changes its meaning.
 const STATE_VERSION: u32 = 2;
 
@@ -326,8 +328,11 @@ fn take(json: &str, number: u64, config: &Config, events: &mut Publisher, tally:
             tally.trades += 1;
         }
         Entry::Reconnecting(exchange) => {
-            tracing::warn!(exchange, entry = number, "the recorder lost its connection here");
             tally.reconnects += 1;
+            if tally.reconnects <= LOGGED {
+                let exchange = excerpt(&exchange);
+                tracing::warn!(exchange, entry = number, "the recorder lost its connection here");
+            }
         }
         Entry::Unknown(name) => tally.unknown.note(&origin, number, &name),
     }
