@@ -35,6 +35,7 @@ pub(crate) struct WrongNumber {
 pub(crate) struct Quoted(Fixed);
 
 impl Number<'_> for Quoted {
+    #[inline]
     fn value(&self) -> Result<Fixed, WrongNumber> {
         Ok(self.0)
     }
@@ -98,7 +99,9 @@ impl<'de, N: Number<'de>> Visitor<'de> for LevelsVisitor<N> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Levels<N>, A::Error> {
-        let mut all = Levels { levels: Vec::new(), lost: None, number: PhantomData };
+        // Most messages have fewer levels, and few have many more.
+        let levels = Vec::with_capacity(32);
+        let mut all = Levels { levels, lost: None, number: PhantomData };
         while let Some(PriceLevel { price, quantity }) = parts.next_element::<PriceLevel<N>>()? {
             let values = price.value().and_then(|price| Ok((price, quantity.value()?)));
             match values {

@@ -27,7 +27,6 @@ impl Fixed {
     ///
     /// # Errors
     /// If the text is not of that form, or the number is out of range.
-    #[inline]
     pub fn parse(text: &[u8]) -> Result<Self, ParseFixedError> {
         let (negative, digits) = match text {
             [b'-', rest @ ..] => (true, rest),
@@ -43,6 +42,7 @@ impl Fixed {
 }
 
 /// Parses up to [`SHORT`] digits and a point; returns `None` for any other text.
+#[inline]
 fn short(digits: &[u8]) -> Option<(i64, u32)> {
     if digits.is_empty() || digits.len() > SHORT {
         return None;
@@ -62,6 +62,7 @@ fn short(digits: &[u8]) -> Option<(i64, u32)> {
     (decimals != Some(0)).then_some((mantissa, decimals.unwrap_or(0)))
 }
 
+#[cold]
 fn long(text: &[u8], negative: bool) -> Result<Fixed, ParseFixedError> {
     let (number, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(at) => (&text[..at], exponent(&text[at + 1..])?),
