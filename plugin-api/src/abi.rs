@@ -54,8 +54,8 @@ mod static_dispatch;
 pub use descriptor::{API_VERSION, DESCRIPTOR_SECTION, Descriptor, DescriptorText, ENTRY_PREFIX};
 pub use host::{Host, Host_TO, HostLog, HostLog_TO, Inbox, Inbox_TO, Polled, PublishWait};
 pub use meter::{SharedCounter, SharedGauge};
-pub(crate) use module::library_header;
 pub use module::{ConfigProblem, LibraryHeader, PluginModule, PluginRef};
+pub(crate) use module::{GivesModule, library_header};
 pub use object::{
     BackgroundObject, BackgroundObject_TO, CallFuture, ComponentObject, EventObject,
     EventObject_TO, FfiError, FfiState, RunFuture, RunObject, RunObject_TO, SaveFuture, Started,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use abi_stable::{
-    library::RootModuleResult,
     prefix_type::WithMetadata,
     sabi_trait::TD_Opaque,
     staticref,
@@ -14,8 +13,8 @@ use crate::{
     Batch, ChannelName, Component, ComponentManifest, Context, EventDescription, Manifest,
     PluginTask, PluginTaskKind, Port, PortManifest, Role, SchedulerError, TaskFn,
     abi::{
-        BackgroundObject_TO, ComponentObject, ConfigProblem, EventObject_TO, FfiError, Host_TO,
-        LibraryHeader, PluginModule, PluginRef, RunObject_TO, library_header,
+        BackgroundObject_TO, ComponentObject, ConfigProblem, EventObject_TO, FfiError, GivesModule,
+        Host_TO, LibraryHeader, PluginModule, PluginRef, RunObject_TO, library_header,
     },
     context::{option, parse_config},
     guard, log_bridge,
@@ -185,10 +184,13 @@ pub fn plugin<X: Exported>() -> PluginRef {
 
 #[doc(hidden)]
 pub const fn header<X: Exported>() -> LibraryHeader {
-    extern "C" fn construct<X: Exported>() -> RootModuleResult {
-        abi_stable::library::__call_root_module_loader(plugin::<X>)
+    library_header::<Module<X>>()
+}
+
+impl<X: Exported> GivesModule for Module<X> {
+    fn module() -> PluginRef {
+        plugin::<X>()
     }
-    library_header(construct::<X>)
 }
 
 struct Module<X>(X);

@@ -8,7 +8,9 @@ mod unloading;
 
 use std::fs::File;
 
-use hotbay_plugin_api::abi::{API_VERSION, DESCRIPTOR_SECTION, DescriptorText, ENTRY_PREFIX};
+use hotbay_plugin_api::abi::{
+    API_VERSION, DESCRIPTOR_SECTION, DescriptorText, ENTRY_PREFIX, LibraryHeader,
+};
 use object::{
     Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, ReadCache,
     ReadRef,
@@ -49,16 +51,26 @@ fn read<'d>(bytes: impl ReadRef<'d>) -> Result<DescriptorText, Refusal> {
         return Err(Refusal::ApiVersion { plugin, found: descriptor.api_version });
     }
     let entry = entry_symbol(&descriptor);
-    let exports = |symbol: object::Symbol<'d, '_, _>| {
+    let exports = |symbol: &object::Symbol<'d, '_, _>| {
         symbol.name().is_ok_and(|name| name == entry) && symbol.is_definition()
     };
-    if !file.dynamic_symbols().any(exports) {
+    let Some(symbol) = file.dynamic_symbols().find(exports) else {
         return Err(Refusal::Descriptor(format!("it names `{entry}`, which is not exported")));
+    };
+    if !is_header(symbol.address(), symbol.size()) {
+        return Err(Refusal::Descriptor(format!("`{entry}` has not the size of a plugin's entry")));
     }
     if let object::File::Elf64(file) = &file {
         tables::check(file).map_err(Refusal::Damaged)?;
     }
     Ok(descriptor)
+}
+
+/// Returns `true` if there is room for a header at an address, which is aligned as one. A library is
+/// mapped at the beginning of a page, so its addresses in memory are aligned as those in the file.
+fn is_header(address: u64, size: u64) -> bool {
+    address.is_multiple_of(align_of::<LibraryHeader>() as u64)
+        && size >= size_of::<LibraryHeader>() as u64
 }
 
 /// Parses a whole shared library of this host's architecture.
@@ -122,6 +134,13 @@ mod tests {
         assert_eq!(code(b""), "not-a-library");
         assert_eq!(code(b"hello"), "not-a-library");
         assert_eq!(code(b"\x7fELF and then nothing that makes sense"), "not-a-library");
+    }
+
+    #[test]
+    fn an_entry_that_is_too_short_or_lies_askew_is_no_header() {
+        let size = size_of::<LibraryHeader>() as u64;
+        assert!(is_header(0x1000, size) && is_header(0x1008, size + 8));
+        assert!(!is_header(0x1000, size - 1) && !is_header(0x1004, size));
     }
 
     #[test]

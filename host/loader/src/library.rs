@@ -80,10 +80,11 @@ impl Library {
         module.map_err(|error| Refusal::Layout(error.to_string()))
     }
 
-    fn header(&self, entry: &str) -> Result<&'static LibHeader, Refusal> {
+    fn header(&self, entry: &str) -> Result<&LibHeader, Refusal> {
         let missing = |error: libloading::Error| Refusal::Linking(error.to_string());
-        // SAFETY: the descriptor says that this symbol is a `LibHeader`, and an `AbiHeaderRef` is a
-        // pointer to one. The pointer is valid for as long as the library is mapped.
+        // SAFETY: an `AbiHeaderRef` is a pointer to what begins a `LibHeader`. The descriptor says
+        // that this symbol is one, and `elf::read_descriptor` has found as many bytes there as one
+        // has, aligned as one. They are mapped for as long as `self` is, which the result borrows.
         let symbol = unsafe { self.handle.get::<AbiHeaderRef>(entry.as_bytes()) };
         let header = *symbol.map_err(missing)?;
         // `upgrade` compares the magic bytes and the version of abi_stable before it calls

@@ -2,7 +2,7 @@
 
 use abi_stable::{
     StableAbi,
-    library::{LibHeader, RootModule},
+    library::{CheckTypeLayout, LibHeader, RootModule, RootModuleResult},
     package_version_strings,
     sabi_types::VersionStrings,
     std_types::{RBox, ROption, RResult, RSlice, RStr, RString},
@@ -65,16 +65,17 @@ pub struct ConfigProblem {
     pub message: RString,
 }
 
-/// The entry that a library exports, for the module that `construct` gives.
-pub(crate) const fn library_header(
-    construct: extern "C" fn() -> abi_stable::library::RootModuleResult,
-) -> LibraryHeader {
-    // SAFETY: `export` is the only caller, and its constructor goes through
-    // `__call_root_module_loader` with a function that returns a `PluginRef`.
-    unsafe {
-        LibHeader::from_constructor::<PluginRef>(
-            construct,
-            abi_stable::library::CheckTypeLayout::Yes,
-        )
+/// The source of a plugin's module.
+pub(crate) trait GivesModule {
+    fn module() -> PluginRef;
+}
+
+/// The entry that a library exports, for the module that `M` gives.
+pub(crate) const fn library_header<M: GivesModule>() -> LibraryHeader {
+    extern "C" fn construct<M: GivesModule>() -> RootModuleResult {
+        abi_stable::library::__call_root_module_loader(M::module)
     }
+    // SAFETY: `construct` above gives a `PluginRef`, the type that is named here, and goes through
+    // `__call_root_module_loader`.
+    unsafe { LibHeader::from_constructor::<PluginRef>(construct::<M>, CheckTypeLayout::Yes) }
 }

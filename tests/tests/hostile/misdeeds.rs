@@ -19,9 +19,7 @@ pub(crate) const ENDING: &[Kind] = &[
     misdeed("kills-itself", DEAD),
     misdeed("forges-an-answer", DEAD),
     misdeed("closes-everything", DEAD),
-    misdeed("empties-itself", DEAD),
     misdeed("eats-memory", DEAD),
-    misdeed("fills-the-disk", DEAD),
     misdeed("forks", DEAD),
     misdeed("forks-and-hangs", DEAD),
     misdeed("multiplies", DEAD),
@@ -61,7 +59,6 @@ pub(crate) const OTHERS: &[Kind] = &[
     misdeed("ignores-sigterm", MEDDLING),
     misdeed("handles-sigint", MEDDLING),
     misdeed("leaves-a-thread", MEDDLING),
-    misdeed("deletes-itself", &["changed"]),
 ];
 
 const DEAD: &[&str] = &["probe-crashed"];

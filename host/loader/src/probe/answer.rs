@@ -1,6 +1,6 @@
 //! The answer of a child, and what it means for the library.
 
-use std::process::ExitStatus;
+use std::{process::ExitStatus, sync::Once};
 
 use hotbay_plugin_api::Manifest;
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,11 @@ pub(super) fn judge(
     Err(match answer {
         Answer::Good { manifest, unconfined, unique_kept } => {
             if let Some(reason) = unconfined {
-                tracing::warn!(reason, "the probe is less confined here than it should be");
+                static SAID: Once = Once::new();
+                // It is the same for each library.
+                SAID.call_once(|| {
+                    tracing::warn!(reason, "the probe is less confined here than it should be")
+                });
             }
             let manifest = manifest::parse(&manifest, descriptor)?;
             return Ok(Probed { manifest, unique_kept });

@@ -27,14 +27,17 @@ use crate::{Refusal, UniqueKept, elf::SymbolNames, library::Library, log, manife
 /// Turns this process into a probe if its arguments say so; otherwise returns at once.
 ///
 /// Call this first thing in `main`, before the program parses its arguments or starts a thread.
-/// A probe closes all descriptors but the standard ones, does its work, and exits without
-/// returning to `main`. A [`Loader`](crate::Loader) that probes with the running program refuses
+/// A probe starts itself anew, so that the kernel closes all descriptors but the standard ones, does
+/// its work, and exits without returning to `main`. A [`Loader`](crate::Loader) that probes with the running program refuses
 /// to be created if this function was not called.
 pub fn serve() {
     role::note_served();
     let Some(task) = role::task() else { return };
     let done = match task {
         Task::Handshake => answer_handshake(),
+        Task::StartAnew(path) => {
+            descriptors::close_at_exec().and_then(|()| Err(role::start_anew(&path)))
+        }
         Task::Load(path) => answer(&path),
     };
     // A failure cannot be reported: the standard error of a probe goes nowhere.
@@ -57,7 +60,6 @@ fn answer_handshake() -> io::Result<()> {
 
 fn answer(path: &Path) -> io::Result<()> {
     let request: Request = read_request()?;
-    descriptors::close_inherited()?;
     let mut output = take_standard_streams()?;
     let (answer, library) = match confine::confine(&request) {
         Ok(unconfined) => {

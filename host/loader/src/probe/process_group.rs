@@ -64,7 +64,9 @@ pub(super) fn describe(status: ExitStatus) -> String {
         Some(libc::SIGBUS) => "SIGBUS, as a file that was cut short gives".to_owned(),
         Some(libc::SIGABRT) => "SIGABRT, it aborted".to_owned(),
         Some(libc::SIGILL) => "SIGILL, an invalid instruction".to_owned(),
-        Some(libc::SIGSYS) => "SIGSYS, it tried to start or to signal a process".to_owned(),
+        Some(libc::SIGSYS) => {
+            "SIGSYS, it tried to start or to signal a process, or to change another one".to_owned()
+        }
         Some(libc::SIGXCPU) => "SIGXCPU, it used too much processor time".to_owned(),
         Some(libc::SIGXFSZ) => "SIGXFSZ, it wrote a large file".to_owned(),
         Some(signal) => format!("signal {signal}"),
