@@ -346,3 +346,19 @@ fn private_copies_are_not_made_where_a_stranger_could_exchange_them() {
         inspect(&temporary).expect_code(2).expect_stderr(&["belongs to user 4001", "TMPDIR"]);
     }
 }
+
+#[test]
+fn where_trust_is_enforced_the_libraries_of_a_plugin_have_to_be_safe_as_well() {
+    for (trust, is_loaded) in [("enforce", false), ("off", true)] {
+        let scene = Scene::new(trust, "state");
+        let public = scene.path("public");
+        let ended = Run::new(["validate".as_ref(), scene.config().as_os_str()])
+            .env("LD_LIBRARY_PATH", public.as_os_str())
+            .finish();
+        let tasks = if is_loaded { "3 tasks" } else { "0 tasks" };
+        assert!(ended.stdout.contains(tasks), "{trust}: {}{}", ended.stdout, ended.stderr);
+        if !is_loaded {
+            ended.expect_stderr(&["libhello.so", "can be written by others", "[companion]"]);
+        }
+    }
+}

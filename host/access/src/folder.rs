@@ -80,6 +80,25 @@ impl CheckedFolder {
         Ok(Self(folder))
     }
 
+    /// Checks a folder and every folder on the way to it, so that no other user can put files there,
+    /// neither now nor by exchanging a folder. A folder that does not exist is fine if nobody else
+    /// can make it.
+    ///
+    /// # Errors
+    /// If one of these folders fails a check.
+    pub fn check_way(path: &Path) -> Result<(), AccessError> {
+        let path = std::path::absolute(path).map_err(AccessError::Unreadable)?;
+        let mut walk = Walk::begin(&path)?;
+        loop {
+            match walk.step(Missing::IsAnError) {
+                Ok(true) => owner::check(&walk.at, &fstat(&walk.at)?, Place::Folder)?,
+                Ok(false) | Err(AccessError::Missing) => break,
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        owner::check(&walk.at, &fstat(&walk.at)?, Place::PrivateFolder)
+    }
+
     pub(crate) fn check(folder: OwnedFd) -> Result<Self, AccessError> {
         owner::check(&folder, &fstat(&folder)?, Place::Folder)?;
         Ok(Self(folder))

@@ -245,3 +245,21 @@ fn a_private_folder_is_made_with_its_parents_and_can_be_written_by_nobody_else()
         assert_eq!(refused(&folder.path().join("a/d")), "foreign-owner");
     }
 }
+
+#[test]
+fn a_way_is_safe_if_nobody_else_can_change_a_folder_on_it_or_make_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mode =
+        |name, mode| fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+    fs::create_dir_all(at("open/inner")).unwrap();
+    let way = |name: &str| CheckedFolder::check_way(&at(name)).map_err(|refusal| code(&refusal));
+    assert_eq!((way("open/inner"), way("open/none/deep")), (Ok(()), Ok(())));
+    mode("open", 0o1777);
+    // Nobody can replace what is there, but everybody can make what is not.
+    assert_eq!(way("open/inner"), Ok(()));
+    assert_eq!(way("open/none/deep"), Err("writable-by-others"));
+    assert_eq!(way("open"), Err("writable-by-others"));
+    mode("open", 0o777);
+    assert_eq!(way("open/inner"), Err("writable-by-others"));
+}

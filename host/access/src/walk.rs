@@ -75,15 +75,19 @@ impl Walk {
 
     /// Goes to the folder at the end of the path.
     pub(crate) fn reach_end(mut self, missing: Missing) -> Result<OwnedFd, AccessError> {
-        // Links can lead through further names, so each name may be the last for a while.
-        while let Some(step) = self.left.pop() {
-            match step {
-                Step::Root => self.at = openat(CWD, "/", FOLDER, Mode::empty())?,
-                Step::Up => self.at = openat(&self.at, "..", FOLDER, Mode::empty())?,
-                Step::Down(name) => self.down(&name, missing)?,
-            }
-        }
+        while self.step(missing)? {}
         Ok(self.at)
+    }
+
+    /// Makes one step. Returns `false` at the end of the path.
+    pub(crate) fn step(&mut self, missing: Missing) -> Result<bool, AccessError> {
+        match self.left.pop() {
+            None => return Ok(false),
+            Some(Step::Root) => self.at = openat(CWD, "/", FOLDER, Mode::empty())?,
+            Some(Step::Up) => self.at = openat(&self.at, "..", FOLDER, Mode::empty())?,
+            Some(Step::Down(name)) => self.down(&name, missing)?,
+        }
+        Ok(true)
     }
 
     fn down(&mut self, name: &OsStr, missing: Missing) -> Result<(), AccessError> {

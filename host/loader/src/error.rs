@@ -32,6 +32,14 @@ pub enum Refusal {
     /// The file, or what lies on the way to it, is not safe to be used.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// Another user can change a library that this one is linked with.
+    #[error("is linked with libraries that may not be trusted ({}: {source})", place.display())]
+    Companion {
+        /// The folder in which the linker looks, or the library.
+        place: PathBuf,
+        /// Why it is not safe.
+        source: AccessError,
+    },
     /// The signature does not match the file, or cannot be parsed.
     #[error("carries a broken signature ({0})")]
     BadSignature(String),

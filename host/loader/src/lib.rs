@@ -18,6 +18,7 @@
 compile_error!("Hotbay loads plugins on Linux, on x86-64 and aarch64 only");
 
 mod blocking;
+mod companions;
 mod crash;
 mod dependencies;
 mod elf;

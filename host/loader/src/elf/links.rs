@@ -14,6 +14,9 @@ pub(crate) struct Links {
     pub(crate) name: Option<String>,
     /// The names of the libraries that this one needs.
     pub(crate) needed: Vec<String>,
+    /// Where the linker looks for them first, its `DT_RPATH` and `DT_RUNPATH`: folders between
+    /// colons.
+    pub(crate) paths: Vec<String>,
 }
 
 /// Reads the entries of a file. They are empty if the file is not a library or cannot be read.
@@ -35,6 +38,7 @@ fn try_links_of(path: &Path) -> Option<Links> {
         };
         match entry.tag32(endian) {
             Some(elf::DT_NEEDED) => links.needed.extend(text()),
+            Some(elf::DT_RPATH | elf::DT_RUNPATH) => links.paths.extend(text()),
             Some(elf::DT_SONAME) => links.name = text(),
             Some(elf::DT_NULL) => break,
             _ => {}

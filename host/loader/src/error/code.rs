@@ -53,6 +53,7 @@ codes! {
         ForeignOwner = "foreign-owner",
         TooLarge = "too-large",
     }
+    Companion = "companion",
     BadSignature = "bad-signature",
     Untrusted = "untrusted",
     UnknownKey = "unknown-key",

@@ -13,6 +13,10 @@ impl Refusal {
                 "strip the library (`strip = true` in its release profile)"
             }
             Self::Access(error) => error.remedy(),
+            Self::Companion { .. } => {
+                "see who can write there, and take that right away; or build the plugin without \
+                 this RUNPATH, and leave the folder out of LD_LIBRARY_PATH"
+            }
             Self::BadSignature(_) => {
                 "do not trust it; fetch the file and its `.minisig` again from where they come"
             }

@@ -3,10 +3,11 @@
 use std::{fs::File, path::PathBuf};
 
 use hotbay_access::{AccessError, CheckedFolder};
+use hotbay_config::TrustMode;
 use hotbay_plugin_api::Manifest;
 
 use crate::{
-    Descriptor, Refusal, Trust, TrustedBy,
+    Descriptor, Refusal, Trust, TrustedBy, companions,
     elf::{Found, Patch, UniqueKept, Unloading, read_descriptor, read_unloading},
     staging::{Staged, Staging},
     trust::{Signature, SignatureVerifier, Verdict},
@@ -85,6 +86,9 @@ pub(super) fn check(
     let mut verifier = SignatureVerifier::new(signature.as_ref(), &trust.keys)?;
     let mut staged = staging.copy(file, number, |piece| verifier.update(piece))?;
     let Verdict { trusted_by, doubt } = trust.judge(name, &staged.hash, verifier.finish()?)?;
+    if trust.mode == TrustMode::Enforce {
+        companions::check(&staged.path)?;
+    }
     let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
     let descriptor = read_descriptor(copy)?;
     let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
