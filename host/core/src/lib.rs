@@ -10,6 +10,10 @@ pub mod bus;
 pub mod engine;
 pub mod scheduler;
 
+/// A time that no process outlives. A longer limit is taken for this one, since it could not be
+/// added to the present time.
+pub const FOREVER: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 pub use bus::{EventBus, EventReceiver, EventSender, Payload};
 pub use engine::{ComponentOptions, TradingEngine, TradingEngineBuilder};
 pub use hotbay_plugin_api::{

@@ -223,5 +223,5 @@ pub(crate) fn is_place_of(entry: &ComponentEntry, member: &Member) -> bool {
 
 fn limits(config: &Config) -> ShutdownLimits {
     let drain = config.shutdown.drain;
-    ShutdownLimits { drain, total: drain * 2, ..ShutdownLimits::default() }
+    ShutdownLimits { drain, total: drain.saturating_mul(2), ..ShutdownLimits::default() }
 }

@@ -87,7 +87,7 @@ pub enum Refusal {
     #[error("crashed the probe ({0})")]
     ProbeCrashed(String),
     /// The probe process did not finish in time.
-    #[error("did not come up within {limit:?} in the probe")]
+    #[error("did not come up within {} in the probe", humantime::format_duration(*limit))]
     ProbeTimeout {
         /// The time limit of the probe.
         limit: Duration,

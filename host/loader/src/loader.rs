@@ -16,7 +16,10 @@ use std::{
 };
 
 use hotbay_plugin_api::Manifest;
-use hotbay_store::quarantine::{Quarantine, QuarantinedBuild};
+use hotbay_store::{
+    quarantine::{Quarantine, QuarantinedBuild},
+    rfc3339,
+};
 
 use crate::{
     LoadError, ProbeError, ReadyLibrary, Refusal, Trust,
@@ -141,7 +144,7 @@ impl Loader {
     fn refuse_quarantined(&self, hash: &str) -> Result<(), Refusal> {
         match self.quarantine.as_ref().and_then(|quarantine| quarantine.find(hash)) {
             Some(QuarantinedBuild { hash, reason, since, .. }) => {
-                let since = humantime::format_rfc3339_seconds(since).to_string();
+                let since = rfc3339::seconds(since);
                 Err(Refusal::Quarantined { since, reason, hash })
             }
             None => Ok(()),

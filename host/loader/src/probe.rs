@@ -105,7 +105,7 @@ impl Probe {
             nonce: nonce().map_err(failed)?,
             entry: entry_symbol(descriptor),
             parent: rustix::process::getpid().as_raw_nonzero().get(),
-            cpu_seconds: self.limit.as_secs() + 2,
+            cpu_seconds: self.limit.as_secs().saturating_add(2),
             memory: self.memory,
             unique: unique.to_vec(),
         };

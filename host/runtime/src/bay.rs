@@ -28,6 +28,7 @@ use tokio::{
     time::timeout,
 };
 
+use hotbay_core::FOREVER;
 use hotbay_loader::ThreadMark;
 
 use super::{object_registry::ObjectRegistry, relay::WakeDispatcher};
@@ -150,7 +151,7 @@ impl Bay {
     ///
     /// Returns the number of threads that did not end.
     pub(crate) fn join(mut self, limit: Duration) -> usize {
-        let until = Instant::now() + limit;
+        let until = Instant::now() + limit.min(FOREVER);
         self.dispatcher.stop();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(limit);

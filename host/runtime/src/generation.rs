@@ -9,6 +9,7 @@ use std::{
 };
 
 use abi_stable::std_types::RString;
+use hotbay_core::FOREVER;
 use hotbay_plugin_api::{
     ChannelName, Manifest, SchedulerError,
     abi::{ComponentObject, PluginRef},
@@ -287,7 +288,7 @@ impl Parts {
     /// Closes the generation. Blocks the calling thread, which must not be one of a runtime's
     /// workers.
     fn close(self, limit: Duration) -> UnloadOutcome {
-        let until = Instant::now() + limit;
+        let until = Instant::now() + limit.min(FOREVER);
         // A runtime for the timers alone: the host's may be shut down meanwhile.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let held = match runtime {

@@ -4,7 +4,7 @@ use std::{io::ErrorKind, time::SystemTime};
 
 use hotbay_config::Config;
 use hotbay_loader::CrashLedger;
-use hotbay_store::short_hash;
+use hotbay_store::{rfc3339, short_hash};
 
 /// Records crashes from now on.
 ///
@@ -31,7 +31,7 @@ pub(super) fn open_ledger(config: &Config) -> Option<CrashLedger> {
             "hotbay: plugin {} brought the last run of this host down, {crash} (sha256 {}, {})",
             crash.plugin,
             short_hash(&crash.hash),
-            humantime::format_rfc3339_seconds(crash.when),
+            rfc3339::seconds(crash.when),
         );
     }
     match ledger.quarantine_suspects(SystemTime::now()) {

@@ -9,7 +9,7 @@ use std::{
 use hotbay_config::Config;
 use hotbay_store::{
     quarantine::{Quarantine, ReleaseError},
-    short_hash,
+    rfc3339, short_hash,
 };
 use serde_json::json;
 
@@ -34,7 +34,7 @@ pub(super) fn list(config: Option<&Path>, output: Output) -> ExitCode {
                 table.add_row([
                     held.plugin.clone(),
                     short_hash(&held.hash).to_owned(),
-                    humantime::format_rfc3339_seconds(held.since).to_string(),
+                    rfc3339::seconds(held.since),
                     held.reason.clone(),
                     held.file.display().to_string(),
                 ]);

@@ -20,7 +20,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::short_hash;
+use crate::{rfc3339, short_hash};
 use file::LockedList;
 
 /// The length of the shortest prefix of a hash that selects a build.
@@ -174,7 +174,7 @@ impl fmt::Display for QuarantinedBuild {
     /// Formats the entry as one line with all of its fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { hash, file, plugin, reason, since } = self;
-        let since = humantime::format_rfc3339_seconds(*since);
+        let since = rfc3339::seconds(*since);
         let short = short_hash(hash);
         write!(f, "{short}  {plugin}  {}  since {since}: {reason}", file.display())
     }

@@ -15,7 +15,7 @@ use std::{
 use hotbay_access::{CheckedFolder, Missing};
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
+use crate::{durable, rfc3339};
 
 /// The name of the file in the state folder.
 const NAME: &str = "replacements.jsonl";
@@ -222,7 +222,7 @@ fn write_all(folder: &Path, lines: &Receiver<Line>) {
 
 /// Returns the current time in the format of [`Replacement::at`].
 pub fn now() -> String {
-    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+    rfc3339::millis(SystemTime::now())
 }
 
 /// Converts a duration into the microseconds of [`Replacement::held_us`].

@@ -20,7 +20,7 @@ use super::{
     state::Outcome,
     work::{Successor, Work},
 };
-use crate::bus::Payload;
+use crate::{FOREVER, bus::Payload};
 
 /// The errors of holding a task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,15 +90,16 @@ impl<E: EventType, P: Payload> Core<E, P> {
         limit: Duration,
     ) -> Result<(), HoldError> {
         let entry = self.entry(id)?;
-        let until = Instant::now() + limit;
+        let until = Instant::now() + limit.min(FOREVER);
         // A task that is being initialized is not between two events yet.
         if timeout_at(until, entry.initialized()).await.is_err() {
             return Err(HoldError::Busy(limit));
         }
         let request = HoldRequest { core: self, entry: &entry };
-        for (hold, until) in
-            [(Hold::AtBoundary, until.min(Instant::now() + grace)), (Hold::AtAwait, until)]
-        {
+        for (hold, until) in [
+            (Hold::AtBoundary, until.min(Instant::now() + grace.min(FOREVER))),
+            (Hold::AtAwait, until),
+        ] {
             entry.hold(hold);
             if timeout_at(until, entry.reaches(ExecutionStatus::is_idle)).await.is_ok() {
                 break;
@@ -209,7 +210,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
         for (command, limit) in [(Command::Stop, drain), (Command::Abort, grace)] {
             entry.order(command);
             let over = entry.reaches(ExecutionStatus::is_over);
-            if timeout_at(Instant::now() + limit, over).await.is_ok() {
+            if timeout_at(Instant::now() + limit.min(FOREVER), over).await.is_ok() {
                 return true;
             }
         }

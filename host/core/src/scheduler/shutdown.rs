@@ -14,7 +14,7 @@ use super::{
     core::{Core, Entries},
     entry::Entry,
 };
-use crate::bus::Payload;
+use crate::{FOREVER, bus::Payload};
 use drain::Flow;
 
 /// The time limits of a shutdown, in total and for each of its steps.
@@ -47,6 +47,18 @@ impl ShutdownLimits {
             turn_grace: usual.turn_grace.min(limit / 8),
             settle: usual.settle.min(limit / 4),
             hook: usual.hook.min(limit / 4),
+        }
+    }
+
+    /// Returns limits that can be added to the present time.
+    fn bounded(self) -> Self {
+        let Self { total, drain, turn_grace, settle, hook } = self;
+        Self {
+            total: total.min(FOREVER),
+            drain: drain.min(FOREVER),
+            turn_grace: turn_grace.min(FOREVER),
+            settle: settle.min(FOREVER),
+            hook: hook.min(FOREVER),
         }
     }
 }
@@ -123,6 +135,7 @@ pub(crate) async fn shut_down<E: EventType, P: Payload>(
 ) -> ShutdownReport {
     let _only = core.stopping.lock().await;
     core.no_more_starts();
+    let limits = limits.bounded();
     let now = Instant::now();
     let end = now + limits.total;
     let mut flow = Flow::observe(core, now + limits.drain.min(limits.total), limits.settle);

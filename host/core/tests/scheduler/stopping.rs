@@ -31,6 +31,20 @@ async fn a_shutdown_lets_event_tasks_handle_what_is_queued_without_an_end_of_inp
 }
 
 #[tokio::test]
+async fn limits_without_end_are_as_good_as_long_ones() {
+    let (bus, log) = (bus(), Log::default());
+    let scheduler = Scheduler::new(bus.clone());
+    let source = Source::new(&bus, 1);
+    let outputs = TaskOptions::default().with_outputs([Event::Tick]);
+    scheduler.register_background_task_with("source", source, outputs).unwrap();
+    let (sink, _seen) = Sink::new("sink", &log);
+    let sink = Arc::new(Mutex::new(sink));
+    scheduler.register_shared_event_task("sink", sink, TaskOptions::default()).unwrap();
+    scheduler.start().await.unwrap();
+    assert!(scheduler.shutdown_within(Duration::MAX).await.is_clean());
+}
+
+#[tokio::test]
 async fn a_source_that_ended_before_the_shutdown_still_brings_its_subscriber_the_end_of_input() {
     let (bus, log) = (bus(), Log::default());
     let scheduler = Scheduler::new(bus.clone());

@@ -84,7 +84,7 @@ impl Actor {
     /// have settled under its new name.
     pub(super) fn look_for_gone(&mut self) {
         let Some(files) = &self.desired.files else { return };
-        let limit = self.config.reload.settle * 2 + UNSEEN_LIMIT;
+        let limit = self.config.reload.settle.saturating_mul(2).saturating_add(UNSEEN_LIMIT);
         let mut gone = std::collections::BTreeSet::new();
         let mut unseen = BTreeMap::new();
         for plugin in self.plugins.values().filter(|it| !files.contains_key(&it.file)) {

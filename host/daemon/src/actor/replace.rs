@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hotbay_core::FOREVER;
 use hotbay_runtime::replacement::{
     Limits, OnFailure, ReplaceError, ReplacedComponent, Swap, replace,
 };
@@ -81,7 +82,7 @@ impl Actor {
         record.held_us = micros(held);
         record.handed = changed.iter().map(handed).collect();
         let watcher = self.watch_probation(&plugin, &changed);
-        let until = Instant::now() + self.config.reload.probation;
+        let until = Instant::now() + self.config.reload.probation.min(FOREVER);
         self.observed.put_in_service(&plugin, Some(until));
         let probation = PluginProbation {
             changed,

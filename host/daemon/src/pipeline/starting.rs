@@ -247,7 +247,7 @@ async fn make(
     let made = match limit {
         None => making.await,
         Some(limit) => timeout(limit, making).await.unwrap_or_else(|_| {
-            let text = format!("not made within {limit:?}");
+            let text = format!("not made within {}", humantime::format_duration(limit));
             Err(SchedulerError::TaskInitialization(text))
         }),
     };

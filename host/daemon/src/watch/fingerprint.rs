@@ -100,8 +100,9 @@ impl Stamp {
         else {
             return false;
         };
-        let changed = UNIX_EPOCH + Duration::new(seconds, nanos);
-        now.duration_since(changed).is_ok_and(|passed| passed >= age)
+        let changed = UNIX_EPOCH.checked_add(Duration::new(seconds, nanos));
+        let passed = changed.and_then(|changed| now.duration_since(changed).ok());
+        passed.is_some_and(|passed| passed >= age)
     }
 }
 

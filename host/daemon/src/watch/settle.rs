@@ -16,6 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hotbay_core::FOREVER;
+
 use super::{
     fingerprint::{Content, Fingerprint, Stamp},
     scan::{Scan, Seen},
@@ -64,7 +66,7 @@ impl<T: PartialEq> Settling<T> {
 impl Settler {
     pub(super) fn new(settle: Duration, now: Instant) -> Self {
         Self {
-            settle,
+            settle: settle.min(FOREVER),
             entries: BTreeMap::new(),
             folder: Settling { value: FolderState::Missing, settled_at: now },
             settled_folder: FolderState::Missing,

@@ -53,7 +53,8 @@ pub(super) enum Outcome {
 impl Exchange {
     /// Runs the exchange on the calling thread. Blocks.
     pub(super) fn run(self, is_cancelled: &AtomicBool) -> io::Result<Outcome> {
-        let deadline = Instant::now() + self.limit;
+        // `None` if the limit is so long that it is never over.
+        let deadline = Instant::now().checked_add(self.limit);
         let mut group = ProcessGroup(self.spawn()?);
         if let Some(mut stdin) = group.0.stdin.take() {
             // A child that has exited already is judged by its exit status. The request is far
@@ -66,7 +67,9 @@ impl Exchange {
             if group.has_exited()? {
                 break None;
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.map_or(Duration::MAX, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
             if left.is_zero() || is_cancelled.load(Ordering::Relaxed) {
                 break Some(Outcome::TimedOut);
             }

@@ -98,5 +98,5 @@ async fn on<T: Send + 'static>(
 }
 
 fn timed_out(limit: Duration) -> SchedulerError {
-    SchedulerError::TaskExecution(format!("not over within {limit:?}"))
+    SchedulerError::TaskExecution(format!("not over within {}", humantime::format_duration(limit)))
 }
