@@ -19,7 +19,7 @@ use crate::{
     context::{option, parse_config},
     guard, log_bridge,
     object::{Background, Events, Run},
-    spec::{RunRequest, RunTarget},
+    spec::{RunRequest, RunTarget, TaskSpec},
     task::{BackgroundTask, EventTask},
 };
 
@@ -234,8 +234,8 @@ extern "C" fn check_config<X: Exported>(
         message: message.into(),
     };
     let checked = guard::call(&component.as_str().into(), || {
-        Ok(match find::<X>(component.as_str()) {
-            Ok(export) => (export.check)(json.as_str()),
+        Ok(match check_of::<X>(component.as_str()) {
+            Ok(check) => check(json.as_str()),
             Err(error) => Err((String::new(), error.to_string())),
         })
     });
@@ -287,6 +287,16 @@ extern "C" fn close() {
     #[cfg(feature = "tokio")]
     crate::runtime::close();
     log_bridge::disconnect();
+}
+
+/// Returns the check of a component, or of a task under its [`TaskSpec::settings_name`].
+fn check_of<X: Exported>(name: &str) -> Result<Check, SchedulerError> {
+    let mut tasks = X::EXPORTS.tasks.iter();
+    match tasks.find(|task| TaskSpec::settings_name(task.name) == name) {
+        // Without a type, any settings are taken.
+        Some(task) => Ok(task.settings.map_or(|_| Ok(()), |settings| settings.check)),
+        None => find::<X>(name).map(|component| component.check),
+    }
 }
 
 fn find<X: Exported>(component: &str) -> Result<&'static ComponentExport, SchedulerError> {

@@ -140,7 +140,7 @@ pub use {
     event::{Event, EventDescription, EventTypes, Kind},
     export::{ComponentExport, Exports},
     hotbay_plugin_api_macros::Event,
-    plugin_task::{PluginTask, PluginTaskKind, SchemaFn, schema_of},
+    plugin_task::{PluginTask, PluginTaskKind, SchemaFn, TaskSettings, schema_of, settings_of},
     publisher::Publisher,
     schemars::JsonSchema,
     subscription::{Subscription, TryRecvError},
@@ -155,7 +155,7 @@ pub mod prelude {
         Counter, Event, EventTask, Executor, Gauge, JsonSchema, Kind, Misfire, Mode, NoConfig,
         Overlap, PluginTask, PluginTaskKind, Port, Priority, Publisher, SavedState, Schedule,
         SchedulerError, Strategy, Subscription, TaskId, aggregator, async_trait, connector,
-        executor, export_plugin, run_async, run_sync, schema_of, strategy,
+        executor, export_plugin, run_async, run_sync, schema_of, settings_of, strategy,
     };
 }
 

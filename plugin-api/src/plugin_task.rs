@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     TaskFn,
+    context::parse_config,
     spec::{Backoff, Misfire, Overlap, Priority, Schedule, TaskKindSpec, TaskSpec},
 };
 
@@ -16,6 +18,19 @@ pub type SchemaFn = fn() -> Value;
 /// Returns the JSON Schema of `T`. Write `Some(schema_of::<T>)` for a task's `arguments`.
 pub fn schema_of<T: JsonSchema>() -> Value {
     schemars::schema_for!(T).to_value()
+}
+
+/// The type of a task's settings, which [`settings_of`] makes.
+#[derive(Debug, Clone, Copy)]
+pub struct TaskSettings {
+    schema: SchemaFn,
+    pub(crate) check: fn(&str) -> Result<(), (String, String)>,
+}
+
+/// Returns the type of settings that are a `T`. Write `Some(settings_of::<T>())` for a task's
+/// `settings`.
+pub const fn settings_of<T: DeserializeOwned + JsonSchema>() -> TaskSettings {
+    TaskSettings { schema: schema_of::<T>, check: |json| parse_config::<T>(json).map(drop) }
 }
 
 /// One task of a plugin, which is an entry of its `PLUGIN_TASKS`.
@@ -54,6 +69,10 @@ pub struct PluginTask {
     pub alert_after: Option<u32>,
     /// The schema of the arguments that [`Context::arguments`](crate::Context::arguments) reads, by [`schema_of`].
     pub arguments: Option<SchemaFn>,
+    /// The type of the settings that [`Context::config`](crate::Context::config) reads, by
+    /// [`settings_of`]. With it, `hotbay validate` finds wrong settings, and a running host refuses
+    /// them; without it, they are found when a run reads them.
+    pub settings: Option<TaskSettings>,
     /// The task runs by default. The host's configuration can enable or disable it.
     pub enabled: bool,
 }
@@ -77,6 +96,7 @@ impl PluginTask {
             jitter: Duration::ZERO,
             alert_after: None,
             arguments: None,
+            settings: None,
             enabled: true,
         }
     }
@@ -96,6 +116,7 @@ impl PluginTask {
             jitter: self.jitter,
             alert_after: self.alert_after,
             arguments: self.arguments.map_or(Value::Null, |schema| schema()),
+            settings: self.settings.map_or(Value::Null, |settings| (settings.schema)()),
             enabled: self.enabled,
             ..TaskSpec::new(self.name, self.run.kind())
         }

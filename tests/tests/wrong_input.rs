@@ -85,8 +85,41 @@ fn an_empty_plugins_folder_leaves_nothing_to_run() {
 fn an_unknown_plugin_is_answered_with_those_that_are_there() {
     changed("plugin: numbers-pass", "plugin: numbers-pas").expect_stderr(&[
         "hotbay.yaml:12:27: plugin `numbers-pas` is not loaded",
+        "did you mean `numbers-pass`? ",
         "holds `numbers-merge`, `numbers-pass`, `numbers-sink`, `numbers-source`",
     ]);
+}
+
+#[test]
+fn a_misspelled_component_port_or_task_is_answered_with_the_one_that_is_meant() {
+    changed("plugin: numbers-pass,", "plugin: numbers-pass, component: passs,")
+        .expect_stderr(&["did you mean `pass`? it has `pass` (strategy)"]);
+    changed("outputs: passed", "outputs: { ou: passed }")
+        .expect_stderr(&["`pass` has no port `ou` among its outputs; did you mean `out`?"]);
+    let folder = PluginsFolder::with(&["hello"]);
+    let task = "tasks: [{ plugin: hello, task: heartbeet }]\nreload: { watch: false }\n";
+    refused(&ConfigFile::new(&folder, task)).expect_stderr(&[
+        "hotbay.yaml:2:32: plugin `hello` has no task `heartbeet`; did you mean `heartbeat`?",
+    ]);
+}
+
+#[test]
+fn wrong_settings_of_a_task() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let task = "tasks: [{ plugin: hello, task: greet, config: { nam: Ada } }]\n";
+    let config = ConfigFile::new(&folder, &format!("{task}reload: {{ watch: false }}\n"));
+    refused(&config).expect_stderr(&["hotbay.yaml:2:", "unknown field `nam`, expected `name`"]);
+    folder.write("hello.yaml", b"tasks: { greet: { config: { name: 7 } } }\n");
+    let config = ConfigFile::new(&folder, "reload: { watch: false }\n");
+    refused(&config).expect_stderr(&[
+        "hello.yaml: tasks.greet.config.name: invalid type: integer `7`, expected a string",
+    ]);
+}
+
+#[test]
+fn an_aggregator_that_reads_its_own_events() {
+    changed("inputs: raw, outputs: merged", "inputs: [raw, merged], outputs: merged")
+        .expect_stderr(&["hotbay.yaml:10:", "`merge` reads its own events on channel `merged`"]);
 }
 
 /// A refused library that the pipeline needs: both the library and the place are named.

@@ -51,11 +51,26 @@ pub(super) fn instead_of(found: &str, known: &[&str]) -> String {
     }
 }
 
+/// Returns a help that begins with the known name that `found` is probably a misspelling of.
+pub fn suggestion<'k>(
+    found: &str,
+    known: impl IntoIterator<Item = &'k str>,
+    otherwise: &str,
+) -> String {
+    match closest(found, known) {
+        Some(likely) => format!("did you mean `{likely}`? {otherwise}"),
+        None => otherwise.to_owned(),
+    }
+}
+
 /// Returns the known name that `found` is probably a misspelling of.
 ///
 /// A name is taken for a misspelling if at most a third of its characters differ. Very long names
 /// are not compared, and of very many names only the first.
-pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(super) fn closest<'k>(
+    found: &str,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Option<&'k str> {
     let length = found.chars().count();
     if length > LONGEST {
         return None;

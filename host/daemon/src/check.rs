@@ -6,10 +6,12 @@ mod ports;
 use std::path::Path;
 
 use hotbay_config::{
-    ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar, merged,
+    ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar, listed, merged,
+    suggestion,
 };
-use hotbay_plugin_api::{ComponentManifest, Manifest};
+use hotbay_plugin_api::{ComponentManifest, Manifest, TaskSpec};
 use hotbay_runtime::{ComponentSpec, Connections, Generation};
+use hotbay_tasks::ScheduledTask;
 use humantime::format_duration;
 use tokio::time::timeout;
 
@@ -39,7 +41,7 @@ pub(super) fn missing(
         Missing::Waits => config.warning_at(path, format!("{message} yet; this waits for it")),
         Missing::Refused => config.error_at(path, message),
     };
-    findings.push(finding.with_help(plugins.help()));
+    findings.push(finding.with_help(plugins.help(plugin)));
 }
 
 /// Reports components whose plugins are not loaded, and connected ports that do not fit together.
@@ -83,9 +85,9 @@ pub(super) fn sidecar(
     let file = files.into_iter().find(|file| file.is_file());
     let mut unknown = |kind: &str, name: &String, known: Vec<&str>| {
         let message = format!("plugin `{}` has no {kind} `{name}`", manifest.name);
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let has = if known.is_empty() { "none".to_owned() } else { listed(&known) };
         let finding = Diagnostic::new(&file.clone().unwrap_or_default(), Severity::Error, message);
-        findings.push(finding.with_help(format!("it has {known}")));
+        findings.push(finding.with_help(suggestion(name, known, &format!("it has {has}"))));
     };
     let components: Vec<_> = manifest.components.iter().map(|it| it.name.as_str()).collect();
     for name in sidecar.components.keys().filter(|it| !components.contains(&it.as_str())) {
@@ -116,16 +118,9 @@ pub(super) async fn component(
     let inputs = connect(config, entry, &found.inputs, Direction::Inputs, findings);
     let outputs = connect(config, entry, &found.outputs, Direction::Outputs, findings);
     let settings = merged(sidecar.components.get(&found.name), Some(&entry.config));
-    // The check runs code of the plugin, which may hang.
-    let limit = config.reload.initialize;
-    let checked = timeout(limit, plugin.check_config(&found.name, &settings)).await;
-    let late = |_| {
-        let limit = format_duration(limit);
-        Err((String::new(), format!("the plugin did not check it within {limit}")))
-    };
-    if let Err((path, message)) = checked.unwrap_or_else(late) {
+    if let Err((path, message)) = settings_are_right(config, plugin, &found.name, &settings).await {
         let base = entry.location.key("config");
-        let at = base.join(&ConfigPath::from(path.as_str()));
+        let at = base.join(&path);
         // The plugin may quote values from both files.
         let message = sidecar.secrets.masked(&message);
         findings.push(config.error_at(&at, message).with_help(format!(
@@ -144,6 +139,63 @@ pub(super) async fn component(
             state: entry.state,
         },
     })
+}
+
+/// Has a plugin check the settings of a task, if the plugin tells their type.
+pub(super) async fn task(
+    config: &Config,
+    library: &Path,
+    (plugin, sidecar): (&Generation, &Sidecar),
+    task: &ScheduledTask,
+    findings: &mut Diagnostics,
+) {
+    let mut specs = plugin.info().manifest.tasks.iter();
+    if specs.find(|spec| spec.name == task.task).is_none_or(|spec| spec.settings.is_null()) {
+        return;
+    }
+    let name = TaskSpec::settings_name(&task.task);
+    let Err((path, message)) = settings_are_right(config, plugin, &name, &task.config).await else {
+        return;
+    };
+    // The plugin may quote values from both files.
+    let message = sidecar.secrets.masked(&config.secrets().masked(&message)).into_owned();
+    let mut entries = config.tasks.iter();
+    let entry = entries.find(|it| it.plugin == task.plugin && it.task == task.task);
+    let finding = match entry.filter(|it| it.config.as_object().is_some_and(|it| !it.is_empty())) {
+        Some(entry) => config.error_at(&entry.location.key("config").join(&path), message),
+        None => {
+            let files = settings_files(library, plugin.name());
+            let file = files.into_iter().find(|file| file.is_file());
+            let place = [format!("tasks.{}.config", task.task), path.to_string()].join(".");
+            let message = format!("{}: {message}", place.trim_end_matches('.'));
+            let file = file.as_deref().unwrap_or(config.file());
+            Diagnostic::new(file, Severity::Error, message)
+        }
+    };
+    findings.push(finding.with_help(format!(
+        "these are the settings of task `{}` of plugin `{}`",
+        task.task, task.plugin
+    )));
+}
+
+/// Has a plugin check settings, which runs code of the plugin that may hang.
+///
+/// # Errors
+/// The place of the problem in the settings, and the problem.
+async fn settings_are_right(
+    config: &Config,
+    plugin: &Generation,
+    name: &str,
+    settings: &serde_json::Value,
+) -> Result<(), (ConfigPath, String)> {
+    let limit = config.reload.initialize;
+    match timeout(limit, plugin.check_config(name, settings)).await {
+        Ok(checked) => checked.map_err(|(path, message)| (path.as_str().into(), message)),
+        Err(_) => {
+            let message = format!("the plugin did not check it within {}", format_duration(limit));
+            Err((ConfigPath::root(), message))
+        }
+    }
 }
 
 /// Finds the component of the plugin that an entry names, or the only one of its role.
@@ -181,7 +233,8 @@ fn find<'p>(
     let path = entry.location.key("component");
     let known = manifest.components.iter().find(|known| known.name == *name).ok_or_else(|| {
         let message = format!("plugin `{}` has no component `{name}`", entry.plugin);
-        config.error_at(&path, message).with_help(has())
+        let known = manifest.components.iter().map(|it| it.name.as_str());
+        config.error_at(&path, message).with_help(suggestion(name, known, &has()))
     })?;
     if known.role == entry.role {
         return Ok(known);

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use hotbay_config::{Config, Diagnostic, Severity, Sidecar};
+use hotbay_config::{Config, Diagnostic, Severity, Sidecar, listed, suggestion};
 use hotbay_loader::{Inspected, LoadError, Loader, Trust, TrustMode, TrustedBy};
 use hotbay_plugin_api::Manifest;
 use hotbay_runtime::Generation;
@@ -122,13 +122,13 @@ impl KnownPlugins {
         self.manifests.get(plugin)
     }
 
-    /// Returns a sentence that lists the names of the plugins.
-    pub(crate) fn help(&self) -> String {
+    /// Returns a sentence that lists the names of the plugins, and suggests one for this name.
+    pub(crate) fn help(&self, name: &str) -> String {
         if self.manifests.is_empty() {
             return format!("no plugin was loaded from {}", self.folder.display());
         }
-        let names: Vec<_> = self.manifests.keys().map(|name| format!("`{name}`")).collect();
-        format!("{} holds {}", self.folder.display(), names.join(", "))
+        let holds = format!("{} holds {}", self.folder.display(), listed(self.manifests.keys()));
+        suggestion(name, self.manifests.keys().map(String::as_str), &holds)
     }
 }
 

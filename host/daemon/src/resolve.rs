@@ -30,5 +30,9 @@ pub(crate) async fn resolve(
     for entry in entries.filter(|entry| entry.plugin == generation.name()) {
         components.extend(check::component(config, (generation, sidecar), entry, findings).await);
     }
-    ResolvedPlugin { components, tasks: schedules(config, generation, sidecar, findings) }
+    let tasks = schedules(config, generation, sidecar, findings);
+    for task in &tasks {
+        check::task(config, library, (generation, sidecar), task, findings).await;
+    }
+    ResolvedPlugin { components, tasks }
 }

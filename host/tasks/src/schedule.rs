@@ -1,7 +1,8 @@
 //! Deciding which tasks of a plugin are to run, and when.
 
 use hotbay_config::{
-    Config, Diagnostic, Diagnostics, Severity, Sidecar, SidecarTask, TaskEntry, merged,
+    Config, Diagnostic, Diagnostics, Severity, Sidecar, SidecarTask, TaskEntry, listed, merged,
+    suggestion,
 };
 use hotbay_plugin_api::{Schedule, TaskSpec};
 use hotbay_runtime::Generation;
@@ -18,11 +19,12 @@ fn check_entry(
 ) {
     let tasks = &plugin.info().manifest.tasks;
     if !tasks.iter().any(|task| task.name == entry.task) {
-        let names: Vec<_> = tasks.iter().map(|task| format!("`{}`", task.name)).collect();
-        let has = if names.is_empty() { "no tasks".to_owned() } else { names.join(", ") };
+        let names: Vec<_> = tasks.iter().map(|task| task.name.as_str()).collect();
+        let has = if names.is_empty() { "no tasks".to_owned() } else { listed(&names) };
         let message = format!("plugin `{}` has no task `{}`", entry.plugin, entry.task);
         let finding = config.error_at(&entry.location.key("task"), message);
-        findings.push(finding.with_help(format!("it has {has}")));
+        let help = suggestion(&entry.task, names, &format!("it has {has}"));
+        findings.push(finding.with_help(help));
     }
 }
 

@@ -29,7 +29,8 @@ pub struct PluginModule {
     pub manifest: extern "C" fn() -> RString,
     /// Connects the plugin's `tracing` with its host's; the first connection stays.
     pub connect_log: extern "C" fn(HostLog_TO<'static, RBox<()>>),
-    /// Checks a component's configuration, given as JSON.
+    /// Checks a component's configuration, given as JSON. For a task whose spec has a schema of its
+    /// settings, the name is `task/NAME`.
     pub check_config: extern "C" fn(RStr<'_>, RStr<'_>) -> ROption<ConfigProblem>,
     /// Makes a component.
     pub create_component:

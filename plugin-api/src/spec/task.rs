@@ -67,6 +67,10 @@ pub struct TaskSpec {
     pub alert_after: Option<u32>,
     /// The JSON Schema of its arguments; `null` if it takes none.
     pub arguments: Value,
+    /// The JSON Schema of its settings; `null` if they are not known. A host that finds a schema
+    /// has the plugin check the settings, under the name that [`TaskSpec::settings_name`] gives.
+    #[serde(rename = "x-settings", skip_serializing_if = "Value::is_null")]
+    pub settings: Value,
     /// The task runs by default. The configuration can enable or disable it.
     pub enabled: bool,
     /// Fields that this host does not understand and that may change what it ought to do.
@@ -93,9 +97,18 @@ impl TaskSpec {
             jitter: Duration::ZERO,
             alert_after: None,
             arguments: Value::Null,
+            settings: Value::Null,
             enabled: true,
             not_understood: Map::new(),
         }
+    }
+}
+
+impl TaskSpec {
+    /// Returns the name of a task where a function of a plugin takes the name of a component. No
+    /// component has such a name.
+    pub fn settings_name(task: &str) -> String {
+        format!("task/{task}")
     }
 }
 
@@ -118,6 +131,7 @@ impl<'de> Deserialize<'de> for TaskSpec {
             jitter: fields.take("jitter_ms", Millis::default()).0,
             alert_after: fields.take("alert_after", plain.alert_after),
             arguments: fields.take("arguments", plain.arguments),
+            settings: fields.take("x-settings", plain.settings),
             enabled: fields.take("enabled", plain.enabled),
             not_understood: fields.with_effect(),
             ..plain
@@ -161,6 +175,7 @@ mod tests {
             jitter: seconds(10),
             alert_after: Some(2),
             arguments: json!({ "type": "object" }),
+            settings: json!({ "type": "object" }),
             enabled: false,
             ..TaskSpec::new("a", FunctionKind::Async)
         };

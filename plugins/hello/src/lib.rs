@@ -18,6 +18,7 @@ pub use count::Count;
 pub const PLUGIN_TASKS: &[PluginTask] = &[
     PluginTask {
         description: "Says hello once, at start",
+        settings: Some(settings_of::<Settings>()),
         ..PluginTask::new("greet", run_async!(greet))
     },
     PluginTask {
@@ -51,10 +52,11 @@ struct Primes {
     primes: usize,
 }
 
-/// The configuration of the tasks, under `tasks:` in the host's configuration.
-#[derive(Debug, Deserialize)]
+/// The settings of `greet`, under `tasks:` in the host's configuration.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Settings {
+    /// Who is greeted.
     #[serde(default = "world")]
     name: String,
 }

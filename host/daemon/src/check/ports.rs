@@ -2,7 +2,7 @@
 
 use hotbay_plugin_api::{ChannelName, PortManifest, Role};
 
-use hotbay_config::{ComponentEntry, Config, Diagnostics, Ports};
+use hotbay_config::{ComponentEntry, Config, Diagnostics, Ports, suggestion};
 
 /// The direction of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,9 @@ pub(super) fn connect(
             let name = used.port.unwrap_or("(first)");
             let message = format!("`{}` has no port `{name}` among its {key}", entry.id);
             let at = used.port.map_or_else(|| location.clone(), |name| location.key(name));
-            findings.push(config.error_at_key(&at, message).with_help(known()));
+            let names = declared.iter().map(|port| port.name.as_str());
+            let help = suggestion(name, names, &known());
+            findings.push(config.error_at_key(&at, message).with_help(help));
             continue;
         };
         connected.entry(port.name.clone()).or_default().push(used.channel.into());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hotbay_config::{ConfigPath, Diagnostics};
+use hotbay_config::{ConfigPath, Diagnostics, Severity};
 use hotbay_loader::{Inspected, LoadError, Refusal, scan};
 use tokio::task::JoinSet;
 
@@ -79,7 +79,12 @@ impl Host {
         let name = library.manifest.name.clone();
         if let Some(first) = self.plugins.get(&name) {
             let refusal = Refusal::Duplicate { name, from: first.file.clone() };
-            warnings.push(warning(&LoadError { path: library.path, refusal }));
+            let mut finding = warning(&LoadError { path: library.path, refusal });
+            if !self.config.follows_changes() {
+                // Nobody can take one of the files away while the host runs.
+                finding.severity = Severity::Error;
+            }
+            warnings.push(finding);
             return;
         }
         let sidecar = match read_sidecar(&library.path, &name) {
