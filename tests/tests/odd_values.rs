@@ -144,13 +144,12 @@ fn a_value_from_the_environment_reaches_neither_log_nor_status() {
 #[test]
 fn a_plugin_that_refuses_its_settings_does_not_show_them() {
     let folder = PluginsFolder::with(&["hello"]);
-    let pipeline = "channels: { raw: { capacity: 8 } }\npipeline:\n  time: live\n  connectors: \
-                    [{ id: a, plugin: hello, outputs: raw, config: { to: \"x${TOP_SECRET}\" } }]\n";
-    let config = ConfigFile::new(&folder, pipeline);
+    let task = "tasks: [{ plugin: hello, task: greet, config: { name: ${PIN} } }]\n";
+    let config = ConfigFile::new(&folder, task);
     let run = Run::new(["validate".as_ref(), config.path().as_os_str()]);
-    let ended = run.env("TOP_SECRET", "hunter2-s3cr3t").finish().expect_code(2);
-    ended.expect_stderr(&["hotbay.yaml:5:", "${TOP_SECRET}"]);
-    assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    let ended = run.env("PIN", "77123456").finish().expect_code(2);
+    ended.expect_stderr(&["hotbay.yaml:2:58: invalid type: integer `${PIN}`, expected a string"]);
+    assert!(!ended.stderr.contains("77123456"), "{}", ended.stderr);
 }
 
 #[test]

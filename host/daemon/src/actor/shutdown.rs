@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Actor, ActorEvent, StopReason, reported};
+use super::{Actor, ActorEvent, StopReason, reported, status::masked};
 use crate::{
     HostError,
     plugins::ClosingPlugin,
@@ -44,20 +44,26 @@ impl Actor {
         if let Some(pipeline) = &self.pipeline {
             problems.extend(pipeline.stop(&self.config).await);
         }
-        let report = collect(ReportInput {
+        let secrets = self.secrets();
+        let mut report = collect(ReportInput {
             pipeline: self.pipeline.as_ref(),
             tasks: self.tasks.reports(),
             services: &self.services,
             stopped: matches!(end, StopReason::Requested),
             problems,
         });
+        for component in &mut report.components {
+            component.error = masked(&secrets, component.error.take());
+        }
+        for task in &mut report.tasks {
+            task.last_error = masked(&secrets, task.last_error.take());
+        }
         self.close_all().await;
         self.journal.flush();
         if let StopReason::Failed(error) = end {
             report.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
             return Err(error);
         }
-        let mut report = report;
         // A library that stays mapped is not a failure of the run: its work was done by then.
         report.problems.extend(self.closing.leaks.iter().map(|leak| leak.text()));
         report.elapsed = began.elapsed();

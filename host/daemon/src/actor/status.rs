@@ -1,5 +1,6 @@
 //! Collecting the status of a host.
 
+use hotbay_config::Secrets;
 use hotbay_plugin_api::SchedulerError;
 
 use super::Actor;
@@ -18,10 +19,11 @@ impl Status {
         let before = host.probations.values().map(|it| &it.before);
         plugins.extend(before.map(|it| plugin(it, BuildState::StandingBy)));
         plugins.extend(host.closing.leaks.iter().map(|leak| leak.status()));
+        let secrets = host.secrets();
         let refused = host.refused.iter().map(|(file, refused)| RefusedStatus {
             file: file.clone(),
             code: refused.code.clone(),
-            reason: refused.reason.clone(),
+            reason: secrets.masked(&refused.reason).into_owned(),
             remedy: refused.remedy.clone(),
         });
         let pipeline = host.pipeline.as_ref();
@@ -40,8 +42,15 @@ impl Status {
             refused: refused.collect(),
             components: members
                 .map(|(pipeline, member)| component(host, pipeline, member))
+                .map(|it| ComponentStatus { error: masked(&secrets, it.error), ..it })
                 .collect(),
-            tasks: host.tasks.reports().into_iter().map(|it| task(host, it)).collect(),
+            tasks: host
+                .tasks
+                .reports()
+                .into_iter()
+                .map(|it| task(host, it))
+                .map(|it| TaskStatus { last_error: masked(&secrets, it.last_error), ..it })
+                .collect(),
             counters: by_full_name(board.counters()),
             gauges: by_full_name(board.gauges())
                 .into_iter()
@@ -52,6 +61,21 @@ impl Status {
             configuration_refused: host.configuration_refused.clone(),
         }
     }
+}
+
+impl Actor {
+    /// Returns the values of variables in the configuration and in the settings of the plugins,
+    /// which the error of a plugin may quote.
+    pub(super) fn secrets(&self) -> Secrets {
+        let mut secrets = self.config.secrets().clone();
+        self.plugins.values().for_each(|plugin| secrets.extend(&plugin.sidecar.secrets));
+        secrets
+    }
+}
+
+/// Returns the error of a plugin without the values of variables.
+pub(super) fn masked(secrets: &Secrets, error: Option<String>) -> Option<String> {
+    error.map(|error| secrets.masked(&error).into_owned())
 }
 
 fn in_service(host: &Actor, loaded: &LoadedPlugin) -> PluginStatus {
