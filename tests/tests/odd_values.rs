@@ -148,7 +148,7 @@ fn a_plugin_that_refuses_its_settings_does_not_show_them() {
     let config = ConfigFile::new(&folder, task);
     let run = Run::new(["validate".as_ref(), config.path().as_os_str()]);
     let ended = run.env("PIN", "77123456").finish().expect_code(2);
-    ended.expect_stderr(&["hotbay.yaml:2:58: invalid type: integer `${PIN}`, expected a string"]);
+    ended.expect_stderr(&["hotbay.yaml:2:55: invalid type: integer `${PIN}`, expected a string"]);
     assert!(!ended.stderr.contains("77123456"), "{}", ended.stderr);
 }
 
