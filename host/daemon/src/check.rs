@@ -149,24 +149,23 @@ pub(super) async fn task(
     task: &ScheduledTask,
     findings: &mut Diagnostics,
 ) {
-    let mut specs = plugin.info().manifest.tasks.iter();
-    if specs.find(|spec| spec.name == task.task).is_none_or(|spec| spec.settings.is_null()) {
+    if task.spec.settings.is_null() {
         return;
     }
-    let name = TaskSpec::settings_name(&task.task);
+    let name = TaskSpec::settings_name(&task.spec.name);
     let Err((path, message)) = settings_are_right(config, plugin, &name, &task.config).await else {
         return;
     };
     // The plugin may quote values from both files.
     let message = sidecar.secrets.masked(&config.secrets().masked(&message)).into_owned();
     let mut entries = config.tasks.iter();
-    let entry = entries.find(|it| it.plugin == task.plugin && it.task == task.task);
+    let entry = entries.find(|it| it.plugin == task.plugin && it.task == task.spec.name);
     let finding = match entry.filter(|it| it.config.as_object().is_some_and(|it| !it.is_empty())) {
         Some(entry) => config.error_at(&entry.location.key("config").join(&path), message),
         None => {
             let files = settings_files(library, plugin.name());
             let file = files.into_iter().find(|file| file.is_file());
-            let place = [format!("tasks.{}.config", task.task), path.to_string()].join(".");
+            let place = [format!("tasks.{}.config", task.spec.name), path.to_string()].join(".");
             let message = format!("{}: {message}", place.trim_end_matches('.'));
             let file = file.as_deref().unwrap_or(config.file());
             Diagnostic::new(file, Severity::Error, message)
@@ -174,7 +173,7 @@ pub(super) async fn task(
     };
     findings.push(finding.with_help(format!(
         "these are the settings of task `{}` of plugin `{}`",
-        task.task, task.plugin
+        task.spec.name, task.plugin
     )));
 }
 

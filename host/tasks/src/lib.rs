@@ -199,7 +199,8 @@ impl Tasks {
             // The builds are dropped before their plugins are closed.
             let build = task.build.take();
             if build.is_some_and(|build| build.is_busy()) {
-                stuck.push(format!("task {id} did not stop within {limit:?}"));
+                let limit = humantime::format_duration(limit);
+                stuck.push(format!("task {id} did not stop within {limit}"));
             }
         }
         stuck
