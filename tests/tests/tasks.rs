@@ -106,16 +106,12 @@ fn a_task_that_the_plugin_does_not_have_is_answered_with_those_that_it_has() {
 }
 
 #[test]
-fn a_wrong_setting_of_a_task_is_that_tasks_failure_with_the_key_named() {
+fn a_wrong_setting_of_a_task_is_refused_with_the_key_named() {
     let folder = PluginsFolder::with(&["hello"]);
     let yaml = "tasks: [{ plugin: hello, task: greet, config: { nam: Ada } }]\n";
     let config = ConfigFile::new(&folder, yaml);
-    let running = Run::config(config.path()).log("info").start();
-    running.wait_for_log("unknown field `nam`");
-    running.signal(Signal::Terminate);
-    let report = running.wait().expect_code(1).report();
-    let greet = report.task("hello/greet");
-    assert!(greet["last_error"].as_str().unwrap().contains("expected `name`"), "{greet}");
+    let ended = Run::config(config.path()).finish().expect_code(2);
+    ended.expect_stderr(&["hotbay.yaml:2:", "unknown field `nam`, expected `name`"]);
 }
 
 #[test]
