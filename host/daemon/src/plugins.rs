@@ -140,6 +140,15 @@ pub(crate) fn trust_warning(library: &Inspected) -> Option<Diagnostic> {
     Some(finding.with_help(doubt.remedy()))
 }
 
+/// A warning that a panic in this library would end the host.
+pub(crate) fn abort_warning(library: &Inspected) -> Option<Diagnostic> {
+    library.descriptor.aborts_on_panic.then(|| {
+        let message = "it is built with `panic = \"abort\"`: a panic in it ends the host";
+        let finding = Diagnostic::new(&library.path, Severity::Warning, message.to_owned());
+        finding.with_help("build it with `panic = \"unwind\"`, which is cargo's default")
+    })
+}
+
 /// Converts a refusal into a warning.
 pub(crate) fn warning(refused: &LoadError) -> Diagnostic {
     let refusal = &refused.refusal;

@@ -98,6 +98,7 @@ fn to_json(plugin: &Inspected) -> Value {
         "api": plugin.descriptor.api_version,
         "rustc": plugin.descriptor.rustc,
         "target": plugin.descriptor.target,
+        "aborts_on_panic": plugin.descriptor.aborts_on_panic,
         "unloading": unloading,
         "manifest": plugin.manifest,
     })
@@ -120,6 +121,9 @@ fn describe(plugin: &Inspected) {
     println!("  sha256  {}", plugin.hash());
     println!("  built   {} for {}", descriptor.rustc, descriptor.target);
     println!("  API     {}", descriptor.api_version);
+    if descriptor.aborts_on_panic {
+        println!("  WARN    built with `panic = \"abort\"`: a panic in it ends the host");
+    }
     println!("  unload  {}", if plugin.unloading.is_possible() { "yes" } else { "no" });
     plugin.unloading.notes().iter().for_each(|note| println!("          {note}"));
     for task in &manifest.tasks {

@@ -14,13 +14,17 @@ pub const API_VERSION: u32 = 3;
 const MAGIC: [u8; 8] = *b"HOTBAY\x00\x01";
 const TEXT: usize = 64;
 
+/// The bit in the first of the flags: a panic ends the process.
+const ABORTS_ON_PANIC: u8 = 1;
+
 /// The identity of a library, as plain bytes of fixed size and layout.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Descriptor {
     magic: [u8; 8],
     api_version: [u8; 4],
-    reserved: [u8; 4],
+    /// Bits, which are zero in descriptors of an SDK that did not know them.
+    flags: [u8; 4],
     package: [u8; TEXT],
     name: [u8; TEXT],
     version: [u8; TEXT],
@@ -43,6 +47,8 @@ pub struct DescriptorText {
     pub rustc: String,
     /// The target it was built for.
     pub target: String,
+    /// The plugin is built with `panic = "abort"`: a panic of it ends its host.
+    pub aborts_on_panic: bool,
 }
 
 impl Descriptor {
@@ -51,7 +57,8 @@ impl Descriptor {
         Self {
             magic: MAGIC,
             api_version: API_VERSION.to_le_bytes(),
-            reserved: [0; 4],
+            // The whole of a library is built with one panic strategy.
+            flags: [if cfg!(panic = "abort") { ABORTS_ON_PANIC } else { 0 }, 0, 0, 0],
             package: text(package),
             name: text(name),
             version: text(version),
@@ -66,6 +73,7 @@ impl DescriptorText {
     pub fn parse(section: &[u8]) -> Option<Self> {
         let rest = section.strip_prefix(&MAGIC)?;
         let (version, rest) = rest.split_first_chunk::<4>()?;
+        let aborts_on_panic = rest.first()? & ABORTS_ON_PANIC != 0;
         let texts = rest.get(4..4 + 5 * TEXT)?;
         let mut texts = texts.chunks_exact(TEXT).map(|raw| {
             let end = raw.iter().position(|&byte| byte == 0).unwrap_or(TEXT);
@@ -78,6 +86,7 @@ impl DescriptorText {
             version: texts.next()?,
             rustc: texts.next()?,
             target: texts.next()?,
+            aborts_on_panic,
         })
     }
 }
@@ -92,4 +101,24 @@ const fn text(from: &str) -> [u8; TEXT] {
         at += 1;
     }
     into
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_says_if_a_panic_ends_the_process_and_an_older_one_says_nothing() {
+        let descriptor = Descriptor::new("package", "name", "1.2.3");
+        let bytes = |flags: u8| {
+            let texts = [descriptor.package, descriptor.name, descriptor.version];
+            let more = [descriptor.rustc, descriptor.target];
+            let head = [&descriptor.magic[..], &descriptor.api_version, &[flags, 0, 0, 0]];
+            let texts = texts.iter().chain(&more).map(|text| &text[..]);
+            head.into_iter().chain(texts).collect::<Vec<_>>().concat()
+        };
+        let old = DescriptorText::parse(&bytes(0)).unwrap();
+        assert_eq!((old.name.as_str(), old.aborts_on_panic), ("name", false));
+        assert!(DescriptorText::parse(&bytes(ABORTS_ON_PANIC)).unwrap().aborts_on_panic);
+    }
 }

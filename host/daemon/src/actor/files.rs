@@ -12,7 +12,7 @@ use hotbay_store::quarantine::Quarantine;
 
 use super::{Actor, ActorEvent};
 use crate::{
-    plugins::trust_warning,
+    plugins::{abort_warning, trust_warning},
     reconcile::FileVersion,
     refused::{RefusedFile, RolloutStep, StepFailure, retry_of},
     watch::{Fingerprint, FolderState, Snapshot},
@@ -118,9 +118,8 @@ impl Actor {
         let is_current = version.is_some() && version == looked_at;
         match result {
             Ok(library) => {
-                if let Some(doubt) = trust_warning(&library).filter(|_| is_current) {
-                    tracing::warn!("{doubt}");
-                }
+                let warnings = trust_warning(&library).into_iter().chain(abort_warning(&library));
+                warnings.filter(|_| is_current).for_each(|warning| tracing::warn!("{warning}"));
                 let found = (library.manifest.name.clone(), library.hash().to_owned());
                 self.observed.examined(&file, Ok(found));
                 self.examined.insert(file, library);

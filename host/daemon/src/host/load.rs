@@ -10,7 +10,7 @@ use super::Host;
 use crate::{
     HostError,
     check::{self, Missing},
-    plugins::{KnownPlugins, LoadedPlugin, read_sidecar, trust_warning, warning},
+    plugins::{KnownPlugins, LoadedPlugin, abort_warning, read_sidecar, trust_warning, warning},
     resolve::resolve,
 };
 
@@ -69,6 +69,7 @@ impl Host {
         inspected.sort_by(|a, b| a.path.cmp(&b.path));
         for library in inspected {
             warnings.extend(trust_warning(&library));
+            warnings.extend(abort_warning(&library));
             self.load(library, &mut warnings).await;
         }
         Ok(warnings)

@@ -70,6 +70,7 @@ fn descriptor() -> Descriptor {
         rustc: String::new(),
         target: String::new(),
         api_version: 1,
+        aborts_on_panic: false,
     }
 }
 
