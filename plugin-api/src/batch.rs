@@ -62,6 +62,11 @@ impl Batch {
         self.0.headers.is_empty()
     }
 
+    /// Returns the number of bytes that the headers and payloads take.
+    pub(crate) fn size(&self) -> usize {
+        self.0.bytes.len() + self.0.headers.len() * size_of::<EventHeader>()
+    }
+
     /// Returns the event at `index`, in the order of publishing.
     pub fn get(&self, index: usize) -> Option<EventRef<'_>> {
         self.0.headers.get(index).map(|header| EventRef { header, bytes: &self.0.bytes })

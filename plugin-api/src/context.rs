@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    ChannelName, Publisher, SchedulerError, Subscription,
+    ChannelName, Publisher, SchedulerError, Subscription, Subscriptions,
     abi::{Host_TO, Inbox_TO, PublishWait, SharedCounter, SharedGauge},
     batch::EventHeader,
     spec::{RunInfo, RunRequest},
@@ -146,6 +146,16 @@ impl Context {
         let inbox: Inbox_TO<'static, RBox<()>> =
             self.host.subscribe(RStr::from(channel.as_str())).into_result()?;
         Ok(Subscription::new(channel.clone(), inbox))
+    }
+
+    /// Subscribes to all channels that are connected to an input port, in the configuration's order.
+    ///
+    /// # Errors
+    /// If the component can't subscribe to one of them.
+    pub fn subscribe_all(&self, port: &str) -> Result<Subscriptions, SchedulerError> {
+        let subscriptions: Result<Vec<_>, _> =
+            self.inputs(port).iter().map(|channel| self.subscribe(channel)).collect();
+        Ok(Subscriptions::new(subscriptions?))
     }
 
     /// The host's clock: nanoseconds since 1970, UTC.

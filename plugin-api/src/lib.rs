@@ -111,6 +111,8 @@ pub mod spec;
 mod state;
 #[cfg(feature = "abi")]
 mod subscription;
+#[cfg(feature = "abi")]
+mod subscriptions;
 mod task;
 #[cfg(feature = "abi")]
 mod task_fn;
@@ -144,6 +146,7 @@ pub use {
     publisher::Publisher,
     schemars::JsonSchema,
     subscription::{Subscription, TryRecvError},
+    subscriptions::{Received, Subscriptions},
     task_fn::{RunResult, TaskFn, TaskFuture},
 };
 
@@ -154,8 +157,8 @@ pub mod prelude {
         Aggregator, BackgroundTask, Backoff, Batch, ChannelName, Component, Connector, Context,
         Counter, Event, EventTask, Executor, Gauge, JsonSchema, Kind, Misfire, Mode, NoConfig,
         Overlap, PluginTask, PluginTaskKind, Port, Priority, Publisher, SavedState, Schedule,
-        SchedulerError, Strategy, Subscription, TaskId, aggregator, async_trait, connector,
-        executor, export_plugin, run_async, run_sync, schema_of, settings_of, strategy,
+        SchedulerError, Strategy, Subscription, Subscriptions, TaskId, aggregator, async_trait,
+        connector, executor, export_plugin, run_async, run_sync, schema_of, settings_of, strategy,
     };
 }
 

@@ -13,6 +13,11 @@ pub trait Payload: Clone + Send + Sync + 'static {
     fn events(&self) -> usize {
         1
     }
+
+    /// Returns about how many bytes of memory this payload takes, with what its clones share.
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
 }
 
 impl<T: Send + Sync + ?Sized + 'static> Payload for Arc<T> {}
@@ -31,5 +36,9 @@ one_event!(i8, i16, i32, i64, i128, isize, f32, f64);
 impl Payload for crate::Batch {
     fn events(&self) -> usize {
         self.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.size()
     }
 }

@@ -77,6 +77,10 @@ pub trait BackgroundTask: Send + Sync {
     /// is dropped at once when a new build takes over, one that publishes never. So keep
     /// in the task, not in the turn, what must not be lost.
     ///
+    /// While a new build is on probation, what a turn receives is kept until the turn has ended, so
+    /// that the build before can receive it again: 64 MiB, or 65,536 batches, of each channel. A turn
+    /// that receives more ends the probation: the new build stays, whatever it does from then on.
+    ///
     /// # Errors
     /// [`SchedulerError::Finished`] ends the task in good order: there is no
     /// more work. Any other error leaves it failed. Neither is called again.

@@ -218,3 +218,40 @@ fn a_component_that_never_initializes_keeps_nobody_from_anything() {
     running.signal(Signal::Terminate);
     drop(running.wait());
 }
+
+#[test]
+fn a_turn_that_receives_without_end_on_probation_costs_the_way_back_and_not_the_memory() {
+    let folder = PluginsFolder::with(&["numbers-source", "receives", "numbers-pass"]);
+    folder.add("numbers-sink");
+    let yaml = "\
+reload: { settle: 20ms, probation: 10m }
+channels:
+  raw: { capacity: 4096 }
+  merged: { capacity: 4096 }
+  passed: { capacity: 4096 }
+pipeline:
+  time: live
+  connectors: [{ id: source, plugin: numbers-source, outputs: raw }]
+  aggregator:
+    { id: merge, plugin: receives, inputs: raw, outputs: merged, config: { way: endless } }
+  strategies: [{ id: pass, plugin: numbers-pass, inputs: merged, outputs: passed }]
+  executors: [{ id: sink, plugin: numbers-sink, inputs: passed }]
+";
+    let config = ConfigFile::new(&folder, yaml);
+    let running = Run::config(config.path()).log("warn").start();
+    let scene = Scene { folder, config, running };
+    until("it runs", || (scene.component("merge")?["status"] == "running").then_some(()));
+    put(&scene.folder.file_of("receives"), &another_build(library("receives"), 2));
+    let record = scene.record(0);
+    assert_eq!(record["outcome"], "replaced", "{record}");
+    let note = record["notes"][0].as_str().unwrap_or_else(|| panic!("no note: {record}"));
+    assert!(note.contains("merge received more in one turn than is kept"), "{note}");
+    scene.running.wait_for_log("the probation ended early");
+    let state = until("the status", || {
+        let status = scene.config.status()?;
+        let plugins = status["plugins"].as_array()?;
+        let state = plugins.iter().find(|it| it["name"] == "receives")?["state"].clone();
+        (state == "in-service").then_some(state)
+    });
+    assert_eq!(state, "in-service");
+}

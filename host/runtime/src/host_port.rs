@@ -192,7 +192,7 @@ impl Host for HostPort {
         match self.setup.slot.subscription(&name, new) {
             Ok(input) => {
                 let slot = self.setup.slot.clone();
-                let inbox = HostInbox::new(input, slot, Arc::clone(&self.dispatcher));
+                let inbox = HostInbox::new(input, slot, &self.dispatcher);
                 ROk(Inbox_TO::from_value(inbox, TD_Opaque))
             }
             Err(error) => RErr(error.into()),

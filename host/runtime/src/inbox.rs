@@ -1,9 +1,13 @@
 //! An input of the bus, as the plugin that receives from it sees it.
 //!
 //! There are two ways to wait. [`Inbox::recv`] gives the plugin a future, which it may poll with
-//! any waker; the [relay](super::relay) keeps that waker within the bay. `poll_in_call` is
+//! any waker; a [slot](super::relay) keeps that waker within the bay. `poll_in_call` is
 //! cheaper: it registers the waker of the host's own task that calls into the plugin, which is
 //! known on this thread for as long as the [call](super::caller) lasts.
+//!
+//! In both, whoever polled last is woken when there is something, also if the future is gone by
+//! then: a plugin may make a future for each poll and drop it. The slot belongs to the inbox, not
+//! to a future, and is emptied by the next event, by the drop of the inbox, or at close.
 //!
 //! Lock order: one input, and nothing else while it is locked.
 
@@ -16,22 +20,23 @@ use std::{
 use abi_stable::std_types::{RNone, ROption, RSome};
 use async_ffi::{BorrowingFfiFuture, FutureExt};
 use hotbay_plugin_api::{
-    Batch,
+    Batch, ChannelName,
     abi::{Inbox, Polled},
 };
 
 use super::{
     caller,
-    relay::WakeDispatcher,
-    slot::{ComponentSlot, SharedInput, WaitGuard},
+    relay::{WakeDispatcher, WakerSlot},
+    slot::{ComponentSlot, PluginInput, SharedInput, WaitGuard},
 };
-use hotbay_core::bus::{TryRecvError, WaitsFor};
+use hotbay_core::bus::{Input, TryRecvError, WaitsFor};
 
 /// The host's side of the ABI's [`Inbox`] trait.
 pub(crate) struct HostInbox {
     input: SharedInput,
     slot: ComponentSlot,
-    dispatcher: Arc<WakeDispatcher>,
+    /// The waker of the plugin that polled last, unless it did so within a call.
+    waker: Arc<WakerSlot>,
     /// Set while the plugin waits within a call.
     waiting: Option<WaitGuard>,
 }
@@ -40,15 +45,15 @@ impl HostInbox {
     pub(crate) fn new(
         input: SharedInput,
         slot: ComponentSlot,
-        dispatcher: Arc<WakeDispatcher>,
+        dispatcher: &Arc<WakeDispatcher>,
     ) -> Self {
-        Self { input, slot, dispatcher, waiting: None }
+        Self { input, slot, waker: dispatcher.slot(), waiting: None }
     }
 }
 
 impl Inbox for HostInbox {
     fn try_recv(&mut self) -> Polled {
-        match self.input.lock().try_recv() {
+        match receive(&self.input, &self.slot, Input::try_recv) {
             Ok(batch) => Polled::Batch(batch),
             Err(TryRecvError::Empty) => Polled::Empty,
             Err(TryRecvError::Ended) => Polled::Ended,
@@ -57,8 +62,8 @@ impl Inbox for HostInbox {
 
     fn poll_in_call(&mut self) -> ROption<Polled> {
         let Some(waker) = caller::waker() else { return RNone };
-        let polled = self.input.lock().poll_recv(&mut Context::from_waker(&waker));
-        match polled {
+        let mut cx = Context::from_waker(&waker);
+        match receive(&self.input, &self.slot, |input| input.poll_recv(&mut cx)) {
             Poll::Ready(batch) => {
                 self.waiting = None;
                 RSome(batch.map_or(Polled::Ended, Polled::Batch))
@@ -76,13 +81,43 @@ impl Inbox for HostInbox {
     }
 
     fn recv(&mut self) -> BorrowingFfiFuture<'_, ROption<Batch>> {
-        let input = &self.input;
-        let waiting = self.slot.wait(WaitsFor::Events);
-        let next = Box::pin(async move {
-            let _waiting = waiting;
-            ROption::from(poll_fn(|cx| input.lock().poll_recv(cx)).await)
+        let Self { input, slot, waker, .. } = self;
+        let waiting = slot.wait(WaitsFor::Events);
+        let next = poll_fn(move |cx| {
+            let _while_it_waits = &waiting;
+            let hosts = waker.set(cx.waker());
+            let mut cx = Context::from_waker(&hosts);
+            let polled = receive(input, slot, |input| input.poll_recv(&mut cx));
+            if polled.is_ready() {
+                waker.clear();
+            }
+            polled.map(ROption::from)
         });
-        self.dispatcher.relay(next).into_ffi()
+        next.into_ffi()
+    }
+}
+
+/// Receives from an input, and tells its slot if the input has given up keeping what it hands out.
+fn receive<T>(
+    input: &PluginInput,
+    slot: &ComponentSlot,
+    receive: impl FnOnce(&mut Input<ChannelName, Batch>) -> T,
+) -> T {
+    let (received, has_given_up) = {
+        let mut input = input.lock();
+        (receive(&mut input), input.has_given_up())
+    };
+    if has_given_up {
+        slot.give_up();
+    }
+    received
+}
+
+impl Drop for HostInbox {
+    fn drop(&mut self) {
+        // The channel may keep the host's waker, and with it the slot, but must not keep the
+        // plugin's waker.
+        self.waker.clear();
     }
 }
 
@@ -94,7 +129,7 @@ mod tests {
     };
 
     use hotbay_core::{ChannelConfig, bus::EventBus, driver::ComponentPorts};
-    use hotbay_plugin_api::{ChannelName, EventHeader};
+    use hotbay_plugin_api::EventHeader;
     use tokio::runtime::Handle;
 
     use super::*;
@@ -122,7 +157,7 @@ mod tests {
         let slot = ComponentSlot::new("component", 1);
         let input = slot.subscription(&name, || bus.subscribe(&name)).unwrap();
         let dispatcher = WakeDispatcher::start(&Handle::current());
-        let mut inbox = HostInbox::new(input, slot.clone(), dispatcher);
+        let mut inbox = HostInbox::new(input, slot.clone(), &dispatcher);
         let wakes = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&wakes));
         let mut cx = Context::from_waker(&waker);
@@ -146,7 +181,7 @@ mod tests {
         let slot = ComponentSlot::new("component", 1);
         let input = slot.subscription(&name, || bus.subscribe(&name)).unwrap();
         let mut inbox =
-            HostInbox::new(input, slot.clone(), WakeDispatcher::start(&Handle::current()));
+            HostInbox::new(input, slot.clone(), &WakeDispatcher::start(&Handle::current()));
         let mut cx = Context::from_waker(Waker::noop());
         caller::calling(&mut cx, |_| drop(inbox.poll_in_call()));
         inbox.stop_waiting();

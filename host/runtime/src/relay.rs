@@ -76,7 +76,8 @@ impl WakeDispatcher {
         Relay { inner, slot: None, dispatcher: Arc::clone(self) }
     }
 
-    fn slot(self: &Arc<Self>) -> Arc<WakerSlot> {
+    /// Makes an empty slot, for something that the plugin polls again and again.
+    pub(crate) fn slot(self: &Arc<Self>) -> Arc<WakerSlot> {
         let slot = Arc::new(WakerSlot {
             foreign: Mutex::new(None),
             queued: AtomicBool::new(false),
@@ -93,8 +94,9 @@ impl WakeDispatcher {
     }
 }
 
+/// The place of the waker of the plugin that polls one thing.
 #[derive(Debug)]
-struct WakerSlot {
+pub(crate) struct WakerSlot {
     /// The waker that the plugin polled with, if it is to be woken.
     foreign: Mutex<Option<Waker>>,
     /// Set while the slot is in the dispatcher's queue.
@@ -113,14 +115,17 @@ impl WakerSlot {
         }
     }
 
-    fn set(&self, waker: &Waker) {
+    /// Keeps the plugin's waker, and returns one of the host that leads to it.
+    pub(crate) fn set(self: &Arc<Self>, waker: &Waker) -> Waker {
         let mut foreign = self.foreign.lock();
         if !foreign.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *foreign = Some(waker.clone());
         }
+        Waker::from(Arc::clone(self))
     }
 
-    fn clear(&self) {
+    /// Drops the plugin's waker.
+    pub(crate) fn clear(&self) {
         drop(self.foreign.lock().take());
     }
 }
@@ -149,8 +154,7 @@ impl<F: Future + Unpin> Future for Relay<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let slot = this.slot.get_or_insert_with(|| this.dispatcher.slot());
-        slot.set(cx.waker());
-        let waker = Waker::from(Arc::clone(slot));
+        let waker = slot.set(cx.waker());
         Pin::new(&mut this.inner).poll(&mut Context::from_waker(&waker))
     }
 }

@@ -16,6 +16,7 @@ use std::{
 
 use hotbay_plugin_api::{Batch, ChannelName};
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use hotbay_core::{
     bus::{EventReceiver, Input, WaitsFor},
@@ -54,6 +55,8 @@ struct Subscriptions {
     offered: Vec<(ChannelName, SharedInput)>,
     /// Received batches are kept, so that they can be received again.
     keeping: bool,
+    /// Cancelled when an input has given up keeping what is received.
+    given_up: CancellationToken,
 }
 
 impl Subscriptions {
@@ -114,7 +117,23 @@ impl ComponentSlot {
     pub fn keep_received(&self) {
         let mut subscriptions = self.0.subscriptions.lock();
         subscriptions.keeping = true;
+        subscriptions.given_up = CancellationToken::new();
         subscriptions.change_open(Input::start_keeping);
+    }
+
+    /// Returns `true` if more was received since [`keep_received`](Self::keep_received) than is
+    /// kept, so that the previous build can't receive it again.
+    pub fn has_given_up(&self) -> bool {
+        self.0.subscriptions.lock().given_up.is_cancelled()
+    }
+
+    /// Completes when [`has_given_up`](Self::has_given_up) becomes true.
+    pub fn given_up(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.0.subscriptions.lock().given_up.clone().cancelled_owned()
+    }
+
+    pub(crate) fn give_up(&self) {
+        self.0.subscriptions.lock().given_up.cancel();
     }
 
     /// Stops keeping received batches, and drops those that were kept.

@@ -6,13 +6,12 @@ use futures_lite::future::or;
 use hotbay_market::{Depth, DepthSnapshot, DepthUpdate, Quote, Trade};
 use hotbay_plugin_api::{
     Aggregator, BackgroundTask, Batch, ChannelName, Component, Context, EventRef, Mode, Port,
-    SavedState, SchedulerError, async_trait,
+    Received, SavedState, SchedulerError, Subscriptions, async_trait,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
-    inputs::{Arrived, Inputs},
     merge::{self, Arrival, Jump, Key, Merge},
     outputs::{Market, Outputs},
     pace::{Pace, nanoseconds},
@@ -30,7 +29,7 @@ const LOGGED: u64 = 5;
 pub struct MarketAggregator {
     context: Context,
     sources: Vec<Source>,
-    inputs: Inputs,
+    inputs: Subscriptions,
     merge: Merge<Market>,
     pace: Pace,
     outputs: Outputs,
@@ -80,7 +79,7 @@ impl Component for MarketAggregator {
             );
         }
         // Subscribed here and not in `initialize`, so that no source's first events are missed.
-        let inputs = Inputs::subscribe(&context, &channels)?;
+        let inputs = context.subscribe_all("sources")?;
         let pace = Pace::new(context.mode(), longest);
         let merge = Merge::new(latenesses.into_iter().map(nanoseconds));
         let merge = merge.with_jump(nanoseconds(config.jump));
@@ -95,7 +94,7 @@ impl Component for MarketAggregator {
 impl BackgroundTask for MarketAggregator {
     async fn execute(&mut self) -> Result<(), SchedulerError> {
         let (merge, pace) = (&self.merge, &self.pace);
-        let arrived = match self.inputs.try_take(|place| pace.wants(merge, place)) {
+        let arrived = match self.inputs.try_recv_from(|place| pace.wants(merge, place)) {
             Some(arrived) => Some(arrived),
             // Publish what is ready before waiting.
             None => {
@@ -106,8 +105,8 @@ impl BackgroundTask for MarketAggregator {
         // There is no await between receiving and `absorb`: a received batch is in the merge,
         // and so in the saved state, before the turn can be dropped.
         match arrived {
-            Some(Arrived::Batch(place, batch)) => self.absorb(place, &batch),
-            Some(Arrived::Ended(place)) => {
+            Some(Received::Batch(place, batch)) => self.absorb(place, &batch),
+            Some(Received::Ended(place)) => {
                 self.merge.end(place);
                 self.note_jumps(place);
             }
@@ -146,11 +145,11 @@ impl Aggregator for MarketAggregator {}
 
 impl MarketAggregator {
     /// Waits until a source delivers, an event's waiting time is over or the host asks to stop.
-    async fn wait(&mut self) -> Option<Arrived> {
+    async fn wait(&mut self) -> Option<Received> {
         let context = &self.context;
         let expiry = self.pace.next_expiry(context.now_ns(), self.merge.released());
         let (merge, pace) = (&self.merge, &self.pace);
-        let arrival = async { Some(self.inputs.take(|place| pace.wants(merge, place)).await) };
+        let arrival = async { Some(self.inputs.recv_from(|place| pace.wants(merge, place)).await) };
         let stop = async {
             context.cancelled().await;
             None

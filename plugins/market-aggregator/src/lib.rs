@@ -11,7 +11,6 @@ mod aggregator;
 pub mod bars;
 pub mod config;
 pub mod fair;
-mod inputs;
 pub mod merge;
 mod outputs;
 mod pace;

@@ -10,18 +10,27 @@ use hotbay_plugin_api::EventType;
 
 use super::{EventReceiver, Payload, SubscriptionId, TryRecvError};
 
+/// The number of payloads that an input keeps at the most.
+const MAX_KEPT: usize = 1 << 16;
+
+/// The bytes of the payloads that an input keeps at the most. A single payload is always kept.
+const MAX_KEPT_BYTES: usize = 64 << 20;
+
 /// An input of a task: a subscription that outlives the builds of the task.
 ///
 /// While a new build is on probation, the input keeps a copy of what it hands out until
 /// that is [settled](Self::settle). If the build fails, [`give_back`](Self::give_back) makes
 /// the build before it receive the same payloads again, in the same order and before
-/// everything that is still queued. All inputs of all tasks are of this type, so this is the
+/// everything that is still queued. An input that would have to keep too much
+/// [gives up](Self::has_given_up): there is no way back then. All inputs of all tasks are of this type, so this is the
 /// only place that redelivers.
 pub struct Input<E: EventType, P: Payload = String> {
     receiver: EventReceiver<E, P>,
     keeping: Keeping,
     /// Payloads that were handed out and are not settled; empty unless the input keeps them.
     kept: VecDeque<P>,
+    /// The bytes of these.
+    kept_bytes: usize,
     /// Payloads that were given back, to be handed out before those that the receiver has.
     again: VecDeque<P>,
 }
@@ -31,12 +40,20 @@ pub struct Input<E: EventType, P: Payload = String> {
 enum Keeping {
     No,
     UntilSettled,
+    /// It would have been too much, so nothing is kept any more.
+    GivenUp,
 }
 
 impl<E: EventType, P: Payload> Input<E, P> {
     /// Creates an input that keeps nothing.
     pub fn new(receiver: EventReceiver<E, P>) -> Self {
-        Self { receiver, keeping: Keeping::No, kept: VecDeque::new(), again: VecDeque::new() }
+        Self {
+            receiver,
+            keeping: Keeping::No,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            again: VecDeque::new(),
+        }
     }
 
     /// Keeps what is handed out from now on.
@@ -55,15 +72,22 @@ impl<E: EventType, P: Payload> Input<E, P> {
         self.keeping == Keeping::UntilSettled
     }
 
+    /// Returns `true` if more was handed out than is kept, since keeping was started.
+    pub fn has_given_up(&self) -> bool {
+        self.keeping == Keeping::GivenUp
+    }
+
     /// Drops what is kept: the task has dealt with everything that it received so far.
     pub fn settle(&mut self) {
         self.kept.clear();
+        self.kept_bytes = 0;
     }
 
     /// Hands out again what is kept, in its order, and keeps nothing from now on.
     pub fn give_back(&mut self) {
         self.keeping = Keeping::No;
         let given_back = std::mem::take(&mut self.kept);
+        self.kept_bytes = 0;
         for payload in given_back.into_iter().rev() {
             self.again.push_front(payload);
         }
@@ -115,7 +139,14 @@ impl<E: EventType, P: Payload> Input<E, P> {
 
     fn hand_out(&mut self, payload: P) -> P {
         if self.is_keeping() {
+            self.kept_bytes = self.kept_bytes.saturating_add(payload.bytes());
             self.kept.push_back(payload.clone());
+            let is_too_much = self.kept.len() > MAX_KEPT || self.kept_bytes > MAX_KEPT_BYTES;
+            if is_too_much && self.kept.len() > 1 {
+                self.keeping = Keeping::GivenUp;
+                self.kept = VecDeque::new();
+                self.kept_bytes = 0;
+            }
         }
         payload
     }
@@ -136,6 +167,15 @@ impl<E: EventType, P: Payload> fmt::Debug for Input<E, P> {
 mod tests {
     use super::*;
     use crate::{ChannelConfig, EventBus};
+
+    #[derive(Debug, Clone)]
+    struct Large;
+
+    impl Payload for Large {
+        fn bytes(&self) -> usize {
+            MAX_KEPT_BYTES - 1
+        }
+    }
 
     fn input(published: &[u32]) -> Input<&'static str, u32> {
         let bus = EventBus::with_payload(vec![("ticks", ChannelConfig::default())]);
@@ -178,6 +218,40 @@ mod tests {
         assert_eq!(input.try_recv(), Ok(1));
         input.give_back();
         assert_eq!(received(&mut input), [2]);
+    }
+
+    #[test]
+    fn an_input_that_would_keep_too_much_gives_up_and_keeps_nothing() {
+        let bus = EventBus::with_payload(vec![("large", ChannelConfig::default())]);
+        let mut input = Input::new(bus.subscribe(&"large").unwrap());
+        let sender = bus.clone_sender(&"large").unwrap();
+        let receive = |input: &mut Input<&'static str, Large>| {
+            sender.try_send(Large).unwrap();
+            input.try_recv().unwrap();
+        };
+        input.start_keeping();
+        receive(&mut input);
+        assert!(!input.has_given_up(), "a single one is kept, however large");
+        receive(&mut input);
+        assert!(input.has_given_up());
+        input.give_back();
+        assert!(input.try_recv().is_err(), "nothing comes again");
+        input.start_keeping();
+        assert!(!input.has_given_up(), "and it can begin anew");
+    }
+
+    #[test]
+    fn an_input_keeps_a_bounded_number_of_payloads() {
+        let bus = EventBus::with_payload(vec![("ticks", ChannelConfig::default())]);
+        let mut input = Input::new(bus.subscribe(&"ticks").unwrap());
+        let sender = bus.clone_sender(&"ticks").unwrap();
+        input.start_keeping();
+        for number in 0..=MAX_KEPT {
+            assert!(!input.has_given_up(), "after {number}");
+            sender.try_send(number).unwrap();
+            input.try_recv().unwrap();
+        }
+        assert!(input.has_given_up());
     }
 
     #[tokio::test]

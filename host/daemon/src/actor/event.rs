@@ -34,7 +34,8 @@ pub(crate) enum ActorEvent {
     RolledBack(Box<RollBackReport>),
     /// A plugin's components were taken out.
     Retired(RetireReport),
-    /// A component or a task failed on probation. [`Actor::failure`] tells which one, and why.
+    /// A component or a task failed on probation, or there is no way back any more.
+    /// [`Actor::failure`] tells which one failed, and why.
     ProbationFailed,
     /// Making or starting components ended.
     Engine(EngineReport),

@@ -1,6 +1,6 @@
 //! Confirms builds that are on probation, or rolls back to the previous builds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use hotbay_runtime::replacement::{
@@ -33,6 +33,8 @@ pub(crate) struct PluginProbation {
     /// Why the new build has failed, noted because a component that gets another configuration
     /// shows its failure no more.
     pub(super) failure: Option<String>,
+    /// Set if the previous build can't take over any more.
+    pub(super) no_way_back: bool,
     /// The operation that wakes the loop when something fails.
     pub(super) watcher: AbortHandle,
 }
@@ -58,6 +60,7 @@ impl Actor {
     ) -> AbortHandle {
         let core = self.pipeline.as_ref().and_then(|it| it.core()).cloned();
         let ids: Vec<_> = changed.iter().map(|one| one.id.clone()).collect();
+        let given_up: FuturesUnordered<_> = changed.iter().map(|one| one.slot.given_up()).collect();
         let builds = self.tasks.of_plugin(plugin);
         self.spawn(async move {
             let faults = FuturesUnordered::new();
@@ -66,22 +69,43 @@ impl Actor {
             }
             let failures: FuturesUnordered<_> =
                 builds.into_iter().map(|(_, build)| build.failed()).collect();
-            let (mut faults, mut failures) = (faults, failures);
+            let (mut faults, mut failures, mut given_up) = (faults, failures, given_up);
             tokio::select! {
                 Some(_) = faults.next() => {}
                 Some(_) = failures.next() => {}
+                Some(()) = given_up.next() => {}
                 else => std::future::pending().await,
             }
             ActorEvent::ProbationFailed
         })
     }
 
-    /// Notes which builds have failed on probation.
+    /// Ends the probations of builds that have received more in one turn than is kept for the build
+    /// before, which would miss it.
+    fn end_without_way_back(&mut self) {
+        for (plugin, probation) in &mut self.probations {
+            let lost = probation.changed.iter().find(|one| one.slot.has_given_up());
+            let Some(lost) = lost.filter(|_| !probation.no_way_back) else { continue };
+            probation.no_way_back = true;
+            let note = format!(
+                "the probation ended early: {} received more in one turn than is kept for the \
+                 build before; a shorter turn of `execute` keeps the way back",
+                lost.id
+            );
+            tracing::warn!(plugin, "{note}");
+            probation.record.notes.push(note);
+            self.observed.end_probation(plugin, Instant::now());
+        }
+    }
+
+    /// Notes which builds have failed on probation, and for which there is no way back.
     pub(super) fn note_failures(&mut self) {
+        self.end_without_way_back();
         let failures: Vec<_> = self
             .probations
-            .keys()
-            .filter_map(|plugin| Some((plugin.clone(), self.failure(plugin)?)))
+            .iter()
+            .filter(|(_, probation)| !probation.no_way_back)
+            .filter_map(|(plugin, _)| Some((plugin.clone(), self.failure(plugin)?)))
             .collect();
         for (plugin, reason) in failures {
             self.observed.failed(&plugin);
@@ -113,20 +137,28 @@ impl Actor {
     /// A build that failed while the configuration was being applied stays in service, with an
     /// alert.
     pub(super) fn confirm_reconfigured(&mut self, plugin: &str) {
+        self.note_stays(plugin, "a changed configuration was applied to it meanwhile");
+        self.confirm(plugin);
+    }
+
+    /// Puts on record that a build stays in service although it failed, if it did.
+    fn note_stays(&mut self, plugin: &str, because: &str) {
         if let Some(reason) = self.failure(plugin)
             && let Some(probation) = self.probations.get_mut(plugin)
         {
             probation.record.alert = Some(format!(
-                "plugin {plugin} {} failed on probation and stays in service, because a changed \
-                 configuration was applied to it meanwhile: {reason}; bring another build",
+                "plugin {plugin} {} failed on probation and stays in service, because {because}: \
+                 {reason}; bring another build",
                 probation.record.to.version
             ));
         }
-        self.confirm(plugin);
     }
 
     /// Ends a probation successfully, and closes the previous build.
     pub(super) fn confirm(&mut self, plugin: &str) {
+        if self.probations.get(plugin).is_some_and(|probation| probation.no_way_back) {
+            self.note_stays(plugin, "it received too much in one turn to go back");
+        }
         let Some(probation) = self.probations.remove(plugin) else { return };
         let PluginProbation { changed, before, ended, tasks, record, watcher, .. } = probation;
         watcher.abort();

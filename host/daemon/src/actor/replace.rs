@@ -92,6 +92,7 @@ impl Actor {
             tasks,
             record,
             failure: None,
+            no_way_back: false,
             watcher,
         };
         self.probations.insert(plugin, probation);

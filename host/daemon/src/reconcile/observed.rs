@@ -197,6 +197,13 @@ impl Observed {
         }
     }
 
+    /// Ends a probation now: there is no way back any more.
+    pub(crate) fn end_probation(&mut self, plugin: &str, now: Instant) {
+        if let Some(probation) = self.service_mut(plugin).and_then(|it| it.probation.as_mut()) {
+            probation.until = now;
+        }
+    }
+
     /// Notes that the previous build is in service again.
     ///
     /// The build that failed is not tried again under the circumstances of this moment: those

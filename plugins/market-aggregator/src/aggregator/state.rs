@@ -39,7 +39,7 @@ impl MarketAggregator {
             sources: self.sources.iter().map(source).collect(),
             merge: &self.merge,
             patience: self.pace.save(),
-            next: self.inputs.next(),
+            next: self.inputs.turn(),
             outputs: self.outputs.save(),
         };
         SavedState::json(VERSION, &state)
@@ -57,7 +57,7 @@ impl MarketAggregator {
             source.counts = saved.counts;
         }
         self.pace.resume(state.patience);
-        self.inputs.resume(state.next);
+        self.inputs.set_turn(state.next);
         self.outputs.resume(state.outputs);
         Ok(())
     }
