@@ -179,3 +179,20 @@ impl PluginTaskKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Context, SchedulerError, spec::FunctionKind};
+
+    async fn nothing(_: Context) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+
+    /// A constant can't be made of owned texts, so the defaults are written twice.
+    #[test]
+    fn a_task_of_an_author_has_the_defaults_of_a_spec() {
+        let task = PluginTask::new("a", crate::run_async!(nothing));
+        assert_eq!(task.spec(), TaskSpec::new("a", FunctionKind::Async));
+    }
+}

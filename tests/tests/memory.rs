@@ -161,7 +161,7 @@ fn the_heap_does_not_grow_with_replacements() {
 
 /// `cargo test -p hotbay-tests --test memory -- --ignored --nocapture`
 #[test]
-#[ignore = "takes ten minutes; run with --ignored"]
+#[ignore = "takes six minutes; run with --ignored"]
 fn the_heap_does_not_grow_with_two_thousand_replacements() {
     alone("the_heap_does_not_grow_with_two_thousand_replacements", || {
         replaced(200, 2_000, 16 << 10);

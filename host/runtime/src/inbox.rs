@@ -175,6 +175,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_polled_last_is_woken_although_the_future_is_gone() {
+        let name = ChannelName::from("raw");
+        let bus = EventBus::with_payload(vec![(name.clone(), ChannelConfig::new(4, ""))]);
+        let slot = ComponentSlot::new("component", 1);
+        let input = slot.subscription(&name, || bus.subscribe(&name)).unwrap();
+        let dispatcher = WakeDispatcher::start(&Handle::current());
+        let mut inbox = HostInbox::new(input, slot, &dispatcher);
+        let (woken, wakes) = tokio::sync::mpsc::unbounded_channel();
+        let waker = Waker::from(Arc::new(Send(woken)));
+        {
+            let mut next = inbox.recv();
+            let mut cx = Context::from_waker(&waker);
+            assert!(std::pin::Pin::new(&mut next).poll(&mut cx).is_pending());
+        }
+        drop(waker);
+        bus.clone_sender(&name).unwrap().send(batch()).await.unwrap();
+        let mut wakes = wakes;
+        let limit = std::time::Duration::from_secs(5);
+        tokio::time::timeout(limit, wakes.recv()).await.expect("it is woken");
+        // And nobody keeps the plugin's waker for longer.
+        drop(inbox);
+        assert_eq!(tokio::time::timeout(limit, wakes.recv()).await, Ok(None));
+    }
+
+    struct Send(tokio::sync::mpsc::UnboundedSender<()>);
+
+    impl Wake for Send {
+        fn wake(self: Arc<Self>) {
+            let _nobody_waits = self.0.send(());
+        }
+    }
+
+    #[tokio::test]
     async fn a_wait_that_is_given_up_is_not_counted_any_more() {
         let name = ChannelName::from("raw");
         let bus = EventBus::with_payload(vec![(name.clone(), ChannelConfig::new(4, ""))]);
