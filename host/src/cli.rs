@@ -1,23 +1,28 @@
 //! The command line of the program `hotbay`.
 
-#![expect(clippy::print_stdout, reason = "printing results is what a command line does")]
-
 mod crash;
 mod inspect;
+mod log;
+mod output;
 mod progress;
 mod quarantine;
 mod report;
 mod run;
 mod schema;
+mod signals;
 mod status;
+mod table;
 mod task_spec;
 mod trust;
+mod wording;
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use hotbay_config::{closest, text::escaped};
 use hotbay_loader::TrustMode;
-use tracing_subscriber::EnvFilter;
+
+use output::{Page, err};
 
 /// What went wrong was found before anything ran.
 const WRONG_CONFIGURATION: u8 = 2;
@@ -215,62 +220,116 @@ enum Output {
     Json,
 }
 
+/// The time that the last lines of a host get, and that its report gets after a request to stop.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Runs the command of this process's arguments.
 pub(crate) fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let filter = match EnvFilter::try_new(&arguments.log) {
-        Ok(filter) => filter,
-        Err(error) => return fail(&format!("--log {}: {error}", arguments.log)),
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return ended(refused(&described(error)), None),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    let filter = match log::filter(&arguments.log) {
+        Ok(filter) => filter,
+        Err(error) => return ended(fail(&format!("--log {}: {error}", arguments.log)), None),
+    };
+    log::start(filter);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start the host's threads: {error}")),
-    };
-    runtime.block_on(async {
-        match arguments.command {
-            Command::Run { config, trust, output } => run::run(&config, trust, output).await,
-            Command::Validate { config } => run::validate(&config).await,
-            Command::Status { config, output } => status::status(&config, output),
-            Command::Schema { file, format } => schema::schema(file, format),
-            Command::Plugin(PluginCommand::List { config: Some(config), output, .. }) => {
-                status::list(&config, output)
-            }
-            Command::Plugin(PluginCommand::List { path, output, .. }) => {
-                inspect::list(&path.unwrap_or_default(), output).await
-            }
-            Command::Plugin(PluginCommand::Inspect { path, output }) => {
-                inspect::inspect(&path, output).await
-            }
-            Command::Plugin(PluginCommand::Trust { file, config }) => {
-                trust::trust(&file, config).await
-            }
-            Command::Plugin(PluginCommand::Quarantine { config, output }) => {
-                quarantine::list(config.as_deref(), output)
-            }
-            Command::Plugin(PluginCommand::Release { what, config }) => {
-                quarantine::release(&what, config.as_deref())
-            }
+        Err(error) => {
+            return ended(fail(&format!("cannot start the host's threads: {error}")), None);
         }
-    })
+    };
+    // A host ends within a limit; a command waits for whoever reads it.
+    let limit = matches!(arguments.command, Command::Run { .. }).then_some(LAST_WORDS);
+    let code = runtime.block_on(execute(arguments.command));
+    // What hangs, as a library that is being checked may do, must not keep the process.
+    runtime.shutdown_background();
+    ended(code, limit)
+}
+
+async fn execute(command: Command) -> ExitCode {
+    match command {
+        Command::Run { config, trust, output } => run::run(&config, trust, output).await,
+        Command::Validate { config } => run::validate(&config).await,
+        Command::Status { config, output } => status::status(&config, output),
+        Command::Schema { file, format } => schema::schema(file, format),
+        Command::Plugin(PluginCommand::List { config: Some(config), output, .. }) => {
+            status::list(&config, output)
+        }
+        Command::Plugin(PluginCommand::List { path, output, .. }) => {
+            inspect::list(&path.unwrap_or_default(), output).await
+        }
+        Command::Plugin(PluginCommand::Inspect { path, output }) => {
+            inspect::inspect(&path, output).await
+        }
+        Command::Plugin(PluginCommand::Trust { file, config }) => trust::trust(&file, config).await,
+        Command::Plugin(PluginCommand::Quarantine { config, output }) => {
+            quarantine::list(config.as_deref(), output)
+        }
+        Command::Plugin(PluginCommand::Release { what, config }) => {
+            quarantine::release(&what, config.as_deref())
+        }
+    }
+}
+
+/// Writes what is left for standard error, at most for `limit`, and returns the exit code.
+fn ended(code: ExitCode, limit: Option<Duration>) -> ExitCode {
+    output::flush(limit);
+    code
+}
+
+/// Returns the error of the arguments with the arguments escaped, because its text has several
+/// lines, and must have no others.
+fn described(error: clap::Error) -> clap::Error {
+    let shown = std::env::args_os().map(|it| escaped(&it.to_string_lossy()).into_owned());
+    Arguments::try_parse_from(shown).err().unwrap_or(error)
+}
+
+/// Prints the help or the version if the arguments ask for it, or what is wrong with them.
+fn refused(arguments: &clap::Error) -> ExitCode {
+    let text = arguments.render();
+    if arguments.use_stderr() {
+        text.to_string().lines().for_each(err);
+        return ExitCode::from(WRONG_CONFIGURATION);
+    }
+    let in_colour = output::is_terminal_output() && std::env::var_os("NO_COLOR").is_none();
+    let text = if in_colour { text.ansi().to_string() } else { text.to_string() };
+    written(output::out(&text), ExitCode::SUCCESS)
 }
 
 /// Reads a trust mode.
-fn trust_mode(text: &str) -> Result<TrustMode, &'static str> {
+fn trust_mode(text: &str) -> Result<TrustMode, String> {
+    const EXPECTED: &str = "expected `off`, `warn` or `enforce`";
     match text {
         "off" => Ok(TrustMode::Off),
         "warn" => Ok(TrustMode::Warn),
         "enforce" => Ok(TrustMode::Enforce),
-        _ => Err("expected `off`, `warn` or `enforce`"),
+        _ => Err(match closest(text, ["off", "warn", "enforce"]) {
+            Some(likely) => format!("did you mean `{likely}`? {EXPECTED}"),
+            None => EXPECTED.to_owned(),
+        }),
+    }
+}
+
+/// Prints a result, and returns `code` if that succeeds.
+fn print(page: Page, code: ExitCode) -> ExitCode {
+    written(output::out(&page.into_text()), code)
+}
+
+/// Returns `code` if a result was written, or says why not.
+fn written(result: io::Result<()>, code: ExitCode) -> ExitCode {
+    match result {
+        Ok(()) => code,
+        Err(error) => {
+            err(format_args!("hotbay: the result can't be written to standard output: {error}"));
+            ExitCode::from(FAILED_RUN)
+        }
     }
 }
 
 /// Says what is wrong with what was asked for.
 fn fail(problem: &str) -> ExitCode {
-    eprintln!("hotbay: {problem}");
+    err(format_args!("hotbay: {problem}"));
     ExitCode::from(WRONG_CONFIGURATION)
 }

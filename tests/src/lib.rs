@@ -17,6 +17,7 @@ mod keys;
 pub mod proc;
 mod report;
 mod run;
+mod sink;
 mod wait;
 
 pub use builds::{another_build, build_that, build_with_unique, put};
@@ -26,4 +27,5 @@ pub use heap::heap_in_use;
 pub use keys::free_keys;
 pub use report::Report;
 pub use run::{Ended, Run, Running, Signal};
+pub use sink::{Fault, Sink};
 pub use wait::{LIMIT, until};

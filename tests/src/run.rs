@@ -24,6 +24,8 @@ pub enum Signal {
     Interrupt,
     /// SIGHUP, as `systemctl reload` may send it.
     Hangup,
+    /// SIGQUIT, as Ctrl-\ sends it.
+    Quit,
     /// SIGKILL, of which it learns nothing.
     Kill,
     /// SIGSEGV, as if it had crashed.
@@ -75,6 +77,20 @@ impl Run {
         self.env("HOTBAY_LOG", filter)
     }
 
+    /// Sets where standard output goes. It is not captured then.
+    #[must_use]
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stdout(to);
+        self
+    }
+
+    /// Sets where standard error goes. It is not captured then.
+    #[must_use]
+    pub fn stderr(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stderr(to);
+        self
+    }
+
     /// Starts the process.
     ///
     /// # Panics
@@ -82,8 +98,8 @@ impl Run {
     pub fn start(mut self) -> Running {
         let began = Instant::now();
         let mut child = self.command.spawn().expect("the hotbay program starts");
-        let stdout = Captured::of(child.stdout.take().expect("standard output is a pipe"));
-        let stderr = Captured::of(child.stderr.take().expect("standard error is a pipe"));
+        let stdout = Captured::of(child.stdout.take());
+        let stderr = Captured::of(child.stderr.take());
         Running { child, stdout, stderr, began }
     }
 
@@ -133,6 +149,7 @@ impl Running {
             Signal::Terminate => rustix::process::Signal::TERM,
             Signal::Interrupt => rustix::process::Signal::INT,
             Signal::Hangup => rustix::process::Signal::HUP,
+            Signal::Quit => rustix::process::Signal::QUIT,
             Signal::Kill => rustix::process::Signal::KILL,
             Signal::Segv => rustix::process::Signal::SEGV,
         };
@@ -241,10 +258,11 @@ struct Captured {
 }
 
 impl Captured {
-    fn of(mut pipe: impl Read + Send + 'static) -> Self {
+    fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&bytes);
         let reader = thread::spawn(move || {
+            let Some(mut pipe) = pipe else { return };
             let mut chunk = [0; 4096];
             while let Ok(read @ 1..) = pipe.read(&mut chunk) {
                 let mut bytes = into.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@
 //! reasons that the host may give. The host is this very test's process, with its loader and
 //! real probes, and so is dead if a file harms it.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test may")]
 
 #[path = "hostile/damage.rs"]
 mod damage;

@@ -79,7 +79,7 @@ fn switched_off_a_refused_task_is_no_obstacle() {
     let tasks = ["never", "vague", "after", "alarming", "by-hand"].map(off).concat();
     let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
     let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);
-    assert!(ended.stdout.contains("0 components, 1 tasks"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("0 components, 1 task"), "{}", ended.stdout);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Loading and closing leaves nothing behind. Alone in its process, whose holdings it counts.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test may")]
 
 use std::{
     num::NonZeroUsize,

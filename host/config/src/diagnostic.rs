@@ -1,9 +1,10 @@
 //! Errors and warnings with their positions in a file.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::limits::MAX_DIAGNOSTICS;
+use crate::text::Escape;
 
 /// A position in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +29,7 @@ pub enum Severity {
     Warning,
 }
 
-/// One error or warning, displayed as `file:line:column: message; help`.
+/// One error or warning, displayed as `file:line:column: message; help`, on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The path of the file, as it was given.
@@ -76,6 +77,8 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names of files and parts of a file may have line breaks.
+        let mut out = Escape(out);
         write!(out, "{}", self.file.display())?;
         if let Some(Position { line, column }) = self.position {
             write!(out, ":{line}:{column}")?;

@@ -68,6 +68,7 @@ mod source;
 mod substitute;
 #[cfg(test)]
 mod tests;
+pub mod text;
 mod trust;
 mod values;
 mod wording;

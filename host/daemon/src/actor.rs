@@ -104,6 +104,8 @@ pub(crate) struct Actor {
     /// Why the configuration on disk is not in force.
     pub(crate) configuration_refused: Option<String>,
     pub(crate) source: Option<ConfigSource>,
+    /// The number of lines that the program's log has lost.
+    pub(crate) lost_log_lines: fn() -> u64,
     /// The newest configuration that was read.
     pub(crate) newest: Arc<Config>,
     pub(crate) desired: Desired,

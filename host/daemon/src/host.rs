@@ -34,6 +34,7 @@ pub struct Host {
     trust: Arc<Trust>,
     warnings: Diagnostics,
     source: Option<ConfigSource>,
+    lost_log_lines: fn() -> u64,
     handle: HostHandle,
     endpoint: HostEndpoint,
 }
@@ -76,6 +77,7 @@ impl Host {
             trust,
             warnings: Diagnostics::new(),
             source: None,
+            lost_log_lines: || 0,
             handle,
             endpoint,
         };
@@ -130,6 +132,14 @@ impl Host {
         read: impl Fn() -> Result<Config, Diagnostics> + Send + Sync + 'static,
     ) -> Self {
         self.source = Some(ConfigSource { file, read: Arc::new(read) });
+        self
+    }
+
+    /// Sets how the host learns the number of lines that the program's log has lost, which its
+    /// status has. Without this, the status says 0.
+    #[must_use]
+    pub fn with_lost_log_lines(mut self, count: fn() -> u64) -> Self {
+        self.lost_log_lines = count;
         self
     }
 

@@ -18,7 +18,8 @@ pub enum HostOutcome {
     Finished,
     /// The host was asked to stop, and did.
     Stopped,
-    /// Something failed: a component, a run of a task, or the shutdown.
+    /// Something failed: a component, a task that runs once, or the shutdown. A failed run of a task
+    /// that runs again is counted and is not a failure of the host.
     Failed,
 }
 
@@ -105,7 +106,9 @@ pub(crate) struct ReportInput<'a> {
 /// Collects the report of a run.
 pub(crate) fn collect(from: ReportInput<'_>) -> Report {
     let ReportInput { pipeline, tasks, services, stopped, problems } = from;
-    let mut failed = !problems.is_empty() || tasks.iter().any(|task| task.failed > 0);
+    // A task that runs again had its failed run counted, and may have succeeded since.
+    let has_failed = |task: &TaskReport| task.failed > 0 && !task.repeats;
+    let mut failed = !problems.is_empty() || tasks.iter().any(has_failed);
     let mut reports = Vec::new();
     for member in pipeline.into_iter().flat_map(PluginPipeline::members) {
         let (id, plugin) = (member.id.clone(), member.plugin.clone());

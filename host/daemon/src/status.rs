@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use hotbay_loader::{TrustMode, TrustedBy};
-use hotbay_store::record::Replacement;
+use hotbay_store::{path_text, record::Replacement};
 
 /// The status of a host at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,7 @@ pub struct Status {
     /// The id of the host's process.
     pub pid: u32,
     /// The file of the host's configuration.
+    #[serde(serialize_with = "path_text::serialize")]
     pub configuration: PathBuf,
     /// How the host follows changes: `inotify`, `polling` or `off`.
     pub watching: String,
@@ -37,6 +38,9 @@ pub struct Status {
     pub replacements: u64,
     /// The last replacements, with the latest at the end.
     pub last_replacements: Vec<Replacement>,
+    /// The number of lines that the log has lost, because they could not be written.
+    #[serde(default)]
+    pub lost_log_lines: u64,
     /// Why the configuration on disk is not in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration_refused: Option<String>,
@@ -66,6 +70,7 @@ pub struct PluginStatus {
     /// The SHA-256 of the library, in hexadecimal.
     pub hash: String,
     /// The file that the build was loaded from.
+    #[serde(serialize_with = "path_text::serialize")]
     pub file: PathBuf,
     /// The reason why that file was trusted.
     pub trusted_by: TrustedBy,
@@ -98,6 +103,7 @@ pub enum BuildState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedStatus {
     /// The path of the file.
+    #[serde(serialize_with = "path_text::serialize")]
     pub file: PathBuf,
     /// A word that programs can compare.
     pub code: String,

@@ -57,6 +57,7 @@ use hotbay_store::{
 
 use record::LastExit;
 
+pub use signals::exit_at_once;
 pub(crate) use slots::{SlotGuard, SlotId};
 
 /// The name of the report in the state folder, which the handler writes to.

@@ -40,14 +40,14 @@ mod staging_folder;
 mod text;
 mod trust;
 
-pub use crash::CrashLedger;
+pub use crash::{CrashLedger, exit_at_once};
 pub use elf::{UniqueKept, Unloading};
 pub use error::{LoadError, Refusal, RefusalCode};
 pub use folder::scan;
 pub use hotbay_config::TrustMode;
 pub use hotbay_plugin_api::abi::DescriptorText as Descriptor;
 pub use loader::{Checked, Inspected, Loader, LoaderConfig, LoaderError};
-pub use log::connect as connect_log;
+pub use log::{PLUGIN_FIELDS, connect as connect_log};
 pub use mapped::{MappedLibrary, ReadyLibrary, ThreadMark, read_manifest};
 pub use probe::{PROBE_ARGUMENT, ProbeError, serve as serve_probe};
 pub use retained::{RetainedLibrary, sweep};

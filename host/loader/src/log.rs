@@ -9,6 +9,12 @@ use hotbay_plugin_api::{
 };
 use tracing::level_filters::LevelFilter;
 
+/// The name of the field that holds the fields of a plugin's event, as one JSON object.
+///
+/// The fields of `tracing` are fixed where an event is written, and those of plugins are known when
+/// they arrive. A formatter that knows this name can show them as fields.
+pub const PLUGIN_FIELDS: &str = "plugin.fields";
+
 /// Connects a plugin's `tracing` events to the host's subscriber, under the plugin's name.
 ///
 /// This runs code of the plugin, so call it on one of the threads of its bay.
@@ -64,7 +70,7 @@ impl HostLog for PluginLog {
                     task = task.as_str(),
                     module = target.as_str(),
                     // Most events have no fields, and an empty object would only be noise.
-                    fields = (fields != "{}").then_some(&*fields),
+                    plugin.fields = (fields != "{}").then(|| tracing::field::display(&fields)),
                     "{message}"
                 )
             };

@@ -31,7 +31,9 @@ pub(crate) fn parse(json: &str, descriptor: &Descriptor) -> Result<Manifest, Ref
     }
     let json: Value = serde_json::from_str(json).map_err(invalid)?;
     if let Some(text) = find_unprintable(&json) {
-        return Err(Refusal::Manifest(format!("it has a control character in {text:?}")));
+        return Err(Refusal::Manifest(format!(
+            "it has a control or an invisible character in {text:?}"
+        )));
     }
     check_names(&manifest)?;
     Ok(manifest)

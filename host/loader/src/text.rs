@@ -3,7 +3,12 @@
 //! Names appear in logs, in paths and as keys of configurations, and every text can appear on a
 //! terminal, where control characters have effects.
 
+use hotbay_config::text;
 use serde_json::Value;
+
+/// Characters of honest descriptions that a terminal shows escaped: the last two join or separate
+/// letters and the parts of emojis.
+const TOLERATED: [char; 4] = ['\n', '\t', '\u{200c}', '\u{200d}'];
 
 /// Returns `true` if cargo accepts the text as the name of a package.
 pub(crate) fn is_name(text: &str) -> bool {
@@ -11,9 +16,10 @@ pub(crate) fn is_name(text: &str) -> bool {
         && text.chars().all(|it| it.is_alphanumeric() || it == '_' || it == '-')
 }
 
-/// Returns `true` if the text has no control characters but line feeds and tabs.
+/// Returns `true` if the text has no characters that [affect a terminal](text::is_printable), but
+/// for the tolerated ones.
 pub(crate) fn is_printable(text: &str) -> bool {
-    text.chars().all(|it| !it.is_control() || it == '\n' || it == '\t')
+    text.chars().all(|it| text::is_printable(it) || TOLERATED.contains(&it))
 }
 
 /// Returns a text of a JSON document that is not printable, be it a value or a key.
@@ -50,5 +56,7 @@ mod tests {
         assert_eq!(find_unprintable(&json!([{ "a": [{ "b": "bell\u{7}" }] }])), Some("bell\u{7}"));
         assert_eq!(find_unprintable(&json!({ "\u{1b}": 1 })), Some("\u{1b}"));
         assert_eq!(find_unprintable(&json!("\u{9b}2J")), Some("\u{9b}2J"));
+        assert_eq!(find_unprintable(&json!("a\u{202e}b")), Some("a\u{202e}b"));
+        assert_eq!(find_unprintable(&json!("👩\u{200d}💻")), None);
     }
 }

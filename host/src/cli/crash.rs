@@ -6,6 +6,8 @@ use hotbay_config::Config;
 use hotbay_loader::CrashLedger;
 use hotbay_store::{rfc3339, short_hash};
 
+use super::output::err;
+
 /// Records crashes from now on.
 ///
 /// Prints which plugin crashed the last run, and puts a build that did so too often into quarantine.
@@ -27,20 +29,20 @@ pub(super) fn open_ledger(config: &Config) -> Option<CrashLedger> {
         }
     };
     if let Some(crash) = ledger.attributed() {
-        eprintln!(
+        err(format_args!(
             "hotbay: plugin {} brought the last run of this host down, {crash} (sha256 {}, {})",
             crash.plugin,
             short_hash(&crash.hash),
             rfc3339::seconds(crash.when),
-        );
+        ));
     }
     match ledger.quarantine_suspects(SystemTime::now()) {
         Ok(suspects) => suspects.iter().for_each(|crash| {
-            eprintln!(
+            err(format_args!(
                 "hotbay: plugin {} did so too often; this build is in quarantine now, until \
                  `hotbay plugin release {}`",
                 crash.plugin, crash.plugin
-            );
+            ));
         }),
         Err(error) => {
             tracing::warn!(%error, "a plugin that crashed repeatedly could not be put into quarantine; it is loaded again");

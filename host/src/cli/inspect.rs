@@ -1,16 +1,24 @@
 //! `hotbay plugin list` and `hotbay plugin inspect`.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use hotbay_config::closest;
 use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, scan};
 use hotbay_plugin_api::PortManifest;
 use serde_json::{Value, json};
 
 use super::{
     Output, fail,
-    run::{refuse, width},
+    output::{Page, err},
+    print,
+    run::refuse,
+    table::{NO_BREAK, Table},
     task_spec,
+    wording::one_line,
 };
 
 pub(super) async fn list(folder: &Path, output: Output) -> ExitCode {
@@ -31,25 +39,25 @@ pub(super) async fn list(folder: &Path, output: Output) -> ExitCode {
             Err(error) => refused.push(error),
         }
     }
+    let mut page = Page::default();
     match output {
         Output::Json => {
             let plugins: Vec<_> = plugins.iter().map(to_json).collect();
             let refusal = |error: &LoadError| {
                 json!({
-                    "file": error.path,
+                    "file": error.path.to_string_lossy(),
                     "reason": error.refusal.code(),
                     "message": error.refusal.to_string(),
                     "remedy": error.refusal.remedy(),
                 })
             };
             let refused: Vec<_> = refused.iter().map(refusal).collect();
-            println!("{:#}", json!({ "plugins": plugins, "refused": refused }));
+            page.json(&json!({ "plugins": plugins, "refused": refused }));
         }
         Output::Table => {
-            let mut table = table();
-            table.set_header(["plugin", "version", "brings", "file"]);
+            let mut table = Table::new(["plugin", "version", "brings", "file"]);
             for plugin in &plugins {
-                table.add_row([
+                table.row([
                     plugin.manifest.name.clone(),
                     plugin.manifest.version.clone(),
                     brings(plugin),
@@ -57,14 +65,14 @@ pub(super) async fn list(folder: &Path, output: Output) -> ExitCode {
                 ]);
             }
             if plugins.is_empty() {
-                println!("{} holds no plugin", folder.display());
+                page.line(format_args!("{} holds no plugin", folder.display()));
             } else {
-                println!("{table}");
+                page.table(&table);
             }
-            refused.iter().for_each(|error| eprintln!("{error}"));
+            refused.iter().for_each(err);
         }
     }
-    ExitCode::SUCCESS
+    print(page, ExitCode::SUCCESS)
 }
 
 pub(super) async fn inspect(path: &Path, output: Output) -> ExitCode {
@@ -74,13 +82,35 @@ pub(super) async fn inspect(path: &Path, output: Output) -> ExitCode {
     };
     let plugin = match loader.inspect(path, &Arc::default()).await {
         Ok(plugin) => plugin,
-        Err(error) => return refuse(&error),
+        Err(error) => {
+            let code = refuse(&error);
+            if let Some(likely) = similar_file(path) {
+                err(format_args!("did you mean {}?", likely.display()));
+            }
+            return code;
+        }
     };
+    let mut page = Page::default();
     match output {
-        Output::Json => println!("{:#}", to_json(&plugin)),
-        Output::Table => describe(&plugin),
+        Output::Json => page.json(&to_json(&plugin)),
+        Output::Table => describe(&mut page, &plugin),
     }
-    ExitCode::SUCCESS
+    print(page, ExitCode::SUCCESS)
+}
+
+/// Returns the plugin beside a missing file whose name is similar.
+fn similar_file(path: &Path) -> Option<PathBuf> {
+    if path.exists() {
+        return None;
+    }
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let files = scan(folder).ok()?;
+    let names = || files.iter().filter_map(|file| file.file_name()?.to_str());
+    let found = path.file_name()?.to_str()?;
+    // The name of a plugin stands for its file.
+    let library = format!("lib{}.so", found.replace('-', "_"));
+    let likely = closest(found, names()).or_else(|| closest(&library, names()))?;
+    files.iter().find(|file| file.file_name().is_some_and(|name| name == likely)).cloned()
 }
 
 /// Makes a loader with the default configuration.
@@ -93,7 +123,7 @@ fn to_json(plugin: &Inspected) -> Value {
     unloading["possible"] = plugin.unloading.is_possible().into();
     unloading["notes"] = plugin.unloading.notes().into();
     json!({
-        "file": plugin.path,
+        "file": plugin.path.to_string_lossy(),
         "sha256": plugin.hash(),
         "api": plugin.descriptor.api_version,
         "rustc": plugin.descriptor.rustc,
@@ -105,67 +135,72 @@ fn to_json(plugin: &Inspected) -> Value {
 }
 
 fn brings(plugin: &Inspected) -> String {
+    let named = |what: &str, name: &str| format!("{what} `{name}`").replace(' ', NO_BREAK);
     let components = plugin.manifest.components.iter();
     let mut brings: Vec<_> =
-        components.map(|component| format!("{} `{}`", component.role, component.name)).collect();
-    brings.extend(plugin.manifest.tasks.iter().map(|task| format!("task `{}`", task.name)));
-    let kinds = plugin.manifest.task_kinds.iter();
-    brings.extend(kinds.map(|kind| format!("task kind `{}`", kind.name)));
+        components.map(|component| named(&component.role.to_string(), &component.name)).collect();
+    brings.extend(plugin.manifest.tasks.iter().map(|task| named("task", &task.name)));
+    brings.extend(plugin.manifest.task_kinds.iter().map(|kind| named("task kind", &kind.name)));
     brings.join(", ")
 }
 
-fn describe(plugin: &Inspected) {
+fn describe(page: &mut Page, plugin: &Inspected) {
     let (manifest, descriptor) = (&plugin.manifest, &plugin.descriptor);
-    println!("{} {}  {}", manifest.name, manifest.version, manifest.description);
-    println!("  file    {}", plugin.path.display());
-    println!("  sha256  {}", plugin.hash());
-    println!("  built   {} for {}", descriptor.rustc, descriptor.target);
-    println!("  API     {}", descriptor.api_version);
+    let description = one_line(&manifest.description);
+    page.line(format_args!("{} {}  {description}", manifest.name, manifest.version));
+    page.line(format_args!("  file    {}", plugin.path.display()));
+    page.line(format_args!("  sha256  {}", plugin.hash()));
+    page.line(format_args!("  built   {} for {}", descriptor.rustc, descriptor.target));
+    page.line(format_args!("  API     {}", descriptor.api_version));
     if descriptor.aborts_on_panic {
-        println!("  WARN    built with `panic = \"abort\"`: a panic in it ends the host");
+        page.line("  WARN    built with `panic = \"abort\"`: a panic in it ends the host");
     }
-    println!("  unload  {}", if plugin.unloading.is_possible() { "yes" } else { "no" });
-    plugin.unloading.notes().iter().for_each(|note| println!("          {note}"));
+    let unloads = if plugin.unloading.is_possible() { "yes" } else { "no" };
+    page.line(format_args!("  unload  {unloads}"));
+    for note in plugin.unloading.notes() {
+        page.line(format_args!("          {note}"));
+    }
     for task in &manifest.tasks {
-        println!("\ntask `{}`  {}\n  {}", task.name, task.description, task_spec::describe(task));
-        settings("argument", &task.arguments);
+        page.blank();
+        page.line(format_args!("task `{}`  {}", task.name, one_line(&task.description)));
+        page.line(format_args!("  {}", task_spec::describe(task)));
+        settings(page, "argument", &task.arguments);
     }
     for kind in &manifest.task_kinds {
-        println!(
-            "\ntask kind `{}`  {}\n  {}",
-            kind.name,
-            kind.description,
-            task_spec::function(kind.function)
-        );
-        settings("parameter", &kind.parameters);
+        page.blank();
+        page.line(format_args!("task kind `{}`  {}", kind.name, one_line(&kind.description)));
+        page.line(format_args!("  {}", task_spec::function(kind.function)));
+        settings(page, "parameter", &kind.parameters);
     }
     for component in &manifest.components {
-        println!("\n{} `{}`  {}", component.role, component.name, component.description);
-        ports("inputs", &component.inputs);
-        ports("outputs", &component.outputs);
-        settings("config", &component.config_schema);
+        let (role, name) = (component.role, &component.name);
+        page.blank();
+        page.line(format_args!("{role} `{name}`  {}", one_line(&component.description)));
+        ports(page, "inputs", &component.inputs);
+        ports(page, "outputs", &component.outputs);
+        settings(page, "config", &component.config_schema);
     }
 }
 
-fn ports(title: &str, ports: &[PortManifest]) {
+fn ports(page: &mut Page, title: &str, ports: &[PortManifest]) {
     for port in ports {
         let need = if port.required { "" } else { " (optional)" };
         let types: Vec<_> = port.events.iter().map(ToString::to_string).collect();
         let types =
             if types.is_empty() { String::new() } else { format!(" [{}]", types.join(", ")) };
-        println!("  {title}: {}{need}{types}  {}", port.name, port.description);
+        let description = one_line(&port.description);
+        page.line(format_args!("  {title}: {}{need}{types}  {description}", port.name));
     }
 }
 
-/// Prints the keys of a configuration or of arguments, which their JSON schema describes.
-fn settings(what: &str, schema: &Value) {
+/// Adds the keys of a configuration or of arguments, which their JSON schema describes.
+fn settings(page: &mut Page, what: &str, schema: &Value) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     let required = |name: &str| {
         let required = schema.get("required").and_then(Value::as_array);
         required.is_some_and(|names| names.iter().any(|known| known == name))
     };
-    let mut table = table();
-    table.set_header([what, "type", "default", "meaning"]);
+    let mut table = Table::new([what, "type", "default", "meaning"]);
     for (name, property) in properties {
         let default = match property.get("default") {
             Some(default) => default.to_string(),
@@ -173,9 +208,9 @@ fn settings(what: &str, schema: &Value) {
             None => String::new(),
         };
         let meaning = property.get("description").and_then(Value::as_str).unwrap_or_default();
-        table.add_row([name.clone(), kind(property), default, meaning.replace('\n', " ")]);
+        table.row([name.clone(), kind(property), default, one_line(meaning)]);
     }
-    println!("{table}");
+    page.table(&table);
 }
 
 fn kind(property: &Value) -> String {
@@ -186,19 +221,4 @@ fn kind(property: &Value) -> String {
         }
         _ => "see --output json".to_owned(),
     }
-}
-
-/// Makes an empty table. On a terminal, the table is as wide as the terminal at most.
-pub(super) fn table() -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
-    match width() {
-        Some(width) => {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        }
-        None => {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
-    table
 }

@@ -6,14 +6,14 @@ use std::{
     process::ExitCode,
 };
 
-use hotbay_config::Config;
+use hotbay_config::{Config, closest};
 use hotbay_store::{
     quarantine::{Quarantine, ReleaseError},
     rfc3339, short_hash,
 };
 use serde_json::json;
 
-use super::{Output, fail, inspect::table, run::refuse};
+use super::{Output, fail, output::Page, print, run::refuse_all, table::Table};
 
 /// The folder that holds the state folders of configurations by default.
 const STATE_FOLDERS: &str = ".hotbay";
@@ -24,14 +24,14 @@ pub(super) fn list(config: Option<&Path>, output: Output) -> ExitCode {
         Err(code) => return code,
     };
     let held: Vec<_> = quarantines.iter().flat_map(Quarantine::entries).collect();
+    let mut page = Page::default();
     match output {
-        Output::Json => println!("{:#}", json!({ "quarantine": held })),
-        Output::Table if held.is_empty() => println!("no build is in quarantine"),
+        Output::Json => page.json(&json!({ "quarantine": held })),
+        Output::Table if held.is_empty() => page.line("no build is in quarantine"),
         Output::Table => {
-            let mut table = table();
-            table.set_header(["plugin", "sha256", "since", "it", "file"]);
+            let mut table = Table::new(["plugin", "sha256", "since", "it", "file"]);
             for held in &held {
-                table.add_row([
+                table.row([
                     held.plugin.clone(),
                     short_hash(&held.hash).to_owned(),
                     rfc3339::seconds(held.since),
@@ -39,10 +39,10 @@ pub(super) fn list(config: Option<&Path>, output: Output) -> ExitCode {
                     held.file.display().to_string(),
                 ]);
             }
-            println!("{table}");
+            page.table(&table);
         }
     }
-    ExitCode::SUCCESS
+    print(page, ExitCode::SUCCESS)
 }
 
 pub(super) fn release(what: &[String], config: Option<&Path>) -> ExitCode {
@@ -51,6 +51,7 @@ pub(super) fn release(what: &[String], config: Option<&Path>) -> ExitCode {
         Err(code) => return code,
     };
     let mut code = ExitCode::SUCCESS;
+    let mut page = Page::default();
     for what in what {
         let mut released = Vec::new();
         let mut problem = None;
@@ -62,23 +63,33 @@ pub(super) fn release(what: &[String], config: Option<&Path>) -> ExitCode {
                 Err(error) => problem = Some(describe(&error)),
             }
         }
-        released.iter().for_each(|held| println!("released {held}"));
+        released.iter().for_each(|held| page.line(format_args!("released {held}")));
         if released.is_empty() && problem.is_none() {
-            let none = ReleaseError::Unknown(what.clone());
-            problem = Some(format!("{none}; `hotbay plugin quarantine` lists them"));
+            problem = Some(nothing_to_release(what, &quarantines));
         }
         if let Some(problem) = problem {
             code = fail(&problem);
         }
     }
-    code
+    print(page, code)
+}
+
+/// Returns what to do if no quarantine has what is to be released.
+fn nothing_to_release(what: &str, quarantines: &[Quarantine]) -> String {
+    let held: Vec<_> = quarantines.iter().flat_map(Quarantine::entries).collect();
+    let names = held.iter().map(|held| held.plugin.as_str());
+    let none = ReleaseError::Unknown(what.to_owned());
+    match closest(what, names) {
+        Some(likely) => format!("{none}; did you mean `{likely}`?"),
+        None => format!("{none}; `hotbay plugin quarantine` lists them"),
+    }
 }
 
 /// Returns the quarantine of a configuration, or those of all configurations of the current folder.
 fn quarantines(config: Option<&Path>) -> Result<Vec<Quarantine>, ExitCode> {
     if let Some(path) = config {
         let config =
-            Config::load(path, &|name| std::env::var(name)).map_err(|found| refuse(&found))?;
+            Config::load(path, &|name| std::env::var(name)).map_err(|found| refuse_all(&found))?;
         return Ok(vec![Quarantine::open(config.state_folder)]);
     }
     let folders = match state_folders() {

@@ -1,29 +1,35 @@
 //! `hotbay run` and `hotbay validate`.
 
 use std::{
-    io::IsTerminal,
-    path::{Path, PathBuf},
+    io,
+    path::{Component, Path, PathBuf},
     process::ExitCode,
     sync::{Arc, OnceLock},
 };
 
 use hotbay_config::{Config, Diagnostics};
-use hotbay_daemon::{Host, HostError, HostHandle, Report};
+use hotbay_daemon::{Host, HostError, Report};
 use hotbay_loader::TrustMode;
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::Signals,
-};
 
 use super::{
-    FAILED_RUN, Output, WRONG_CONFIGURATION, crash::open_ledger, fail, progress::ProgressDisplay,
+    FAILED_RUN, LAST_WORDS, Output, WRONG_CONFIGURATION,
+    crash::open_ledger,
+    fail,
+    output::{Page, WhenFull, err, lost_lines, out_aside, when_full},
+    print,
+    progress::ProgressDisplay,
     report,
+    signals::{self, Stop, requested},
+    wording::count,
+    written,
 };
 
 pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -> ExitCode {
+    // From here on, nothing waits for whoever reads standard error.
+    when_full(WhenFull::Lose);
     // Before everything else, so that a stop is noticed while plugins are loaded.
     let running = Arc::new(OnceLock::new());
-    let stop = match stop_signal(Arc::clone(&running)) {
+    let stop = match signals::listen(Arc::clone(&running)) {
         Ok(stop) => stop,
         Err(error) => return fail(&format!("can't listen for signals: {error}")),
     };
@@ -33,12 +39,11 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     };
     // Dropped last, so that everything that ends this process before is recorded as a crash.
     let _ledger = open_ledger(&prepared.config);
-    let mut stop = std::pin::pin!(stop);
     // Loading runs code of plugins. A plugin that hangs must not keep the host from stopping.
     let host = tokio::select! {
         biased;
-        () = stop.as_mut() => {
-            eprintln!("hotbay: {}: stopped before everything was loaded", path.display());
+        () = requested(stop.clone()) => {
+            err(format_args!("hotbay: {}: stopped before everything was loaded", path.display()));
             return ExitCode::SUCCESS;
         }
         host = prepare(path, prepared) => match host {
@@ -47,7 +52,7 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
         },
     };
     if !host.has_work() && host.follows_changes() {
-        eprintln!("hotbay: {}: nothing to run yet; waiting for plugins", path.display());
+        err(format_args!("hotbay: {}: nothing to run yet; waiting for plugins", path.display()));
     } else if !host.has_work() {
         host.close().await;
         return fail(&format!(
@@ -58,30 +63,47 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     }
     running.get_or_init(|| host.handle());
     let mut display = None;
-    let ran = host.run(stop, |board| display = ProgressDisplay::start(board)).await;
+    let host = host.with_lost_log_lines(lost_lines);
+    let asked = requested(stop.clone());
+    let ran = host.run(asked, |board| display = ProgressDisplay::start(board)).await;
     drop(display);
     match ran {
-        Ok(report) => print_report(&report, output),
+        Ok(report) => print_report(&report, output, stop).await,
         Err(error) => {
-            eprintln!("hotbay: {}: {error}", path.display());
+            err(format_args!("hotbay: {}: {error}", path.display()));
             ExitCode::from(FAILED_RUN)
         }
     }
 }
 
 /// Prints the report of a run, and returns the exit code that it calls for.
-fn print_report(report: &Report, output: Output) -> ExitCode {
+async fn print_report(report: &Report, output: Output, stop: Stop) -> ExitCode {
+    let mut page = Page::default();
     match output {
-        Output::Table => println!("{}", report::render(report)),
-        Output::Json => match serde_json::to_string_pretty(report) {
-            Ok(json) => println!("{json}"),
-            Err(error) => return fail(&format!("the report can't be written: {error}")),
-        },
+        Output::Table => report::render(&mut page, report),
+        Output::Json => page.json(report),
     }
-    for failed in report.components.iter().filter(|it| it.error.is_some()) {
-        eprintln!("hotbay: {}: {}", failed.id, failed.error.as_deref().unwrap_or_default());
+    if output == Output::Json {
+        // The tables have the errors as well.
+        for failed in report.components.iter().filter(|it| it.error.is_some()) {
+            let error = failed.error.as_deref().unwrap_or_default();
+            err(format_args!("hotbay: {}: {error}", failed.id));
+        }
     }
-    ExitCode::from(if report.is_success() { 0 } else { FAILED_RUN })
+    let code = ExitCode::from(if report.is_success() { 0 } else { FAILED_RUN });
+    // A reader gets the time that it needs, unless the host was told to stop.
+    let too_late = async {
+        requested(stop).await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    let result = tokio::select! {
+        biased;
+        result = out_aside(page.into_text()) => {
+            result.unwrap_or_else(|_| Err(io::Error::other("no thread can be started")))
+        }
+        () = too_late => Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it")),
+    };
+    written(result, code)
 }
 
 pub(super) async fn validate(path: &Path) -> ExitCode {
@@ -93,11 +115,12 @@ pub(super) async fn validate(path: &Path) -> ExitCode {
         Ok(host) => host,
         Err(code) => return code,
     };
-    let components = host.component_count();
-    let tasks = host.task_count();
-    println!("{}: sound; {components} components, {tasks} tasks", path.display());
+    let components = count(host.component_count() as u64, "component");
+    let tasks = count(host.task_count() as u64, "task");
     host.close().await;
-    ExitCode::SUCCESS
+    let mut page = Page::default();
+    page.line(format_args!("{}: sound; {components}, {tasks}", path.display()));
+    print(page, ExitCode::SUCCESS)
 }
 
 /// The purpose for which a configuration is read.
@@ -128,15 +151,15 @@ fn read_at_home(path: &Path, purpose: Purpose) -> Result<Prepared, ExitCode> {
         Ok(Some(home)) => home,
         Ok(None) | Err(_) => return Err(fail(&format!("{}: not a file", path.display()))),
     };
-    let mut config = read(path, purpose).map_err(|found| refuse(&found))?;
+    let mut config = read(path, purpose).map_err(|found| refuse_all(&found))?;
     if let Some(warning) = overridden(&config) {
         // Printed, because the log may be switched off.
-        eprintln!("hotbay: WARN: {warning}");
+        err(format_args!("hotbay: WARN: {warning}"));
     }
     // Relative paths in the configuration, those for plugins included, start at its folder.
     let paths = [&mut config.plugins.folder, &mut config.state_folder].into_iter();
     let absolute = paths.chain(config.plugins.trust.paths_mut()).try_for_each(|path| {
-        *path = std::path::absolute(&path)?;
+        *path = without_parents(std::path::absolute(&path)?);
         Ok(())
     });
     let entered = absolute.and_then(|()| std::env::set_current_dir(&home));
@@ -158,19 +181,23 @@ async fn prepare(
     let host = Host::prepare(config).await.map_err(|error| {
         if let HostError::Configuration(found) = &error {
             // Each finding names its file.
-            return refuse(found);
+            return refuse_all(found);
         }
         fail(&format!("{}: {error}", path.display()))
     })?;
-    if !host.warnings().is_empty() {
-        eprintln!("{}", host.warnings());
-    }
+    host.warnings().iter().for_each(err);
     Ok(host.with_source(file.clone(), move || read(&file, purpose)))
 }
 
 /// Prints why something is refused, and returns the exit code of a refusal.
-pub(super) fn refuse(found: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("{found}");
+pub(super) fn refuse(reason: &dyn std::fmt::Display) -> ExitCode {
+    err(reason);
+    ExitCode::from(WRONG_CONFIGURATION)
+}
+
+/// Prints all mistakes of a configuration, one line each, and returns the exit code of a refusal.
+pub(super) fn refuse_all(found: &Diagnostics) -> ExitCode {
+    found.iter().for_each(err);
     ExitCode::from(WRONG_CONFIGURATION)
 }
 
@@ -194,42 +221,15 @@ fn overridden(config: &Config) -> Option<String> {
     ))
 }
 
-/// Returns a future that completes at the first Ctrl-C or SIGTERM.
-///
-/// At the second one the process ends at once. SIGHUP makes the host read its configuration again.
-fn stop_signal(running: Arc<OnceLock<HostHandle>>) -> std::io::Result<impl Future<Output = ()>> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let mut stop = Some(stop);
-        for signal in signals.forever() {
-            if signal == SIGHUP {
-                if let Some(host) = running.get() {
-                    host.reload();
-                }
-                continue;
-            }
-            match stop.take() {
-                // The run may have ended by itself just now.
-                Some(stop) => drop(stop.send(())),
-                None => {
-                    eprintln!("hotbay: stopped at once, as asked twice");
-                    std::process::exit(130);
-                }
-            }
-        }
-    })?;
-    Ok(async move {
-        if stopped.await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
-}
-
-/// Returns the maximum width of tables on a terminal. Tables in a pipe have no limit.
-pub(super) fn width() -> Option<u16> {
-    if !std::io::stdout().is_terminal() {
-        return None;
+/// Returns a path without `..`, as far as the folders exist. Links behind it stay links.
+fn without_parents(path: PathBuf) -> PathBuf {
+    let parts: Vec<_> = path.components().collect();
+    let Some(last) = parts.iter().rposition(|part| *part == Component::ParentDir) else {
+        return path;
+    };
+    let (before, behind) = parts.split_at(last + 1);
+    match before.iter().collect::<PathBuf>().canonicalize() {
+        Ok(folder) => folder.join(behind.iter().collect::<PathBuf>()),
+        Err(_) => path,
     }
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).or(Some(120))
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use hotbay_config::FileKind;
 
-use super::fail;
+use super::{output::Page, print};
 
 /// The file whose schema is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,12 +30,10 @@ pub(super) fn schema(file: File, format: Format) -> ExitCode {
         File::Configuration => FileKind::Configuration,
         File::Settings => FileKind::Settings,
     };
+    let mut page = Page::default();
     match format {
-        Format::Markdown => print!("{}", hotbay_config::reference()),
-        Format::Json => match serde_json::to_string_pretty(&hotbay_config::schema(kind)) {
-            Ok(json) => println!("{json}"),
-            Err(error) => return fail(&format!("the schema can't be written: {error}")),
-        },
+        Format::Markdown => hotbay_config::reference().lines().for_each(|line| page.line(line)),
+        Format::Json => page.json(&hotbay_config::schema(kind)),
     }
-    ExitCode::SUCCESS
+    print(page, ExitCode::SUCCESS)
 }

@@ -1,18 +1,24 @@
 //! `hotbay status` and `hotbay plugin list --config`: the status of a running host.
 
-use std::{collections::BTreeMap, path::Path, process::ExitCode};
+use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Duration};
 
 use hotbay_config::Config;
 use hotbay_daemon::{BuildState, Status, TrustStatus, read_status};
 use hotbay_loader::{TrustMode, TrustedBy};
 use hotbay_store::{record::Replacement, short_hash};
 
-use super::{NOT_RUNNING, Output, fail, inspect::table, report};
+use super::{
+    NOT_RUNNING, Output, fail,
+    output::{Page, err},
+    print, report,
+    table::Table,
+    wording::{count, duration},
+};
 
 /// Prints the status of the host that runs with this configuration.
 pub(super) fn status(config: &Path, output: Output) -> ExitCode {
-    show(config, output, |status| {
-        println!(
+    show(config, output, |page, status| {
+        page.line(format_args!(
             "process {}, changes are followed by {}",
             status.pid,
             match status.watching.as_str() {
@@ -20,19 +26,23 @@ pub(super) fn status(config: &Path, output: Output) -> ExitCode {
                 "polling" => "looking again and again",
                 _ => "nothing",
             }
-        );
-        println!("{}", trust(status.trust));
-        if let Some(refused) = &status.configuration_refused {
-            println!(
-                "\nthe configuration on disk is refused, the previous one stays in force:\n{refused}"
-            );
+        ));
+        page.line(trust(status.trust));
+        if status.lost_log_lines > 0 {
+            let lines = count(status.lost_log_lines, "line");
+            page.line(format_args!("WARN: {lines} of the log could not be written"));
         }
-        components(status);
-        tasks(status);
-        numbers("counters", &status.counters);
-        numbers("gauges", &status.gauges);
-        println!();
-        plugins(status);
+        if let Some(refused) = &status.configuration_refused {
+            page.blank();
+            page.line("the configuration on disk is refused, the previous one stays in force:");
+            refused.lines().for_each(|line| page.line(line));
+        }
+        components(page, status);
+        tasks(page, status);
+        numbers(page, "counters", &status.counters);
+        numbers(page, "gauges", &status.gauges);
+        page.blank();
+        plugins(page, status);
     })
 }
 
@@ -55,7 +65,7 @@ pub(super) fn list(config: &Path, output: Output) -> ExitCode {
     show(config, output, plugins)
 }
 
-fn show(config: &Path, output: Output, print: impl FnOnce(&Status)) -> ExitCode {
+fn show(config: &Path, output: Output, describe: impl FnOnce(&mut Page, &Status)) -> ExitCode {
     // The configuration may be wrong while it is being edited. Its host still runs.
     let folder = match Config::load(config, &|name| std::env::var(name)) {
         Ok(config) => config.state_folder,
@@ -63,33 +73,30 @@ fn show(config: &Path, output: Output, print: impl FnOnce(&Status)) -> ExitCode 
     };
     match read_status(&folder) {
         Ok(Some(status)) => {
+            let mut page = Page::default();
             match output {
-                Output::Table => print(&status),
-                Output::Json => match serde_json::to_string_pretty(&status) {
-                    Ok(json) => println!("{json}"),
-                    Err(error) => return fail(&format!("the status can't be written: {error}")),
-                },
+                Output::Table => describe(&mut page, &status),
+                Output::Json => page.json(&status),
             }
-            ExitCode::SUCCESS
+            print(page, ExitCode::SUCCESS)
         }
         Ok(None) => {
-            eprintln!(
+            err(format_args!(
                 "hotbay: no host runs with {}, or it does not follow changes; start one with \
                  `hotbay run`",
                 config.display()
-            );
+            ));
             ExitCode::from(NOT_RUNNING)
         }
         Err(error) => fail(&format!("{}: {error}", folder.display())),
     }
 }
 
-fn components(status: &Status) {
+fn components(page: &mut Page, status: &Status) {
     if status.components.is_empty() {
         return;
     }
-    let mut table = table();
-    table.set_header(["component", "role", "plugin", "status", "turns", "events"]);
+    let mut table = Table::new(["component", "role", "plugin", "status", "turns", "events"]);
     for it in &status.components {
         let state = match (&it.waits_for, &it.error) {
             (Some(what), _) => format!("waits for {what}"),
@@ -97,17 +104,17 @@ fn components(status: &Status) {
             (None, None) => it.status.clone(),
         };
         let (turns, events) = (it.turns.to_string(), it.events.to_string());
-        table.add_row([&it.id, &it.role, &it.plugin, &state, &turns, &events]);
+        table.row([&it.id, &it.role, &it.plugin, &state, &turns, &events]);
     }
-    println!("\n{table}");
+    page.blank();
+    page.table(&table);
 }
 
-fn tasks(status: &Status) {
+fn tasks(page: &mut Page, status: &Status) {
     if status.tasks.is_empty() {
         return;
     }
-    let mut table = table();
-    table.set_header(["task", "schedule", "runs", "failed", "now"]);
+    let mut table = Table::new(["task", "schedule", "runs", "failed", "now"]);
     for it in &status.tasks {
         let now = match (&it.waits_for, &it.last_error) {
             (Some(what), _) => format!("waits for {what}"),
@@ -115,20 +122,22 @@ fn tasks(status: &Status) {
             (None, None) => String::new(),
         };
         let (runs, failed) = (it.runs.to_string(), it.failed.to_string());
-        table.add_row([&it.id, &it.schedule, &runs, &failed, &now]);
+        table.row([&it.id, &it.schedule, &runs, &failed, &now]);
     }
-    println!("\n{table}");
+    page.blank();
+    page.table(&table);
 }
 
-fn numbers<N: serde::Serialize>(title: &str, numbers: &BTreeMap<String, N>) {
-    if let Some(table) = report::table(&report::numbers(numbers)) {
-        println!("\n{title}\n{table}");
+fn numbers<N: serde::Serialize>(page: &mut Page, title: &str, numbers: &BTreeMap<String, N>) {
+    if let Some(table) = Table::of_objects(&report::numbers(numbers)) {
+        page.blank();
+        page.line(title);
+        page.table(&table);
     }
 }
 
-fn plugins(status: &Status) {
-    let mut table = table();
-    table.set_header([
+fn plugins(page: &mut Page, status: &Status) {
+    let mut table = Table::new([
         "plugin",
         "version",
         "build",
@@ -146,7 +155,7 @@ fn plugins(status: &Status) {
             BuildState::StandingBy => "standing by".to_owned(),
             BuildState::Leaked => format!("leaked: {}", it.reason.clone().unwrap_or_default()),
         };
-        table.add_row([
+        table.row([
             it.name.clone(),
             it.version.clone(),
             it.generation.to_string(),
@@ -163,29 +172,26 @@ fn plugins(status: &Status) {
         ]);
     }
     if status.plugins.is_empty() {
-        println!("no plugin is loaded");
+        page.line("no plugin is loaded");
     } else {
-        println!("{table}");
+        page.table(&table);
     }
     for it in &status.refused {
-        println!("refused: {}: {} [{}]; {}", it.file.display(), it.reason, it.code, it.remedy);
+        let (file, reason, code, remedy) = (it.file.display(), &it.reason, &it.code, &it.remedy);
+        page.line(format_args!("refused: {file}: {reason} [{code}]; {remedy}"));
     }
     if let Some(last) = status.last_replacements.last() {
-        println!("{} replacements; the last: {}", status.replacements, sentence(last));
+        let replacements = count(status.replacements, "replacement");
+        page.line(format_args!("{replacements}; the last: {}", sentence(last)));
     }
 }
 
 fn sentence(record: &Replacement) -> String {
     let Replacement { at, plugin, from, to, held_us, .. } = record;
-    let held = *held_us as f64 / 1e3;
-    match &record.alert {
-        None => format!(
-            "{at} {plugin} {} ({}) by {} ({}), inputs held {held:.1} ms",
-            from.version,
-            short_hash(&from.hash),
-            to.version,
-            short_hash(&to.hash)
-        ),
-        Some(alert) => format!("{at} {alert}"),
+    if let Some(alert) = &record.alert {
+        return format!("{at} {alert}");
     }
+    let (held, old, new) =
+        (duration(Duration::from_micros(*held_us)), from.unlike(to), to.unlike(from));
+    format!("{at} {plugin} {old} by {new}, inputs held {held}")
 }

@@ -3,6 +3,8 @@
 use hotbay_plugin_api::{FunctionKind, Schedule, TaskSpec};
 use serde_json::Value;
 
+use super::wording::duration;
+
 pub(super) fn function(function: FunctionKind) -> &'static str {
     match function {
         FunctionKind::Async => "async",
@@ -34,7 +36,7 @@ fn schedule(schedule: &Schedule<String>) -> String {
     match schedule {
         Schedule::AtStart => "once, at start".to_owned(),
         Schedule::OnceAt(moment) => format!("once, at {moment}"),
-        Schedule::Every(interval) => format!("every {}", humantime::format_duration(*interval)),
+        Schedule::Every(interval) => format!("every {}", duration(*interval)),
         Schedule::Cron { expression, zone } => format!("cron `{expression}` in {zone}"),
         Schedule::AfterDependencies => "after the tasks that it depends on".to_owned(),
         Schedule::Manual => "by hand".to_owned(),

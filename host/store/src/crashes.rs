@@ -21,6 +21,7 @@ pub struct Crash {
     /// The SHA-256 of the build, in hexadecimal.
     pub hash: String,
     /// The file that the build was read from.
+    #[serde(serialize_with = "crate::path_text::serialize")]
     pub file: PathBuf,
     /// How the process ended.
     pub how: Termination,

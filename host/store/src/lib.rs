@@ -9,6 +9,7 @@
 
 pub mod crashes;
 pub mod durable;
+pub mod path_text;
 pub mod quarantine;
 pub mod record;
 pub mod rfc3339;

@@ -42,6 +42,7 @@ pub struct QuarantinedBuild {
     /// The SHA-256 of the library, in hexadecimal.
     pub hash: String,
     /// The file that the build was read from.
+    #[serde(serialize_with = "crate::path_text::serialize")]
     pub file: PathBuf,
     /// The name of the plugin.
     pub plugin: String,

@@ -15,7 +15,7 @@ use std::{
 use hotbay_access::{CheckedFolder, Missing};
 use serde::{Deserialize, Serialize};
 
-use crate::{durable, rfc3339};
+use crate::{durable, rfc3339, short_hash};
 
 /// The name of the file in the state folder.
 const NAME: &str = "replacements.jsonl";
@@ -79,6 +79,17 @@ pub struct Build {
     /// The number of the generation in this host; absent if the build was never loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
+}
+
+impl Build {
+    /// Names this build where another one is named as well: by its version, and by its hash too if
+    /// both have the same version.
+    pub fn unlike(&self, other: &Self) -> String {
+        match self.version == other.version && !self.hash.is_empty() {
+            true => format!("{} ({})", self.version, short_hash(&self.hash)),
+            false => self.version.clone(),
+        }
+    }
 }
 
 /// The state that one component handed over to its successor.
@@ -161,7 +172,9 @@ impl Journal {
         let Replacement { plugin, held_us, .. } = &record;
         match &record.alert {
             Some(alert) => tracing::error!(plugin, "{alert}"),
-            None => tracing::info!(plugin, held_us, to = record.to.version, "replaced"),
+            None => {
+                tracing::info!(plugin, held_us, to = record.to.unlike(&record.from), "replaced")
+            }
         }
         self.send(Line::Record(Box::new(record.clone())));
         self.total += 1;

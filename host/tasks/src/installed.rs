@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use hotbay_plugin_api::Schedule;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -36,11 +37,15 @@ impl InstalledTask {
     pub(crate) fn report(&self) -> TaskReport {
         let RunCounts { done, failed, last_error, .. } = self.counts.clone();
         let runs = done + failed;
-        let runs_once = self.scheduled.spec.schedule == hotbay_plugin_api::Schedule::AtStart;
+        let runs_once = self.scheduled.spec.schedule == Schedule::AtStart;
         TaskReport {
             id: self.scheduled.id(),
             schedule: self.schedule.clone(),
             kind: self.scheduled.spec.function,
+            repeats: matches!(
+                self.scheduled.spec.schedule,
+                Schedule::Every(_) | Schedule::Cron { .. }
+            ),
             // A task that was to run once, and did, waits for nothing.
             waits: self.build.is_none() && !(runs_once && runs > 0),
             runs,

@@ -15,6 +15,9 @@ pub struct TaskReport {
     /// The task waits for its plugin.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
+    /// The task runs again and again, so that a failed run is not its end.
+    #[serde(skip)]
+    pub repeats: bool,
     /// The number of runs that have ended.
     pub runs: u64,
     /// The number of these runs that failed.

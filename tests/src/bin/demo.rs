@@ -1,7 +1,11 @@
 //! The program of `cargo demo`, which builds the host and its plugins and runs a pipeline on
 //! recorded data.
 
-#![expect(clippy::print_stdout, reason = "it talks to the person who typed `cargo demo`")]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "it talks to the person who typed `cargo demo`"
+)]
 
 use std::{
     fs, io,

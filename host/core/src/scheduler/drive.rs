@@ -64,7 +64,7 @@ async fn drive_to_end<E: EventType, P: Payload>(
     Ending { core, entry, driver: id, .. }: &Ending<E, P>,
     work: Work<E, P>,
 ) -> End<E, P> {
-    let (id, span) = (*id, tracing::info_span!("task", id = %entry.id()));
+    let (id, span) = (*id, tracing::error_span!("task", id = %entry.id()));
     let commands = entry.commands(id);
     let options = entry.options();
     let since = Instant::now();

@@ -134,12 +134,14 @@ impl Actor {
         let Some(old) = self.plugins.get(plugin) else { return };
         let unknown = Build { version: String::new(), hash: String::new(), generation: None };
         let mut record = Replacement::new(plugin, old.build(), to.unwrap_or(unknown));
-        let version =
-            if record.to.version.is_empty() { "its new file" } else { &record.to.version };
+        let version = match record.to.version.is_empty() {
+            true => "its new file".to_owned(),
+            false => record.to.unlike(&record.from),
+        };
         let (step, reason) = (failure.step, failure.text());
         record.alert = Some(format!(
             "plugin {plugin}: {version} does not come into service, {} goes on: {step}: {reason}",
-            record.from.version
+            record.from.unlike(&record.to)
         ));
         record.outcome = ReplacementOutcome::Refused { step: step.to_string(), reason };
         self.record(record);

@@ -149,7 +149,7 @@ impl Actor {
             probation.record.alert = Some(format!(
                 "plugin {plugin} {} failed on probation and stays in service, because {because}: \
                  {reason}; bring another build",
-                probation.record.to.version
+                probation.record.to.unlike(&probation.record.from)
             ));
         }
     }
@@ -249,7 +249,8 @@ impl Actor {
         record.alert = Some(format!(
             "plugin {plugin} {} failed on probation and {} is back in service: {reason}; bring \
              another build, for a restart would load this one",
-            record.to.version, record.from.version
+            record.to.unlike(&record.from),
+            record.from.unlike(&record.to)
         ));
         record.outcome = ReplacementOutcome::RolledBack { reason };
         self.record(Replacement { at: now(), ..record });

@@ -58,6 +58,7 @@ impl Status {
                 .collect(),
             replacements: host.journal.total(),
             last_replacements: host.journal.last().cloned().collect(),
+            lost_log_lines: (host.lost_log_lines)(),
             configuration_refused: host.configuration_refused.clone(),
         }
     }

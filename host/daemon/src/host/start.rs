@@ -28,7 +28,9 @@ impl Host {
         services: Services,
         journal: Journal,
     ) -> Result<Actor, HostError> {
-        let Self { config, plugins, loader, trust, warnings, source, endpoint, .. } = self;
+        let Self {
+            config, plugins, loader, trust, warnings, source, lost_log_lines, endpoint, ..
+        } = self;
         let tasks = Tasks::start();
         let config = Arc::new(config);
         Ok(Actor {
@@ -49,6 +51,7 @@ impl Host {
             known_warnings: warnings,
             configuration_refused: None,
             source,
+            lost_log_lines,
             desired: Default::default(),
             observed: observed(&plugins),
             watch: None,

@@ -115,7 +115,14 @@ fn write_record(signal: c_int, responsible: Option<(&Slot, Phase)>) {
 fn write_message(signal: c_int, responsible: (&Slot, Phase)) {
     let line = message(signal, responsible);
     let line = line.as_bytes();
-    // An error is ignored, because nobody may be reading standard error.
+    // Nobody may be reading standard error: the process must end nevertheless.
+    let mut stderr = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: `stderr` is one valid element, and a timeout of 0 does not wait.
+    let ready = unsafe { libc::poll(&raw mut stderr, 1, 0) };
+    if ready != 1 || stderr.revents & libc::POLLOUT == 0 {
+        return;
+    }
+    // A pipe that is ready takes a line of this size whole. An error is ignored.
     // SAFETY: `line` is valid for a read of `line.len()` bytes.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
