@@ -185,7 +185,7 @@ async fn prepare(
         }
         fail(&format!("{}: {error}", path.display()))
     })?;
-    host.warnings().iter().for_each(err);
+    host.warnings().to_string().lines().for_each(err);
     Ok(host.with_source(file.clone(), move || read(&file, purpose)))
 }
 
@@ -197,7 +197,7 @@ pub(super) fn refuse(reason: &dyn std::fmt::Display) -> ExitCode {
 
 /// Prints all mistakes of a configuration, one line each, and returns the exit code of a refusal.
 pub(super) fn refuse_all(found: &Diagnostics) -> ExitCode {
-    found.iter().for_each(err);
+    found.to_string().lines().for_each(err);
     ExitCode::from(WRONG_CONFIGURATION)
 }
 
