@@ -3,7 +3,7 @@
 //!
 //! A file of another user can only be made by root, so a test without that right leaves this out.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test may")]
 
 use std::{
     fs::{self, Permissions},
