@@ -92,7 +92,7 @@ pub use schema::{FileKind, reference, schema};
 pub use secrets::Secrets;
 pub use sidecar::{Sidecar, SidecarTask};
 pub use trust::{KeyEntry, Pin, TrustMode, TrustSettings, key_line};
-pub use wording::{listed, suggestion};
+pub use wording::{closest, listed, suggestion};
 
 /// Looks up the variable of a `${VAR}`. A program passes `&|name| std::env::var(name)`.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;

@@ -67,10 +67,7 @@ pub fn suggestion<'k>(
 ///
 /// A name is taken for a misspelling if at most a third of its characters differ. Very long names
 /// are not compared, and of very many names only the first.
-pub(super) fn closest<'k>(
-    found: &str,
-    known: impl IntoIterator<Item = &'k str>,
-) -> Option<&'k str> {
+pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let length = found.chars().count();
     if length > LONGEST {
         return None;

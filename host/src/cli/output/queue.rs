@@ -225,7 +225,7 @@ impl State {
 
 /// The line that tells about lost lines.
 fn loss(count: u64) -> String {
-    let now = humantime::format_rfc3339_micros(SystemTime::now());
+    let now = hotbay_store::rfc3339::seconds(SystemTime::now());
     let lines = if count == 1 { "1 line" } else { &format!("{count} lines") };
     format!("{now}  WARN hotbay::log: {lines} of the log could not be written\n")
 }
