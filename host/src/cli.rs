@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod schema;
 mod signals;
+mod state_folder;
 mod status;
 mod table;
 mod task_spec;
@@ -183,9 +184,10 @@ enum PluginCommand {
     },
     /// List the builds in quarantine, which are not loaded
     ///
-    /// A build that crashes or hangs in the check before it is loaded, or that crashes the
-    /// host three times in five minutes, is put into quarantine and stays there across
-    /// restarts. Another build of the same plugin is not affected.
+    /// A build that crashes in the check before it is loaded, that hangs there three times
+    /// in a row, or that crashes the host three times in five minutes, is put into
+    /// quarantine and stays there across restarts. Another build of the same plugin is not
+    /// affected.
     Quarantine {
         /// The configuration whose quarantine is meant; by default every configuration in
         /// the current folder

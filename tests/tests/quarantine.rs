@@ -59,12 +59,15 @@ fn another_build_of_a_quarantined_plugin_is_tried() {
 }
 
 #[test]
-fn a_build_that_hangs_costs_the_limit_once() {
+fn a_build_that_hangs_costs_the_limit_a_few_times() {
     let folder = PluginsFolder::with(&["hello", "hangs"]);
     let path = folder.path().display();
     let yaml = format!("plugins: {{ folder: {path}, probe_timeout: 700ms }}\n{TASKS}");
     let config = ConfigFile::verbatim(&yaml);
-    validate(&config).expect_stderr(&["libhangs.so", "did not come up within 700ms"]);
+    // Once may be a machine that was busy.
+    for _ in 0..3 {
+        validate(&config).expect_stderr(&["libhangs.so", "did not come up within 700ms"]);
+    }
     validate(&config).expect_stderr(&["is in quarantine", "it did not come up within 700ms"]);
 }
 

@@ -57,7 +57,7 @@ tasks:
 fn a_task_that_asks_for_more_than_the_scheduler_honours_is_refused_with_that_reason() {
     let folder = PluginsFolder::with(&["asks"]);
     let config = ConfigFile::new(&folder, "");
-    let ended = Run::config(config.path()).finish().expect_code(2);
+    let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(2);
     for (task, wish) in [
         ("never", "has a wrong schedule: `0 0 30 2 *` never matches: no such date exists"),
         ("vague", "is due at `tomorrow`, which is no time"),

@@ -7,6 +7,8 @@ use std::{
 
 use rustix::io::Errno;
 
+use crate::{Lack, named};
+
 /// What a refusal is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -89,7 +91,9 @@ impl AccessError {
         match self {
             Self::Missing => "check the path",
             Self::Unreadable(error) if error.kind() == ErrorKind::InvalidData => "save it as UTF-8",
-            Self::Unreadable(_) => "check the path and its permissions",
+            Self::Unreadable(error) => {
+                Lack::of(error).map_or("check the path and its permissions", Lack::remedy)
+            }
             Self::Link => "put a copy of the file there instead",
             Self::ForeignLink { .. } => "see who made the link, and give the path without it",
             Self::NotAFile(_) => "give the path of a text file",
@@ -129,7 +133,7 @@ impl From<Errno> for AccessError {
             Errno::NOENT | Errno::NOTDIR => Self::Missing,
             // What was opened without following links is one.
             Errno::LOOP => Self::Link,
-            error => Self::Unreadable(error.into()),
+            error => Self::Unreadable(named(error.into())),
         }
     }
 }

@@ -16,6 +16,7 @@ use rustix::{
 use crate::{
     AccessError, CheckedFile, Place,
     file::require_file,
+    lack::named_in_proc,
     owner,
     walk::{LOOK, Walk},
 };
@@ -120,7 +121,9 @@ impl CheckedFolder {
         }
         // This opens the file behind the checked descriptor. The name could be another file by now.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = openat(CWD, path_of(&found), flags, Mode::empty())?;
+        let file = openat(CWD, path_of(&found), flags, Mode::empty())
+            // The file itself is open by now, so what is not found is `/proc`.
+            .map_err(|error| AccessError::Unreadable(named_in_proc(error.into())))?;
         Ok(CheckedFile::new(File::from(file), cap))
     }
 }

@@ -26,6 +26,7 @@ mod error;
 mod file;
 mod folder;
 mod group;
+mod lack;
 mod owner;
 mod text;
 mod walk;
@@ -33,6 +34,7 @@ mod walk;
 pub use error::{AccessError, Place};
 pub use file::CheckedFile;
 pub use folder::{CheckedFolder, Missing};
+pub use lack::{Lack, named, named_in_proc};
 pub use text::{open, open_behind_links, read_text};
 
 #[cfg(test)]

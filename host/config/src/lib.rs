@@ -84,6 +84,7 @@ pub use entries::{
     ChannelEntry, ComponentEntry, Pipeline, PluginSettings, Plugins, Reload, Shutdown, StatePolicy,
     TaskEntry, TimeMode,
 };
+pub use folders::StateFolder;
 pub use hotbay_plugin_api::Role;
 pub use overlay::merged;
 pub use path::{ConfigPath, Segment};
@@ -161,11 +162,6 @@ impl Config {
     pub fn follows_changes(&self) -> bool {
         let replays = || self.pipeline.as_ref().is_some_and(|it| it.time == TimeMode::Replay);
         self.reload.watch.unwrap_or_else(|| !replays())
-    }
-
-    /// Returns the state folder of a configuration file that does not name one.
-    pub fn usual_state_folder(file: &Path) -> PathBuf {
-        folders::state_folder(file)
     }
 
     /// Returns the path of the file, as it was given to [`Config::load`].

@@ -44,7 +44,7 @@ use hotbay_tasks::{TaskFactory, Tasks};
 use tokio::{task::JoinSet, time::sleep_until};
 
 use crate::{
-    HostError, HostEvent, Status,
+    HostError, HostEvent, RefusedStatus, Status,
     configuration::ConfigSource,
     handle::{HostCommand, HostEndpoint},
     pipeline::{PluginPipeline, Strictness},
@@ -99,6 +99,8 @@ pub(crate) struct Actor {
     pub(crate) journal: Journal,
     /// Files that are not loaded, and why.
     pub(crate) refused: BTreeMap<PathBuf, RefusedFile>,
+    /// Settings beside a library that are not in force, and why, by plugin.
+    pub(crate) refused_settings: BTreeMap<String, RefusedStatus>,
     /// Warnings about the configuration that were logged already.
     pub(crate) known_warnings: Diagnostics,
     /// Why the configuration on disk is not in force.

@@ -16,6 +16,7 @@ use crate::{
     configuration::ConfigSource,
     handle::HostEndpoint,
     plugins::{ClosingPlugin, ClosingPlugins, LoadedPlugin},
+    refused::RefusedFile,
     report::Report,
     resolve::ResolvedPlugin,
     state_folder::StateFolder,
@@ -33,6 +34,8 @@ pub struct Host {
     loader: Arc<Loader>,
     trust: Arc<Trust>,
     warnings: Diagnostics,
+    /// The files that were refused at the start, for the status.
+    refused: BTreeMap<PathBuf, RefusedFile>,
     source: Option<ConfigSource>,
     lost_log_lines: fn() -> u64,
     handle: HostHandle,
@@ -41,6 +44,10 @@ pub struct Host {
 
 impl Host {
     /// Loads the plugins and checks the configuration against them, without running anything.
+    ///
+    /// What a running host puts up with, a host that follows changes puts up with here, too: a plugin
+    /// that cannot be loaded, has broken settings, or asks for what is not honoured is left out, with
+    /// a warning. A host that does not follow changes needs all of its plugins.
     ///
     /// # Errors
     /// If the configuration is not valid. The error lists all problems, not only the first.
@@ -76,6 +83,7 @@ impl Host {
             loader,
             trust,
             warnings: Diagnostics::new(),
+            refused: BTreeMap::new(),
             source: None,
             lost_log_lines: || 0,
             handle,

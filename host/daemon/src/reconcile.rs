@@ -72,6 +72,8 @@ pub(crate) struct Desired {
     pub(crate) quarantine: u64,
     /// Counts changes of whom the host trusts.
     pub(crate) trust: u64,
+    /// Counts the requests to look at everything again.
+    pub(crate) requests: u64,
 }
 
 /// Distinguishes two states of one file.
@@ -139,12 +141,14 @@ impl Desired {
             circumstances: self.circumstances,
             quarantine: self.quarantine,
             trust: self.trust,
+            requests: self.requests,
         }
     }
 }
 
-/// Returns the two paths that the settings file of a plugin may have: it is named like the library
-/// or like the plugin.
-pub(crate) fn settings_files(library: &Path, plugin: &str) -> [PathBuf; 2] {
-    [library.with_extension("yaml"), library.with_file_name(format!("{plugin}.yaml"))]
+/// Returns the paths that the settings file of a plugin may have: it is named like the library or like
+/// the plugin, and ends in `.yaml` or `.yml`.
+pub(crate) fn settings_files(library: &Path, plugin: &str) -> [PathBuf; 4] {
+    let named = |ending: &str| library.with_file_name(format!("{plugin}.{ending}"));
+    [library.with_extension("yaml"), named("yaml"), library.with_extension("yml"), named("yml")]
 }

@@ -21,7 +21,8 @@ pub struct Status {
     pub trust: TrustStatus,
     /// The builds of plugins that are mapped, whether they are in service or not.
     pub plugins: Vec<PluginStatus>,
-    /// The files in the plugins folder that are not loaded.
+    /// The files in the plugins folder that are not in force: libraries that are not loaded, and
+    /// settings that were changed in a way that is refused.
     pub refused: Vec<RefusedStatus>,
     /// The components, in the direction of the data.
     pub components: Vec<ComponentStatus>,

@@ -140,7 +140,14 @@ impl CrashLedger {
                 "brought the host down {SUSPECT_CRASHES} times in {minutes} minutes, the last time \
                  {crash}"
             );
-            quarantine.add(QuarantinedBuild { hash, file, plugin, reason, since: now })?;
+            quarantine.add(QuarantinedBuild {
+                hash,
+                file,
+                plugin,
+                reason,
+                since: now,
+                limit: None,
+            })?;
             // A user who releases the build wants it to be tried, not judged for the same crashes.
             self.history.settle(&crash.hash);
         }

@@ -5,7 +5,7 @@ mod remedy;
 
 use std::{io, path::PathBuf, time::Duration};
 
-use hotbay_access::AccessError;
+use hotbay_access::{AccessError, named_in_proc};
 use hotbay_plugin_api::abi::API_VERSION;
 
 use crate::probe::ProbeError;
@@ -86,6 +86,10 @@ pub enum Refusal {
     /// The probe process crashed while it loaded or unloaded the library.
     #[error("crashed the probe ({0})")]
     ProbeCrashed(String),
+    /// The probe process was ended by a signal that is no fault of the process that gets it. Most
+    /// often another process has sent it: the kernel does when memory is short.
+    #[error("had its probe killed ({0})")]
+    ProbeKilled(String),
     /// The probe process did not finish in time.
     #[error("did not come up within {} in the probe", humantime::format_duration(*limit))]
     ProbeTimeout {
@@ -125,7 +129,7 @@ pub enum Refusal {
     Host {
         /// The operation that failed.
         operation: String,
-        /// The error of the operating system.
+        /// The error of the operating system, or what the system lacks.
         source: io::Error,
     },
     /// A plugin of this name is loaded already.
@@ -149,6 +153,12 @@ impl Refusal {
             return text.clone();
         }
         if let Self::NoProbe(error) = self { error.to_string() } else { self.to_string() }
+    }
+
+    /// Makes the refusal for an operation that the operating system did not let the host do. It names
+    /// what the system lacks, if the error tells.
+    pub fn host(operation: impl Into<String>, error: io::Error) -> Self {
+        Self::Host { operation: operation.into(), source: named_in_proc(error) }
     }
 
     /// Combines this refusal with the file that it is about.

@@ -3,16 +3,42 @@
 use abi_stable::{
     StableAbi,
     abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals},
+    library::{AbiHeader, LibraryError, RootModule},
     type_layout::TypeLayout,
 };
 use hotbay_plugin_api::abi::PluginRef;
 
-use crate::Refusal;
+use crate::{Refusal, text::is_printable};
 
 /// Checks that a library's module has the same layout as this host's, or a layout that differs
-/// only in functions that the newer one of the two appends.
-pub(crate) fn check(library: &'static TypeLayout) -> Result<(), Refusal> {
-    compare(PluginRef::LAYOUT, library).map_err(Refusal::Layout)
+/// only in functions that the newer one of the two appends. The error is the first difference.
+pub(crate) fn check(library: &'static TypeLayout) -> Result<(), String> {
+    compare(PluginRef::LAYOUT, library)
+}
+
+/// Returns the refusal of a library whose layout is that of another version of the SDK.
+pub(crate) fn of_another_sdk(found: &str, difference: &str) -> Refusal {
+    let own = PluginRef::VERSION_STRINGS.version.as_str();
+    let found = if is_printable(found) { found } else { "of an unknown version" };
+    Refusal::Layout(format!(
+        "it was built with hotbay-plugin-api {found}, this host with {own}, and they differ: \
+         {difference}"
+    ))
+}
+
+/// Returns the refusal of a library that abi_stable does not accept as one of its own.
+pub(crate) fn of_another_format(error: &LibraryError) -> Refusal {
+    let LibraryError::InvalidAbiHeader(found) = error else {
+        return Refusal::Layout(first_line(&error.to_string()));
+    };
+    let own = AbiHeader::VALUE;
+    if found.magic_string != own.magic_string {
+        return Refusal::Layout("its entry is not one of abi_stable".to_owned());
+    }
+    Refusal::Layout(format!(
+        "it was built with abi_stable {}.{}, this host with abi_stable {}.{}",
+        found.abi_major, found.abi_minor, own.abi_major, own.abi_minor
+    ))
 }
 
 fn compare(host: &'static TypeLayout, library: &'static TypeLayout) -> Result<(), String> {
@@ -88,6 +114,14 @@ mod tests {
         for (host, library) in [(first, first), (later, first), (first, later)] {
             assert_eq!(compare(host, library), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_library_of_another_version_is_refused_with_both_versions() {
+        let own = PluginRef::VERSION_STRINGS.version.as_str();
+        let text = of_another_sdk("9.8.7", "the types differ").to_string();
+        assert!(text.contains("hotbay-plugin-api 9.8.7, this host with") && text.contains(own));
+        assert!(!of_another_sdk("\u{1b}[31m", "").to_string().contains('\u{1b}'));
     }
 
     #[test]

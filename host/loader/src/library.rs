@@ -17,7 +17,7 @@ use crate::{
     Refusal,
     dependencies::{self, Dependencies},
     foreign_threads::{CodeRanges, StartTime},
-    layout::{self, first_line},
+    layout,
     maps::Maps,
     pthread_keys::PthreadKeys,
 };
@@ -74,7 +74,8 @@ impl Library {
         let layout = header
             .layout()
             .ok_or_else(|| Refusal::Layout("the library hides its layout".to_owned()))?;
-        layout::check(layout)?;
+        let sdk = header.version_strings().version.as_str();
+        layout::check(layout).map_err(|reason| layout::of_another_sdk(sdk, &reason))?;
         // SAFETY: the call above checked the layout of this very type.
         let module = unsafe { header.unchecked_layout::<PluginRef>() };
         module.map_err(|error| Refusal::Layout(error.to_string()))
@@ -89,7 +90,7 @@ impl Library {
         let header = *symbol.map_err(missing)?;
         // `upgrade` compares the magic bytes and the version of abi_stable before it calls
         // anything.
-        header.upgrade().map_err(|error| Refusal::Layout(first_line(&error.to_string())))
+        header.upgrade().map_err(|error| layout::of_another_format(&error))
     }
 
     /// Closes the library and checks whether it is unmapped.

@@ -12,7 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use hotbay_plugin_api::Manifest;
@@ -25,6 +25,7 @@ use crate::{
     LoadError, ProbeError, ReadyLibrary, Refusal, Trust,
     blocking::run_on_thread,
     probe::{Probe, Probed},
+    slots::Slots,
     staging::Staging,
 };
 
@@ -38,6 +39,7 @@ pub struct Loader {
     probe: Probe,
     quarantine: Option<Quarantine>,
     size_cap: u64,
+    slots: Slots,
     /// The number of the next private copy.
     next_copy: AtomicU64,
 }
@@ -73,6 +75,7 @@ impl Loader {
             probe,
             quarantine: config.quarantine,
             size_cap: config.size_cap,
+            slots: Slots::new(),
             next_copy: AtomicU64::new(0),
         })
     }
@@ -82,7 +85,7 @@ impl Loader {
     /// # Errors
     /// If the file is refused. The error names the file, the reason and the remedy.
     pub async fn inspect(&self, path: &Path, trust: &Arc<Trust>) -> Result<Inspected, LoadError> {
-        self.probe(self.check(path, trust).await?).await
+        self.slots.run(async { self.probe(self.check(path, trust).await?).await }).await
     }
 
     /// Checks a file and copies it to the staging folder. All later steps use the copy. No code
@@ -103,21 +106,25 @@ impl Loader {
 
     /// Lets a child process load the copy. This runs code of the library for the first time.
     ///
+    /// A failure that another cause than the library may have is seen twice before it counts.
+    ///
     /// # Errors
     /// If the library is refused. The error names the file, the reason and the remedy.
     pub async fn probe(&self, mut checked: Checked) -> Result<Inspected, LoadError> {
         let known = self.refuse_quarantined(checked.hash());
         known.map_err(|refusal| refusal.of(&checked.path))?;
-        match self.probe_copy(&mut checked).await {
+        let mut probed = self.probe_copy(&mut checked).await;
+        if let Err(Refusal::ProbeKilled(_) | Refusal::Meddling(_)) = &probed {
+            probed = self.probe_copy(&mut checked).await;
+        }
+        self.note(&checked, probed.as_ref().err());
+        match probed {
             Ok(manifest) => {
                 let Checked { path, descriptor, trusted_by, doubt, unloading, staged, .. } =
                     checked;
                 Ok(Inspected { path, descriptor, manifest, trusted_by, doubt, unloading, staged })
             }
-            Err(refusal) => {
-                self.quarantine_if_harmful(&checked, &refusal);
-                Err(refusal.of(checked.path))
-            }
+            Err(refusal) => Err(refusal.of(checked.path)),
         }
     }
 
@@ -140,9 +147,11 @@ impl Loader {
         }
     }
 
-    /// Refuses a build that is in quarantine.
+    /// Refuses a build that is in quarantine, unless that is for a time limit which is longer by now.
     fn refuse_quarantined(&self, hash: &str) -> Result<(), Refusal> {
-        match self.quarantine.as_ref().and_then(|quarantine| quarantine.find(hash)) {
+        let held = self.quarantine.as_ref().and_then(|quarantine| quarantine.find(hash));
+        let is_worth_it = |limit: Duration| limit < self.probe.limit();
+        match held.filter(|build| !build.limit.is_some_and(is_worth_it)) {
             Some(QuarantinedBuild { hash, reason, since, .. }) => {
                 let since = rfc3339::seconds(since);
                 Err(Refusal::Quarantined { since, reason, hash })
@@ -151,22 +160,34 @@ impl Loader {
         }
     }
 
-    /// Puts a build into quarantine if it crashed or hung the probe.
-    fn quarantine_if_harmful(&self, checked: &Checked, refusal: &Refusal) {
+    /// Notes in the quarantine how a probe ended: a build that crashed it is held at once. A build
+    /// that did not come up in time, or whose probe was killed, is held when that repeats.
+    fn note(&self, checked: &Checked, refusal: Option<&Refusal>) {
         let Some(quarantine) = &self.quarantine else { return };
-        if !matches!(refusal, Refusal::ProbeCrashed(_) | Refusal::ProbeTimeout { .. }) {
-            return;
-        }
-        let build = QuarantinedBuild {
+        let build = |refusal: &Refusal| QuarantinedBuild {
             hash: checked.hash().to_owned(),
             file: std::path::absolute(&checked.path).unwrap_or_else(|_| checked.path.clone()),
             plugin: checked.descriptor.name.clone(),
             reason: refusal.to_string(),
             since: SystemTime::now(),
+            limit: if let Refusal::ProbeTimeout { limit } = refusal { Some(*limit) } else { None },
         };
-        if let Err(error) = quarantine.add(build) {
+        let noted = match refusal {
+            None => quarantine.clear(checked.hash()),
+            Some(refusal @ Refusal::ProbeCrashed(_)) => quarantine.add(build(refusal)),
+            Some(refusal @ (Refusal::ProbeKilled(_) | Refusal::ProbeTimeout { .. })) => {
+                quarantine.suspect(build(refusal)).map(|is_held| {
+                    if is_held {
+                        let file = checked.path.display();
+                        tracing::warn!(%file, "the build is in quarantine now: it {refusal}");
+                    }
+                })
+            }
+            Some(_) => return,
+        };
+        if let Err(error) = noted {
             tracing::warn!(%error, file = %checked.path.display(),
-                "the build can't be put into quarantine and will be tried again");
+                "the quarantine can't be written; a build that did harm will be tried again");
         }
     }
 
@@ -191,5 +212,5 @@ impl Loader {
 }
 
 fn thread_failed(source: std::io::Error) -> Refusal {
-    Refusal::Host { operation: "running a thread for it".to_owned(), source }
+    Refusal::host("running a thread for it", source)
 }

@@ -6,6 +6,11 @@
 //! the child was told before it loaded anything, and only if the child exited successfully. The
 //! child and all processes that it started are killed when its time is over, or when it exited.
 //!
+//! The child writes the number once more right before it loads the library. If it ends before that,
+//! the library is not the cause, and neither is it if another process killed the child: the system
+//! may be short of memory, threads or descriptors. Its time is measured by a clock that stands still
+//! while the host is frozen with it (`running_time`).
+//!
 //! The probe protects the host from mistakes, from damage, and from simple malice. It is no
 //! sandbox: a library that behaves well in the probe is loaded, and a hostile library can find
 //! the random number in its own memory and forge an answer. Which libraries may be loaded at all
@@ -21,6 +26,7 @@ mod handshake;
 mod process_group;
 mod process_state;
 mod role;
+mod running_time;
 
 use std::{
     io,
@@ -29,9 +35,9 @@ use std::{
     time::Duration,
 };
 
+use hotbay_access::named_in_proc;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
 use crate::{Descriptor, Refusal, blocking::run_on_thread, elf::entry_symbol};
 use answer::judge;
@@ -74,15 +80,16 @@ pub(crate) struct Probe {
     program: Option<PathBuf>,
     limit: Duration,
     memory: u64,
-    /// Limits the number of concurrent children, so that a busy machine does not make a good
-    /// library miss its time limit.
-    permits: Semaphore,
 }
 
 impl Probe {
     pub(crate) fn new(program: Option<PathBuf>, limit: Duration, memory: u64) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { program, limit, memory, permits: Semaphore::new(2 * cores) }
+        Self { program, limit, memory }
+    }
+
+    /// Returns how long a library may take to load in the child.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// Returns the path of the probe program. The running program is started as it was started
@@ -115,9 +122,6 @@ impl Probe {
             request: serde_json::to_vec(&request).map_err(|error| failed(error.into()))?,
             limit: self.limit,
         };
-        // The semaphore is never closed, so acquiring it does not fail.
-        let permit = self.permits.acquire().await;
-        let _permit = permit.map_err(|error| failed(io::Error::other(error)))?;
         match run_until_dropped(exchange).await.map_err(failed)? {
             Outcome::Exited { output, status } => {
                 judge(&output, status, &request.nonce, descriptor)
@@ -130,7 +134,7 @@ impl Probe {
     }
 
     fn cannot_start(&self, source: io::Error) -> ProbeError {
-        ProbeError::Start { program: self.program(), source }
+        ProbeError::Start { program: self.program(), source: named_in_proc(source) }
     }
 }
 

@@ -54,8 +54,9 @@ impl Staging {
         mut inspect: impl FnMut(&[u8]),
     ) -> Result<Staged, Refusal> {
         let path = self.folder.path().join(format!("{number}.so"));
-        let failed =
-            |source| Refusal::Host { operation: format!("writing {}", path.display()), source };
+        // Without the name of the copy, so that the same failure has the same text each time.
+        let folder = self.folder.path().parent().unwrap_or(self.folder.path());
+        let failed = |error| Refusal::host(format!("copying it to {}", folder.display()), error);
         let mut options = OpenOptions::new();
         let mut file =
             options.write(true).create_new(true).mode(0o500).open(&path).map_err(failed)?;
@@ -136,7 +137,7 @@ impl Staged {
             let Refusal::Access(AccessError::Unreadable(source)) = refusal else {
                 return Refusal::Changed;
             };
-            Refusal::Host { operation: format!("reading {}", self.path.display()), source }
+            Refusal::host("reading its copy", source)
         })
     }
 }

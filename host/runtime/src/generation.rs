@@ -366,10 +366,8 @@ impl fmt::Debug for Generation {
 }
 
 fn open_bay(config: &BayConfig, mark: ThreadMark) -> Result<Bay, Refusal> {
-    Bay::open_for(config, mark).map_err(|error| Refusal::Host {
-        operation: "starting the threads of its bay".to_owned(),
-        source: error,
-    })
+    Bay::open_for(config, mark)
+        .map_err(|error| Refusal::host("starting the threads of its bay", error))
 }
 
 fn empty_manifest(descriptor: &Descriptor) -> Manifest {

@@ -6,14 +6,14 @@ use std::{
     process::ExitCode,
 };
 
-use hotbay_config::{Config, closest};
+use hotbay_config::{StateFolder, closest};
 use hotbay_store::{
     quarantine::{Quarantine, ReleaseError},
     rfc3339, short_hash,
 };
 use serde_json::json;
 
-use super::{Output, fail, output::Page, print, run::refuse_all, table::Table};
+use super::{Output, fail, output::Page, print, run::refuse_all, state_folder, table::Table};
 
 /// The folder that holds the state folders of configurations by default.
 const STATE_FOLDERS: &str = ".hotbay";
@@ -88,9 +88,15 @@ fn nothing_to_release(what: &str, quarantines: &[Quarantine]) -> String {
 /// Returns the quarantine of a configuration, or those of all configurations of the current folder.
 fn quarantines(config: Option<&Path>) -> Result<Vec<Quarantine>, ExitCode> {
     if let Some(path) = config {
-        let config =
-            Config::load(path, &|name| std::env::var(name)).map_err(|found| refuse_all(&found))?;
-        return Ok(vec![Quarantine::open(config.state_folder)]);
+        let StateFolder { path: folder, refused } = state_folder::find(path)?;
+        if let Some(refused) = &refused {
+            // Without a folder there was never a host, so the path is most likely mistyped.
+            if !folder.exists() {
+                return Err(refuse_all(refused));
+            }
+            state_folder::warn(refused);
+        }
+        return Ok(vec![Quarantine::open(folder)]);
     }
     let folders = match state_folders() {
         Ok(folders) => folders,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Duration};
 
-use hotbay_config::Config;
+use hotbay_config::StateFolder;
 use hotbay_daemon::{BuildState, Status, TrustStatus, read_status};
 use hotbay_loader::{TrustMode, TrustedBy};
 use hotbay_store::{record::Replacement, short_hash};
@@ -10,7 +10,7 @@ use hotbay_store::{record::Replacement, short_hash};
 use super::{
     NOT_RUNNING, Output, fail,
     output::{Page, err},
-    print, report,
+    print, report, state_folder,
     table::Table,
     wording::{count, duration},
 };
@@ -66,13 +66,14 @@ pub(super) fn list(config: &Path, output: Output) -> ExitCode {
 }
 
 fn show(config: &Path, output: Output, describe: impl FnOnce(&mut Page, &Status)) -> ExitCode {
-    // The configuration may be wrong while it is being edited. Its host still runs.
-    let folder = match Config::load(config, &|name| std::env::var(name)) {
-        Ok(config) => config.state_folder,
-        Err(_) => Config::usual_state_folder(config),
+    let StateFolder { path: folder, refused } = match state_folder::find(config) {
+        Ok(found) => found,
+        Err(code) => return code,
     };
     match read_status(&folder) {
         Ok(Some(status)) => {
+            // The host may not have noticed, or may have variables that are not set here.
+            refused.iter().for_each(state_folder::warn);
             let mut page = Page::default();
             match output {
                 Output::Table => describe(&mut page, &status),
@@ -81,6 +82,7 @@ fn show(config: &Path, output: Output, describe: impl FnOnce(&mut Page, &Status)
             print(page, ExitCode::SUCCESS)
         }
         Ok(None) => {
+            refused.iter().for_each(state_folder::warn);
             err(format_args!(
                 "hotbay: no host runs with {}, or it does not follow changes; start one with \
                  `hotbay run`",

@@ -3,6 +3,10 @@
 //! A build is identified by the hash of its bytes, so another build of the same plugin is not
 //! affected. A build stays in quarantine across restarts until somebody releases it.
 //!
+//! A failure that may have another cause than the build, such as a machine without memory, is
+//! noted as a suspicion first. The same failure three times in a row puts the build into
+//! quarantine.
+//!
 //! The list is `quarantine.json` in the state folder. A writer replaces the file as a whole
 //! while it holds a lock, and a reader reads the file each time. So `hotbay plugin release`
 //! works while the host runs; the host only has to notice that [the file](Quarantine::file)
@@ -15,13 +19,17 @@ mod tests;
 use std::{
     fmt, io,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{rfc3339, short_hash};
-use file::LockedList;
+use file::{Content, LockedList, SuspectedBuild};
+
+/// The number of times in a row that the same failure is put down to something else than the build,
+/// plus one.
+const PATIENCE: u32 = 3;
 
 /// The length of the shortest prefix of a hash that selects a build.
 const SHORTEST_PREFIX: usize = 6;
@@ -51,6 +59,10 @@ pub struct QuarantinedBuild {
     /// When the build was put into quarantine.
     #[serde(with = "crate::rfc3339")]
     pub since: SystemTime,
+    /// The time limit that the build exceeded, if that is what it did. Under a longer limit it is
+    /// worth another attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Duration>,
 }
 
 /// Why [`Quarantine::release`] released nothing.
@@ -96,12 +108,57 @@ impl Quarantine {
     /// If the state folder cannot be written.
     pub fn add(&self, build: QuarantinedBuild) -> io::Result<()> {
         let mut list = LockedList::open(&self.folder)?;
-        if list.builds.iter().any(|known| known.hash == build.hash) {
+        if list.content.held.iter().any(|known| known.hash == build.hash) {
             return Ok(());
         }
-        list.builds.push(build);
-        let excess = list.builds.len().saturating_sub(MAX_BUILDS);
-        list.builds.drain(..excess);
+        list.content.hold(build);
+        list.write()
+    }
+
+    /// Notes a failure of a build that may have another cause than the build. The same failure
+    /// three times in a row puts the build into quarantine; [`clear`](Self::clear) ends the row.
+    ///
+    /// Returns `true` if the build is in quarantine now.
+    ///
+    /// # Errors
+    /// If the state folder cannot be written.
+    pub fn suspect(&self, mut build: QuarantinedBuild) -> io::Result<bool> {
+        let mut list = LockedList::open(&self.folder)?;
+        let content = &mut list.content;
+        let known = content.suspected.iter().position(|it| it.hash == build.hash);
+        let known = known.map(|at| content.suspected.remove(at));
+        let before = known.filter(|it| it.reason == build.reason).map_or(0, |it| it.times);
+        // A build that is held was tried again for a longer limit.
+        let is_held = content.held.iter().any(|it| it.hash == build.hash);
+        let holds = is_held || before + 1 >= PATIENCE;
+        if holds {
+            build.reason = format!("{}, several times in a row", build.reason);
+            content.hold(build);
+        } else {
+            let QuarantinedBuild { hash, reason, .. } = build;
+            content.suspected.push(SuspectedBuild { hash, reason, times: before + 1 });
+            let excess = content.suspected.len().saturating_sub(MAX_BUILDS);
+            content.suspected.drain(..excess);
+        }
+        list.write()?;
+        Ok(holds)
+    }
+
+    /// Forgets what was noted about a build, and releases it: it has passed the check.
+    ///
+    /// # Errors
+    /// If the state folder cannot be written. A list that has nothing about the build is only read.
+    pub fn clear(&self, hash: &str) -> io::Result<()> {
+        let knows = |content: &Content| {
+            content.held.iter().any(|it| it.hash == hash)
+                || content.suspected.iter().any(|it| it.hash == hash)
+        };
+        if !knows(&file::read(&self.folder)?) {
+            return Ok(());
+        }
+        let mut list = LockedList::open(&self.folder)?;
+        list.content.held.retain(|it| it.hash != hash);
+        list.content.suspected.retain(|it| it.hash != hash);
         list.write()
     }
 
@@ -115,7 +172,7 @@ impl Quarantine {
     /// Returns an empty list, and logs a warning, if the list cannot be read: a host without its
     /// quarantine is better than no host. A damaged list is moved aside.
     pub fn entries(&self) -> Vec<QuarantinedBuild> {
-        file::read(&self.folder).unwrap_or_else(|error| {
+        file::read(&self.folder).map(|content| content.held).unwrap_or_else(|error| {
             tracing::warn!(%error, file = %self.file().display(),
                 "the quarantine can't be read; builds that did harm may be tried again");
             Vec::new()
@@ -138,14 +195,24 @@ impl Quarantine {
             return Err(unknown());
         }
         let mut list = LockedList::open(&self.folder).map_err(failed)?;
-        let hashes = select(&list.builds, selector)?;
+        let hashes = select(&list.content.held, selector)?;
         let is_selected = |build: &mut QuarantinedBuild| hashes.contains(&build.hash);
-        let released: Vec<_> = list.builds.extract_if(.., is_selected).collect();
+        let released: Vec<_> = list.content.held.extract_if(.., is_selected).collect();
         if released.is_empty() {
             return Err(unknown());
         }
         list.write().map_err(failed)?;
         Ok(released)
+    }
+}
+
+impl Content {
+    /// Puts a build into quarantine, in place of an older entry of the same build.
+    fn hold(&mut self, build: QuarantinedBuild) {
+        self.held.retain(|it| it.hash != build.hash);
+        self.held.push(build);
+        let excess = self.held.len().saturating_sub(MAX_BUILDS);
+        self.held.drain(..excess);
     }
 }
 
@@ -174,7 +241,7 @@ fn select(builds: &[QuarantinedBuild], selector: &str) -> Result<Vec<String>, Re
 impl fmt::Display for QuarantinedBuild {
     /// Formats the entry as one line with all of its fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hash, file, plugin, reason, since } = self;
+        let Self { hash, file, plugin, reason, since, limit: _ } = self;
         let since = rfc3339::seconds(*since);
         let short = short_hash(hash);
         write!(f, "{short}  {plugin}  {}  since {since}: {reason}", file.display())

@@ -16,7 +16,7 @@ pub(crate) const ENDING: &[Kind] = &[
     misdeed("overflows-stack", DEAD),
     misdeed("exits", DEAD),
     misdeed("pretends-success", DEAD),
-    misdeed("kills-itself", DEAD),
+    misdeed("kills-itself", &["probe-killed"]),
     misdeed("forges-an-answer", DEAD),
     misdeed("closes-everything", DEAD),
     misdeed("eats-memory", DEAD),

@@ -22,7 +22,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Actor, ActorEvent};
 use crate::{
-    HostEvent,
+    HostEvent, RefusedStatus,
     reconcile::{Action, Subject},
     trust,
 };
@@ -52,6 +52,7 @@ impl Actor {
     /// Reads the configuration and the trusted keys and pins again, and checks the plugins folder.
     pub(super) fn reload(&mut self) {
         tracing::info!("asked to read the configuration again");
+        self.desired.requests += 1;
         self.read_configuration();
         self.read_trust();
         if let Some(watch) = &self.watch {
@@ -262,8 +263,32 @@ impl Actor {
             }
             self.send_event(HostEvent::Configuration { accepted });
         }
+        if let Subject::Settings { plugin } = &subject {
+            match &result {
+                Ok(_) => drop(self.refused_settings.remove(plugin)),
+                Err(found) => {
+                    self.refused_settings.insert(plugin.clone(), refused_settings(found));
+                }
+            }
+        }
         self.observed.reconfigured(&subject);
         log_outcome(&subject, result);
+    }
+}
+
+/// Returns the refusal of a settings file, for the status.
+fn refused_settings(found: &Diagnostics) -> RefusedStatus {
+    let errors = || found.iter().filter(|it| it.severity == Severity::Error);
+    let sentence = |it: &Diagnostic| {
+        let line = it.position.map(|at| format!("line {}: ", at.line)).unwrap_or_default();
+        let help = it.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        format!("{line}{}{help}", it.message)
+    };
+    RefusedStatus {
+        file: errors().next().map(|it| it.file.clone()).unwrap_or_default(),
+        code: "settings".to_owned(),
+        reason: errors().map(sentence).collect::<Vec<_>>().join("; "),
+        remedy: "correct the file; until then, the previous settings stay in force".to_owned(),
     }
 }
 

@@ -25,6 +25,8 @@ const UNSEEN_LIMIT: Duration = Duration::from_secs(1);
 pub(crate) struct Examined {
     file: PathBuf,
     result: Result<Inspected, LoadError>,
+    /// How long the examination took, with the wait for its turn.
+    took: Duration,
 }
 
 impl Actor {
@@ -71,7 +73,10 @@ impl Actor {
             (path.clone(), it.sha256().map_or_else(|| format!("{:?}", it.content()), str::to_owned))
         };
         self.desired.settings = now.sidecars.iter().map(content).collect();
-        self.desired.files = Some(versions(&now));
+        let files = versions(&now);
+        // A file that was refused at the start may be gone before it was ever observed.
+        self.refused.retain(|it, _| files.contains_key(it) || self.observed.files.contains_key(it));
+        self.desired.files = Some(files);
         self.shown.extend(now.libraries.keys().cloned());
         self.snapshot = Some(now);
         self.look_for_gone();
@@ -83,6 +88,8 @@ impl Actor {
     /// snapshot has shown counts as gone only after the time in which a file that was renamed would
     /// have settled under its new name.
     pub(super) fn look_for_gone(&mut self) {
+        // Settings may be read, refused and removed before a snapshot has shown them.
+        self.refused_settings.retain(|_, refused| !is_missing(&refused.file));
         let Some(files) = &self.desired.files else { return };
         let limit = self.config.reload.settle.saturating_mul(2).saturating_add(UNSEEN_LIMIT);
         let mut gone = std::collections::BTreeSet::new();
@@ -107,12 +114,14 @@ impl Actor {
         self.examined.remove(&file);
         let (loader, trust) = (self.loader.clone(), self.trust.clone());
         self.spawn(async move {
+            let began = Instant::now();
             let result = loader.inspect(&file, &trust).await;
-            ActorEvent::Examined(Box::new(Examined { file, result }))
+            let took = began.elapsed();
+            ActorEvent::Examined(Box::new(Examined { file, result, took }))
         });
     }
 
-    pub(super) fn on_examined(&mut self, Examined { file, result }: Examined) {
+    pub(super) fn on_examined(&mut self, Examined { file, result, took }: Examined) {
         let version = self.desired.files.as_ref().and_then(|files| files.get(&file));
         let looked_at = self.observed.files.get(&file).map(|it| &it.observation.version);
         let is_current = version.is_some() && version == looked_at;
@@ -125,22 +134,37 @@ impl Actor {
                 self.examined.insert(file, library);
             }
             Err(error) => {
-                self.observed.examined(&file, Err(retry_of(&error.refusal)));
+                self.observed.examined(&file, Err(retry_of(&error.refusal, took)));
                 // Otherwise the file has changed since, and is examined again.
                 if is_current {
-                    self.refuse_examined(&file, &error);
+                    self.refuse_examined(&file, (&error, took));
                 }
             }
         }
     }
 
-    fn refuse_examined(&mut self, file: &Path, error: &LoadError) {
+    fn refuse_examined(&mut self, file: &Path, (error, took): (&LoadError, Duration)) {
+        if self.is_known(file, &RefusedFile::from(error)) {
+            tracing::debug!("still refused: {error}");
+            return;
+        }
         let owner = self.plugins.values().find(|it| it.file == file);
         if let Some(plugin) = owner.map(|it| it.name().to_owned()) {
-            let failure = StepFailure::refusal(RolloutStep::Inspect, error, &error.refusal);
+            let failure = StepFailure::refusal(RolloutStep::Inspect, error, (&error.refusal, took));
             self.refuse_replacement(&plugin, None, &failure);
         }
         self.refuse_file(error);
+    }
+
+    /// Returns `true` if the same file was refused for the same reason before.
+    pub(super) fn is_known(&self, file: &Path, refused: &RefusedFile) -> bool {
+        let refused = refused.clone().of_version(self.version_of(file));
+        self.refused.get(file).is_some_and(|before| refused.repeats(before))
+    }
+
+    /// Returns the version of a file that was examined last.
+    fn version_of(&self, file: &Path) -> Option<FileVersion> {
+        self.observed.files.get(file).map(|it| it.observation.version.clone())
     }
 
     /// Forgets what was found in a file: it does not exist any more, or holds the build in service.
@@ -170,12 +194,14 @@ impl Actor {
 
     fn refuse_file(&mut self, error: &LoadError) {
         tracing::error!("{error}");
-        self.refused.insert(error.path.clone(), RefusedFile::from(error));
+        let refused = RefusedFile::from(error).of_version(self.version_of(&error.path));
+        self.refused.insert(error.path.clone(), refused);
     }
 
     /// Refuses the file of a build that was on its way into service.
     pub(super) fn turn_away(&mut self, plugin: &str, file: &Path, failure: &StepFailure) {
-        self.refused.insert(file.to_owned(), RefusedFile::at_step(failure));
+        let refused = RefusedFile::at_step(failure).of_version(self.version_of(file));
+        self.refused.insert(file.to_owned(), refused);
         self.observed.turned_away(plugin, failure.retry, &self.desired);
         let service = self.observed.plugins.get(plugin).and_then(|it| it.service.as_ref());
         if let (Some(service), Some(loaded)) = (service, self.plugins.get_mut(plugin)) {

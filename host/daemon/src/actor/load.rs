@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use hotbay_config::{Config, Diagnostics};
@@ -16,7 +17,7 @@ use crate::{
     HostEvent, check,
     plugins::{ClosingPlugin, LoadedPlugin, UnloadFailure, read_sidecar},
     reconcile::Retry,
-    refused::{RolloutStep, StepFailure},
+    refused::{RefusedFile, RolloutStep, StepFailure},
     resolve::{ResolvedPlugin, resolve},
     resolved::ResolvedComponent,
 };
@@ -115,7 +116,14 @@ impl Actor {
         to: Build,
         failure: &StepFailure,
     ) {
-        if self.plugins.contains_key(plugin) {
+        // A refusal that time may lift is repeated until then, and one of the start is repeated when
+        // the host begins to watch. Any other repetition has a reason of its own.
+        let is_first = self.refused.get(file).is_some_and(|before| before.version.is_none());
+        let is_repeated = (matches!(failure.retry, Retry::Outside { .. }) || is_first)
+            && self.is_known(file, &RefusedFile::at_step(failure));
+        if is_repeated {
+            tracing::debug!(plugin, step = %failure.step, "still refused: {}", failure.text());
+        } else if self.plugins.contains_key(plugin) {
             self.refuse_replacement(plugin, Some(to), failure);
         } else {
             let (step, reason) = (failure.step, failure.text());
@@ -202,10 +210,12 @@ impl LoadRequest {
         bound_leaks(leaks, config.reload.leaks).await.map_err(|failure| (failure, None))?;
         let sidecar = read_sidecar(&library.path, plugin)
             .map_err(|found| (StepFailure::new(RolloutStep::Configuration, &found), None))?;
+        let began = Instant::now();
         let loaded = LoadedPlugin::load(&loader, &config, library, (sidecar, number))
             .await
             .map_err(|LoadError { refusal, .. }| {
-                (StepFailure::refusal(RolloutStep::Load, &refusal, &refusal), None)
+                let with = (&refusal, began.elapsed());
+                (StepFailure::refusal(RolloutStep::Load, &refusal, with), None)
             })?;
         let mut findings = Diagnostics::new();
         let with = (&*loaded.generation, &loaded.sidecar);
@@ -239,7 +249,8 @@ async fn bound_leaks(mut leaks: Vec<UnloadFailure>, limit: usize) -> Result<(), 
                 leaks.len(),
                 last.text()
             );
-            Err(StepFailure::new(RolloutStep::Leaks, &reason))
+            // The threads that keep the libraries mapped may still end.
+            Err(StepFailure::passing(RolloutStep::Leaks, &reason))
         }
         _ => Ok(()),
     }

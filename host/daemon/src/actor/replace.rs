@@ -75,6 +75,8 @@ impl Actor {
         }
         let tasks = self.install_tasks(&plugin, tasks);
         self.refused.remove(&loaded.file);
+        // Those beside the new build are in force.
+        self.refused_settings.remove(&plugin);
         tracing::info!(plugin, number = loaded.number, "loaded");
         let to = loaded.build();
         let Some(before) = self.plugins.insert(plugin.clone(), loaded) else { return };

@@ -43,6 +43,7 @@ impl Actor {
             let drain = self.config.shutdown.drain;
             self.closing.begin(ClosingPlugin { tasks, drain, ..ClosingPlugin::of(loaded) });
         }
+        self.refused_settings.remove(&plugin);
         self.observed.retired(&plugin);
         self.look_for_gone();
         self.send_event(HostEvent::Retired { plugin });

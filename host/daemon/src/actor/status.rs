@@ -39,7 +39,7 @@ impl Status {
                 overrides: host.config.plugins.trust.overridden,
             },
             plugins,
-            refused: refused.collect(),
+            refused: refused.chain(host.refused_settings.values().cloned()).collect(),
             components: members
                 .map(|(pipeline, member)| component(host, pipeline, member))
                 .map(|it| ComponentStatus { error: masked(&secrets, it.error), ..it })

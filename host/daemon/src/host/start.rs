@@ -15,8 +15,9 @@ use crate::{
     HostError,
     actor::Actor,
     pipeline::{PluginPipeline, Strictness},
-    plugins::{ClosingPlugins, LoadedPlugin},
+    plugins::{ClosingPlugin, ClosingPlugins, LoadedPlugin},
     reconcile::{Observed, ObservedPlugin, Service},
+    refused::{RefusedFile, RolloutStep, StepFailure},
     resolve::ResolvedPlugin,
     watch::{Watch, WatchConfig},
 };
@@ -29,7 +30,16 @@ impl Host {
         journal: Journal,
     ) -> Result<Actor, HostError> {
         let Self {
-            config, plugins, loader, trust, warnings, source, lost_log_lines, endpoint, ..
+            config,
+            plugins,
+            loader,
+            trust,
+            warnings,
+            refused,
+            source,
+            lost_log_lines,
+            endpoint,
+            ..
         } = self;
         let tasks = Tasks::start();
         let config = Arc::new(config);
@@ -47,7 +57,8 @@ impl Host {
             trust,
             closing: ClosingPlugins::default(),
             journal,
-            refused: BTreeMap::new(),
+            refused,
+            refused_settings: BTreeMap::new(),
             known_warnings: warnings,
             configuration_refused: None,
             source,
@@ -82,9 +93,13 @@ impl Actor {
         let mut prepared = Vec::new();
         for (name, ResolvedPlugin { components, tasks }) in resolved {
             let Some(generation) = self.generation(&name) else { continue };
-            let tasks = self.factory.prepare(&generation, tasks, &self.services);
-            let tasks = tasks.map_err(|error| HostError::Engine(error.into()))?;
-            prepared.push((name, components, tasks));
+            match self.factory.prepare(&generation, tasks, &self.services) {
+                Ok(tasks) => prepared.push((name, components, tasks)),
+                Err(error) if self.config.follows_changes() => {
+                    self.leave_out(&name, &StepFailure::new(RolloutStep::Create, &error));
+                }
+                Err(error) => return Err(HostError::Engine(error.into())),
+            }
         }
         for (name, components, tasks) in prepared {
             if let Some(pipeline) = &mut self.pipeline {
@@ -104,6 +119,16 @@ impl Actor {
             self.strictness = Strictness::Each;
         }
         Ok(())
+    }
+
+    /// Takes a plugin out that was loaded and can't be put into service.
+    fn leave_out(&mut self, plugin: &str, failure: &StepFailure) {
+        let Some(loaded) = self.plugins.remove(plugin) else { return };
+        let file = loaded.file.display();
+        tracing::error!(plugin, %file, step = %failure.step, "refused: {}", failure.text());
+        self.refused.insert(loaded.file.clone(), RefusedFile::at_step(failure));
+        self.observed.plugins.remove(plugin);
+        self.closing.begin(ClosingPlugin::of(loaded));
     }
 
     /// Starts to watch the plugins folder, if the host is to follow changes.

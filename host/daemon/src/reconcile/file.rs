@@ -1,5 +1,7 @@
 //! The observed state of one file.
 
+use std::time::Instant;
+
 use super::FileVersion;
 
 /// One file of the plugins folder.
@@ -18,6 +20,7 @@ pub(crate) struct FileObservation {
     pub(crate) circumstances: u64,
     pub(crate) quarantine: u64,
     pub(crate) trust: u64,
+    pub(crate) requests: u64,
 }
 
 /// The state of a file.
@@ -40,6 +43,12 @@ pub(crate) enum Retry {
     File,
     /// The configuration, the settings, or the trusted keys and pins.
     Circumstances,
+    /// Something outside of the file that gives no event: a right, a limit, a library of the system.
+    /// The file is tried again at this time, or on request.
+    Outside {
+        /// When the file is tried again.
+        at: Instant,
+    },
     /// The quarantine.
     Quarantine,
     /// The other file that holds the same plugin.

@@ -14,14 +14,15 @@ use super::{
 /// Returns the next steps towards the desired state, at most one for each plugin and file.
 ///
 /// If there are none, nothing is to be done until an operation ends, the desired state changes, or
-/// the time of [`Observed::next_deadline`] comes.
+/// the time of [`Observed::next_deadline`] comes. Only a refused file that is to be tried again at some
+/// time is not part of that time: it may be late, and is noticed when this is called at a tick.
 pub(crate) fn reconcile(desired: &Desired, observed: &Observed, now: Instant) -> Vec<Action> {
     let mut actions = Vec::new();
     for (name, plugin) in &observed.plugins {
         actions.extend(of_plugin(desired, observed, name, plugin, now));
     }
     if let Some(files) = &desired.files {
-        Files { desired, observed, files }.add_to(&mut actions);
+        Files { desired, observed, files, now }.add_to(&mut actions);
     }
     let is_quiet = observed.is_idle() && !observed.reconfiguring && actions.is_empty();
     if observed.engine == EngineState::Possible && observed.is_idle() && !observed.reconfiguring {
@@ -108,6 +109,7 @@ struct Files<'a> {
     desired: &'a Desired,
     observed: &'a Observed,
     files: &'a BTreeMap<PathBuf, FileVersion>,
+    now: Instant,
 }
 
 impl Files<'_> {
@@ -179,6 +181,11 @@ impl Files<'_> {
         match retry {
             Retry::File => false,
             Retry::Circumstances => observation.circumstances != self.desired.circumstances,
+            Retry::Outside { at } => {
+                self.now >= *at
+                    || observation.requests != self.desired.requests
+                    || observation.circumstances != self.desired.circumstances
+            }
             Retry::Quarantine => {
                 observation.quarantine != self.desired.quarantine
                     || observation.circumstances != self.desired.circumstances

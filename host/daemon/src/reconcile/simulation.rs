@@ -20,13 +20,24 @@ const PROBATION: Duration = Duration::from_secs(10);
 enum Fate {
     Works,
     IsRefused,
+    /// Refused until the world around it is mended.
+    IsRefusedForNow,
     DoesNotLoad,
     DoesNotChange,
     FailsOnProbation,
 }
 
-const FATES: [Fate; 5] =
-    [Fate::Works, Fate::IsRefused, Fate::DoesNotLoad, Fate::DoesNotChange, Fate::FailsOnProbation];
+const FATES: [Fate; 6] = [
+    Fate::Works,
+    Fate::IsRefused,
+    Fate::IsRefusedForNow,
+    Fate::DoesNotLoad,
+    Fate::DoesNotChange,
+    Fate::FailsOnProbation,
+];
+
+/// The time until a file is tried again that is refused for now.
+const RETRY: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -40,6 +51,7 @@ enum Step {
     Set { file: usize },
     HideFolder,
     ShowFolder,
+    Mend,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -55,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4usize).prop_map(|file| Step::Set { file }),
         1 => Just(Step::HideFolder),
         1 => Just(Step::ShowFolder),
+        1 => Just(Step::Mend),
     ]
 }
 
@@ -70,6 +83,7 @@ struct World {
     now: Instant,
     files: BTreeMap<PathBuf, Content>,
     is_hidden: bool,
+    is_mended: bool,
     desired: Desired,
     observed: Observed,
     under_way: Vec<Action>,
@@ -95,6 +109,7 @@ impl World {
             now: Instant::now(),
             files: BTreeMap::new(),
             is_hidden: false,
+            is_mended: false,
             desired,
             observed,
             under_way: Vec::new(),
@@ -219,6 +234,9 @@ impl World {
             Action::Examine { file } => {
                 let content = self.read.get(&file).cloned();
                 let found = match content {
+                    Some(it) if it.fate == Fate::IsRefusedForNow && !self.is_mended => {
+                        Err(Retry::Outside { at: self.now + RETRY })
+                    }
                     Some(it) if it.fate != Fate::IsRefused => Ok((it.plugin, it.hash)),
                     Some(_) | None => Err(Retry::File),
                 };
@@ -311,6 +329,7 @@ impl World {
                 let file = path(file).with_extension("yaml");
                 self.desired.settings.insert(file, self.number.to_string());
             }
+            Step::Mend => self.is_mended = true,
             Step::HideFolder => {
                 self.is_hidden = true;
                 self.look();
@@ -326,6 +345,8 @@ impl World {
     /// Lets everything that is under way come to its end, with the folder in sight.
     fn settle(&mut self) {
         self.take(Step::ShowFolder);
+        self.take(Step::Mend);
+        self.take(Step::Pass { seconds: RETRY.as_secs() });
         for turn in 0.. {
             assert!(turn < 1000, "it does not come to rest: {:?}", self.under_way);
             if !self.under_way.is_empty() {
@@ -353,7 +374,8 @@ impl World {
             assert!(self.files.contains_key(&service.file), "{name} is in service without a file");
             assert_eq!(service.hash, self.service[name].hash);
         }
-        for (path, content) in self.files.iter().filter(|(_, it)| it.fate == Fate::Works) {
+        let works = |fate| matches!(fate, Fate::Works | Fate::IsRefusedForNow);
+        for (path, content) in self.files.iter().filter(|(_, it)| works(it.fate)) {
             let service = self.service.get(&content.plugin);
             let service = service.unwrap_or_else(|| panic!("{} is not in service", content.plugin));
             let file =

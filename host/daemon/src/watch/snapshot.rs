@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hotbay_loader::is_library;
+
 use super::fingerprint::Fingerprint;
 
 /// The settled content of the plugins folder and of the other watched files.
@@ -14,7 +16,7 @@ pub struct Snapshot {
     pub folder: FolderState,
     /// The libraries (`*.so`), by path. Empty while the folder is missing.
     pub libraries: BTreeMap<PathBuf, Fingerprint>,
-    /// The settings files (`*.yaml`) in the folder, by path.
+    /// The settings files (`*.yaml`, `*.yml`) in the folder, by path.
     pub sidecars: BTreeMap<PathBuf, Fingerprint>,
     /// The signatures (`*.so.minisig`), by path.
     pub signatures: BTreeMap<PathBuf, Fingerprint>,
@@ -71,18 +73,18 @@ pub(super) enum Key {
 impl Key {
     /// Returns the key of a file in the plugins folder, or `None` if the file is ignored.
     pub(super) fn of_entry(path: &Path) -> Option<Self> {
-        // A name that is not valid Unicode can't be the name of a plugin's file.
+        // As for libraries: a hidden name, or one that is not valid Unicode, does not count.
         let name = path.file_name()?.to_str()?;
-        // `rsync` and editors give hidden names to files that are not complete yet.
         if name.starts_with('.') {
             return None;
         }
+        let is_library = is_library(path);
         let path = path.to_owned();
         if name.ends_with(".so.minisig") {
             Some(Self::Signature(path))
-        } else if name.ends_with(".so") {
+        } else if is_library {
             Some(Self::Library(path))
-        } else if name.ends_with(".yaml") {
+        } else if name.ends_with(".yaml") || name.ends_with(".yml") {
             Some(Self::Sidecar(path))
         } else {
             None
@@ -103,6 +105,7 @@ mod tests {
         let of = |name: &str| Key::of_entry(&Path::new("/plugins").join(name));
         assert!(matches!(of("libx.so"), Some(Key::Library(_))));
         assert!(matches!(of("libx.yaml"), Some(Key::Sidecar(_))));
+        assert!(matches!(of("libx.yml"), Some(Key::Sidecar(_))));
         assert!(matches!(of("libx.so.minisig"), Some(Key::Signature(_))));
         let others = [
             ".libx.so.AbCdEf",

@@ -65,6 +65,7 @@ codes! {
     Descriptor = "descriptor",
     ApiVersion = "api-version",
     ProbeCrashed = "probe-crashed",
+    ProbeKilled = "probe-killed",
     ProbeTimeout = "probe-timeout",
     Quarantined = "quarantined",
     NoProbe = "no-probe",

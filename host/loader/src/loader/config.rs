@@ -22,8 +22,8 @@ pub struct LoaderConfig {
     /// The parent of the folder for private copies. The default is the system's temporary
     /// folder. Its file system must allow execution.
     pub staging: Option<PathBuf>,
-    /// The list of builds that are not tried again. A build that crashes or hangs the probe is
-    /// added to it. Without a quarantine, each look at such a file costs another probe.
+    /// The list of builds that are not tried again. A build that crashes the probe, or hangs it
+    /// several times in a row, is added to it. Without a quarantine, each look at such a file costs another probe.
     pub quarantine: Option<Quarantine>,
 }
 

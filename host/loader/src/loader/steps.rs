@@ -1,8 +1,8 @@
 //! The results of the steps of a load.
 
-use std::{fs::File, path::PathBuf};
+use std::{fs::File, io, path::PathBuf};
 
-use hotbay_access::{AccessError, CheckedFolder};
+use hotbay_access::{AccessError, CheckedFolder, Lack};
 use hotbay_config::TrustMode;
 use hotbay_plugin_api::Manifest;
 
@@ -89,7 +89,10 @@ pub(super) fn check(
     if trust.mode == TrustMode::Enforce {
         companions::check(&staged.path)?;
     }
-    let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
+    let copy = File::open(&staged.path).map_err(|error| match Lack::of(&error) {
+        Some(lack) => Refusal::host("reading its copy", io::Error::other(lack)),
+        None => Refusal::Changed,
+    })?;
     let descriptor = read_descriptor(copy)?;
     let copy = File::open(&staged.path).map_err(|_| Refusal::Changed)?;
     let Found { unloading, flag, unique } = read_unloading(copy);

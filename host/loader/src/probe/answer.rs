@@ -1,11 +1,14 @@
 //! The answer of a child, and what it means for the library.
 
-use std::{process::ExitStatus, sync::Once};
+use std::{os::unix::process::ExitStatusExt, process::ExitStatus, sync::Once};
 
 use hotbay_plugin_api::Manifest;
 use serde::{Deserialize, Serialize};
 
-use super::{ProbeError, process_group::describe};
+use super::{
+    ProbeError,
+    process_group::{describe, is_of_fault},
+};
 use crate::{Descriptor, Refusal, RefusalCode, UniqueKept, manifest};
 
 /// What the child writes to its standard output, between two copies of the nonce.
@@ -35,12 +38,15 @@ pub(super) fn judge(
     nonce: &str,
     descriptor: &Descriptor,
 ) -> Result<Probed, Refusal> {
+    if !output.starts_with(nonce.as_bytes()) {
+        let how = format!("the probe ended before it loaded anything: {}", describe(status));
+        return Err(Refusal::NoProbe(ProbeError::Child(how)));
+    }
     let Some((answer, end)) = parse(output, nonce) else {
-        return Err(Refusal::ProbeCrashed(describe(status)));
+        return Err(ended(status, ""));
     };
     if end == End::Missing || !status.success() {
-        let how = format!("{}, when it was unloaded", describe(status));
-        return Err(Refusal::ProbeCrashed(how));
+        return Err(ended(status, ", when it was unloaded"));
     }
     Err(match answer {
         Answer::Good { manifest, unconfined, unique_kept } => {
@@ -63,6 +69,16 @@ pub(super) fn judge(
             Refusal::NoProbe(ProbeError::Child("it answered another question".to_owned()))
         }
     })
+}
+
+/// Returns the refusal for a child that ended, after it had begun to load the library, without having
+/// said that all is well.
+fn ended(status: ExitStatus, when: &str) -> Refusal {
+    let how = format!("{}{when}", describe(status));
+    match status.signal() {
+        Some(signal) if !is_of_fault(signal) => Refusal::ProbeKilled(how),
+        Some(_) | None => Refusal::ProbeCrashed(how),
+    }
 }
 
 /// Whether the output of a child ends with the nonce, which is the last thing that a child

@@ -7,6 +7,7 @@ use std::{
     thread,
 };
 
+use hotbay_access::named_in_proc;
 use hotbay_plugin_api::abi::API_VERSION;
 use rustix::{
     io::fcntl_dupfd_cloexec,
@@ -60,37 +61,58 @@ fn answer_handshake() -> io::Result<()> {
 
 fn answer(path: &Path) -> io::Result<()> {
     let request: Request = read_request()?;
-    let mut output = take_standard_streams()?;
-    let (answer, library) = match confine::confine(&request) {
-        Ok(unconfined) => {
-            // As in the host, a thread runs the library's code and ends before the library is
-            // unloaded. A thread-local with a destructor on the main thread would prevent that.
-            let tried = thread::scope(|scope| scope.spawn(|| load(path, &request.entry)).join());
-            match tried.map_err(|_| io::Error::other("a panic"))? {
-                Ok((manifest, library)) => {
-                    let unique_kept = find_sharing(&library, &request.unique);
-                    (Answer::Good { manifest, unconfined, unique_kept }, Some(library))
-                }
-                Err(refusal) => (Answer::from(refusal), None),
-            }
+    let nonce = request.nonce.as_bytes();
+    let mut output = match take_standard_streams() {
+        Ok(output) => output,
+        Err(error) => {
+            let refusal = cannot_probe("can't open /dev/null", error);
+            return refuse(io::stdout().lock(), nonce, refusal);
         }
-        Err(error) => (cannot_probe("can't be confined", &error).into(), None),
     };
-    let mut text = request.nonce.clone().into_bytes();
-    serde_json::to_writer(&mut text, &answer)?;
-    output.write_all(&text)?;
+    let unconfined = match confine::confine(&request) {
+        Ok(unconfined) => unconfined,
+        Err(error) => return refuse(output, nonce, cannot_probe("can't be confined", error)),
+    };
+    // Whatever ends this process from here on is put down to the library.
+    output.write_all(nonce)?;
+    let (answer, library) = match load_on_thread(path, &request.entry) {
+        Ok((manifest, library)) => {
+            let unique_kept = find_sharing(&library, &request.unique);
+            (Answer::Good { manifest, unconfined, unique_kept }, Some(library))
+        }
+        Err(refusal) => (Answer::from(refusal), None),
+    };
+    output.write_all(&serde_json::to_vec(&answer)?)?;
     // The host will unload the library one day, so a crash in its destructors must happen here.
     if let Some(library) = library {
         library.close();
     }
     // The nonce at the end proves that the child got this far: a library can end the process
     // before, and with success.
-    output.write_all(request.nonce.as_bytes())
+    output.write_all(nonce)
+}
+
+/// Answers that the library was not even loaded.
+fn refuse(mut output: impl Write, nonce: &[u8], refusal: Refusal) -> io::Result<()> {
+    let answer = serde_json::to_vec(&Answer::from(refusal))?;
+    output.write_all(&[nonce, &answer, nonce].concat())?;
+    output.flush()
+}
+
+/// Loads the library on a thread that ends before the library is unloaded, as in the host. A
+/// thread-local with a destructor on the main thread would prevent that.
+fn load_on_thread(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, || load(path, entry));
+        let thread = thread.map_err(|error| cannot_probe("can't start a thread", error))?;
+        let panicked = |_| cannot_probe("failed", io::Error::other("a panic"));
+        thread.join().map_err(panicked)?
+    })
 }
 
 /// Loads the library and makes the calls that the host makes for every plugin.
 fn load(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
-    let unknown = |error| cannot_probe("can't see what it is like", &error);
+    let unknown = |error| cannot_probe("can't see what it is like", error);
     let before = ProcessState::current().map_err(unknown)?;
     let (library, module) = mapped::open(path, entry)?;
     let manifest = manifest::to_text(module.manifest()());
@@ -122,7 +144,8 @@ fn find_sharing(library: &Library, unique: &[String]) -> Option<UniqueKept> {
     })
 }
 
-fn cannot_probe(problem: &str, error: &io::Error) -> Refusal {
+fn cannot_probe(problem: &str, error: io::Error) -> Refusal {
+    let error = named_in_proc(error);
     Refusal::NoProbe(ProbeError::Child(format!("it {problem}: {error}")))
 }
 

@@ -54,8 +54,12 @@ pub(super) fn confine(request: &Request) -> std::io::Result<Option<String>> {
     ] {
         // The limit of the host itself may be lower, and cannot be raised.
         let allowed = getrlimit(resource).maximum.unwrap_or(u64::MAX);
-        let most = Some(most.min(allowed));
-        setrlimit(resource, Rlimit { current: most, maximum: most })?;
+        let most = most.min(allowed);
+        // At its soft limit of processor time, a process gets SIGXCPU, which tells why it ended. At
+        // the hard limit it gets SIGKILL, as from anybody.
+        let grace = u64::from(resource == Resource::Cpu);
+        let maximum = Some(most.saturating_add(grace).min(allowed));
+        setrlimit(resource, Rlimit { current: Some(most), maximum })?;
     }
     let files = files::confine();
     // A limit on the number of processes would count all processes of the user and would not

@@ -51,6 +51,12 @@ pub enum ProbeError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// Another process killed the probe program before it had answered.
+    #[error("the probe was killed ({how}); see who ended it")]
+    Killed {
+        /// By which signal.
+        how: String,
+    },
     /// The child process reported that it could not do its work.
     #[error("{0}")]
     Child(String),

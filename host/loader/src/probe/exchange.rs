@@ -1,6 +1,7 @@
 //! One exchange with a child process, which is started, given a request, read from, and ended.
 
 use std::{
+    fs::File,
     io::{self, Read, Write},
     os::{
         fd::{AsFd, OwnedFd},
@@ -9,16 +10,18 @@ use std::{
     path::PathBuf,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use hotbay_access::Lack;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::{Errno, ioctl_fionbio},
     process::{PidfdFlags, pidfd_open},
 };
 
-use super::{PROBE_ARGUMENT, process_group::ProcessGroup};
+use super::{PROBE_ARGUMENT, process_group::ProcessGroup, running_time::RunningTime};
+use crate::slots::SLOW;
 
 /// The size of the largest answer. A manifest of a megabyte is a mistake.
 const MAX_OUTPUT: usize = 1 << 20;
@@ -53,8 +56,8 @@ pub(super) enum Outcome {
 impl Exchange {
     /// Runs the exchange on the calling thread. Blocks.
     pub(super) fn run(self, is_cancelled: &AtomicBool) -> io::Result<Outcome> {
-        // `None` if the limit is so long that it is never over.
-        let deadline = Instant::now().checked_add(self.limit);
+        let mut time = RunningTime::start();
+        let mut is_slow = false;
         let mut group = ProcessGroup(self.spawn()?);
         if let Some(mut stdin) = group.0.stdin.take() {
             // A child that has exited already is judged by its exit status. The request is far
@@ -67,13 +70,16 @@ impl Exchange {
             if group.has_exited()? {
                 break None;
             }
-            let left = deadline.map_or(Duration::MAX, |deadline| {
-                deadline.saturating_duration_since(Instant::now())
-            });
+            let left = self.limit.saturating_sub(time.passed());
+            if !is_slow && time.passed() > SLOW {
+                is_slow = true;
+                group.give_way();
+            }
             if left.is_zero() || is_cancelled.load(Ordering::Relaxed) {
                 break Some(Outcome::TimedOut);
             }
             output.wait(exit.as_ref(), left.min(CANCEL_INTERVAL))?;
+            time.look();
             if output.read()? {
                 break Some(Outcome::TooMuchOutput);
             }
@@ -89,6 +95,11 @@ impl Exchange {
     }
 
     fn spawn(&self) -> io::Result<Child> {
+        // Opened here, because an error from `Command` would be put down to the program.
+        let null = File::options().write(true).open("/dev/null").map_err(|error| {
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            if is_missing { io::Error::new(error.kind(), Lack::Null) } else { error }
+        })?;
         // The search path is the one variable that loading in the host depends on as well.
         let path = std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path));
         Command::new(&self.program)
@@ -100,7 +111,7 @@ impl Exchange {
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(null)
             .spawn()
     }
 }

@@ -10,7 +10,7 @@
 //! program does run until it exits or [`LIMIT`] is over: with one argument, without an
 //! environment, in the folder `/`, and with no output that anybody sees.
 
-use std::{sync::atomic::AtomicBool, time::Duration};
+use std::{os::unix::process::ExitStatusExt, sync::atomic::AtomicBool, time::Duration};
 
 use hotbay_plugin_api::abi::API_VERSION;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,9 @@ use super::{
     Probe, ProbeError,
     answer::{Answer, End, parse},
     exchange::{Exchange, Outcome},
-    nonce, role,
+    nonce,
+    process_group::{describe, is_of_fault},
+    role,
 };
 
 /// How long the probe program may take to answer.
@@ -41,6 +43,15 @@ impl Probe {
         if self.program.is_none() && !role::is_served() {
             return Err(ProbeError::NotServed);
         }
+        let shaken = self.shake_hands();
+        if let Err(ProbeError::Killed { .. }) = shaken {
+            // Another process did that, as when memory is short. Nothing is wrong with the program.
+            return self.shake_hands();
+        }
+        shaken
+    }
+
+    fn shake_hands(&self) -> Result<(), ProbeError> {
         let failed = |source| self.cannot_start(source);
         let request = HandshakeRequest { nonce: nonce().map_err(failed)? };
         let exchange = Exchange {
@@ -54,6 +65,9 @@ impl Probe {
                 Some((Answer::Ready { api_version: API_VERSION }, End::Reached)) => return Ok(()),
                 Some((Answer::Ready { api_version: found }, End::Reached)) => {
                     return Err(ProbeError::ApiVersion { program: self.program(), found });
+                }
+                _ if status.signal().is_some_and(|signal| !is_of_fault(signal)) => {
+                    return Err(ProbeError::Killed { how: describe(status) });
                 }
                 _ => format!("it ended with {status}"),
             },

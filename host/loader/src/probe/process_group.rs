@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, setpriority_pgrp, waitid,
+};
 
 /// How long the kernel may take to end a process that was killed.
 const KILL_LIMIT: Duration = Duration::from_secs(1);
@@ -28,6 +30,14 @@ impl ProcessGroup {
     pub(super) fn has_exited(&self) -> io::Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         Ok(waitid(WaitId::Pid(self.pid()?), options)?.is_some())
+    }
+
+    /// Lets all other processes go first. The child goes on, as slowly as need be.
+    pub(super) fn give_way(&self) {
+        let lowest = self.pid().and_then(|group| Ok(setpriority_pgrp(Some(group), 19)?));
+        if let Err(error) = lowest {
+            tracing::trace!(%error, "the priority of a slow child stays");
+        }
     }
 
     /// Kills every process of the group that still runs, and waits for the child.
@@ -57,6 +67,23 @@ impl Drop for ProcessGroup {
     }
 }
 
+/// Returns `true` for the signals that the kernel and the C library raise for a fault of the process
+/// itself. Any other signal that ends a process comes from another process most of the time.
+pub(super) fn is_of_fault(signal: i32) -> bool {
+    let faults = [
+        libc::SIGSEGV,
+        libc::SIGBUS,
+        libc::SIGABRT,
+        libc::SIGILL,
+        libc::SIGFPE,
+        libc::SIGTRAP,
+        libc::SIGSYS,
+        libc::SIGXCPU,
+        libc::SIGXFSZ,
+    ];
+    faults.contains(&signal)
+}
+
 /// Describes how a child ended, for people.
 pub(super) fn describe(status: ExitStatus) -> String {
     match status.signal() {
@@ -69,6 +96,8 @@ pub(super) fn describe(status: ExitStatus) -> String {
         }
         Some(libc::SIGXCPU) => "SIGXCPU, it used too much processor time".to_owned(),
         Some(libc::SIGXFSZ) => "SIGXFSZ, it wrote a large file".to_owned(),
+        Some(libc::SIGKILL) => "SIGKILL, as when memory is short".to_owned(),
+        Some(libc::SIGTERM) => "SIGTERM".to_owned(),
         Some(signal) => format!("signal {signal}"),
         None => format!("it ended with {status} and without an answer"),
     }

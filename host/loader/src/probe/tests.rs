@@ -90,18 +90,44 @@ fn an_answer_behind_the_nonce_counts() {
 }
 
 #[test]
-fn an_answer_without_the_nonce_or_with_more_around_it_does_not() {
+fn a_child_that_ends_before_it_loads_anything_blames_nobody() {
     for lines in [
         answers().replace("$nonce", ""),
         answers().replace("$nonce", "0123456789abcdef0123456789abcdef"),
         format!("echo hello; {}", answers()),
-        format!("{}; {}", answers(), answers()),
         "exit 0".to_owned(),
+        "exit 127".to_owned(),
+        "kill -SEGV $$".to_owned(),
     ] {
+        let refusal = Script::new(&lines).run(LONG).unwrap_err();
+        assert_eq!(refusal.code().as_str(), "no-probe", "{lines}");
+        assert!(refusal.to_string().contains("before it loaded anything"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_child_that_ends_without_a_proper_answer_has_crashed() {
+    let begins = "printf '%s' \"$nonce\"";
+    for lines in [format!("{}; {}", answers(), answers()), format!("{begins}; exit 0")] {
         let refusal = Script::new(&lines).run(LONG).unwrap_err();
         assert_eq!(refusal.code().as_str(), "probe-crashed", "{lines}");
         assert!(refusal.to_string().contains("exit status: 0 and without an answer"), "{refusal}");
     }
+    for signal in ["SEGV", "ABRT", "BUS", "ILL", "FPE", "SYS", "TRAP"] {
+        let refusal = Script::new(&format!("{begins}; kill -{signal} $$")).run(LONG).unwrap_err();
+        assert_eq!(refusal.code().as_str(), "probe-crashed", "{signal}");
+    }
+}
+
+#[test]
+fn a_child_that_another_process_killed_has_not_crashed() {
+    for signal in ["KILL", "TERM", "INT", "HUP", "QUIT", "USR1"] {
+        let lines = format!("printf '%s' \"$nonce\"; kill -{signal} $$");
+        let refusal = Script::new(&lines).run(LONG).unwrap_err();
+        assert_eq!(refusal.code().as_str(), "probe-killed", "{signal}");
+    }
+    let later = Script::new(&format!("{}; kill -KILL $$", answers())).run(LONG).unwrap_err();
+    assert!(later.to_string().contains("SIGKILL, as when memory is short"), "{later}");
 }
 
 #[test]

@@ -20,14 +20,26 @@ const MAX_BYTES: u64 = 16 << 20;
 
 /// The content of the file.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Content {
-    held: Vec<QuarantinedBuild>,
+pub(super) struct Content {
+    /// The builds in quarantine.
+    pub(super) held: Vec<QuarantinedBuild>,
+    /// The builds that failed in a way that may have another cause than the build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) suspected: Vec<SuspectedBuild>,
+}
+
+/// A build that failed, and how often it failed in the same way in a row.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SuspectedBuild {
+    pub(super) hash: String,
+    pub(super) reason: String,
+    pub(super) times: u32,
 }
 
 /// The list while this process holds the lock, so that nobody else can change it.
 #[derive(Debug)]
 pub(super) struct LockedList {
-    pub(super) builds: Vec<QuarantinedBuild>,
+    pub(super) content: Content,
     folder: CheckedFolder,
     /// The operating system releases the lock when this file is closed, also after a crash.
     _lock: File,
@@ -39,40 +51,39 @@ impl LockedList {
         let folder = CheckedFolder::private(folder, Missing::IsMade)?;
         let lock = folder.open_to_write(LOCK.as_ref())?;
         lock.lock()?;
-        let builds = match parse(&folder)? {
-            Ok(builds) => builds,
+        let content = match parse(&folder)? {
+            Ok(content) => content,
             Err(reason) => {
                 move_aside(&folder, &reason)?;
-                Vec::new()
+                Content::default()
             }
         };
-        Ok(Self { builds, folder, _lock: lock })
+        Ok(Self { content, folder, _lock: lock })
     }
 
     /// Replaces the file by this list. A concurrent reader sees the old list or the new one.
     pub(super) fn write(self) -> io::Result<()> {
-        let Self { builds: held, folder, _lock } = self;
-        durable::replace_json(&folder, NAME, &Content { held })
+        let Self { content, folder, _lock } = self;
+        durable::replace_json(&folder, NAME, &content)
     }
 }
 
 /// Reads the list. A file that does not exist, or was damaged and moved aside, is an empty list.
-pub(super) fn read(folder: &Path) -> io::Result<Vec<QuarantinedBuild>> {
+pub(super) fn read(folder: &Path) -> io::Result<Content> {
     let checked = match CheckedFolder::private(folder, Missing::IsAnError) {
-        Err(AccessError::Missing) => return Ok(Vec::new()),
+        Err(AccessError::Missing) => return Ok(Content::default()),
         checked => checked?,
     };
     match parse(&checked)? {
-        Ok(builds) => Ok(builds),
+        Ok(content) => Ok(content),
         // The file is read again under the lock, because another process may just have repaired it.
-        Err(_) => Ok(LockedList::open(folder)?.builds),
+        Err(_) => Ok(LockedList::open(folder)?.content),
     }
 }
 
 /// Reads the list, or returns why the file is not one to be believed.
-fn parse(folder: &CheckedFolder) -> io::Result<Result<Vec<QuarantinedBuild>, Unbelievable>> {
-    let content: Result<Content, _> = durable::read_json(folder, NAME, MAX_BYTES)?;
-    Ok(content.map(|content| content.held))
+fn parse(folder: &CheckedFolder) -> io::Result<Result<Content, Unbelievable>> {
+    durable::read_json(folder, NAME, MAX_BYTES)
 }
 
 fn move_aside(folder: &CheckedFolder, reason: &Unbelievable) -> io::Result<()> {

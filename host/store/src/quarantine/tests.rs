@@ -18,6 +18,7 @@ fn held(hash: &str, plugin: &str) -> QuarantinedBuild {
         plugin: plugin.to_owned(),
         reason: "crashed the probe (SIGSEGV)".to_owned(),
         since: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        limit: None,
     }
 }
 
@@ -134,4 +135,61 @@ fn the_oldest_give_way_when_there_are_too_many() {
     quarantine.add(held(FIRST, "one")).unwrap();
     assert_eq!(quarantine.entries().len(), MAX_BUILDS);
     assert!(quarantine.find("0").is_none() && quarantine.find(FIRST).is_some());
+}
+
+/// A failure that may have another cause than the build.
+fn slow(limit: Duration) -> QuarantinedBuild {
+    let reason = format!("did not come up within {limit:?}");
+    QuarantinedBuild { reason, limit: Some(limit), ..held(FIRST, "one") }
+}
+
+const SECOND_LONG: Duration = Duration::from_secs(1);
+
+#[test]
+fn the_same_failure_is_held_against_a_build_when_it_repeats() {
+    let folder = tempfile::tempdir().unwrap();
+    // Each host has a handle of its own, and the count outlives it.
+    let suspect = || Quarantine::open(folder.path()).suspect(slow(SECOND_LONG)).unwrap();
+    assert_eq!([suspect(), suspect()], [false, false]);
+    assert_eq!(Quarantine::open(folder.path()).find(FIRST), None);
+    assert!(suspect());
+    let held = Quarantine::open(folder.path()).find(FIRST).unwrap();
+    assert!(held.reason.contains("within 1s, several times"), "{}", held.reason);
+    assert_eq!(held.limit, Some(SECOND_LONG));
+}
+
+#[test]
+fn another_failure_or_a_success_begins_a_new_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let quarantine = Quarantine::open(folder.path());
+    let killed = || QuarantinedBuild { reason: "was killed".to_owned(), ..slow(SECOND_LONG) };
+    for _ in 0..4 {
+        assert!(!quarantine.suspect(slow(SECOND_LONG)).unwrap());
+        assert!(!quarantine.suspect(killed()).unwrap());
+    }
+    quarantine.suspect(killed()).unwrap();
+    quarantine.clear(FIRST).unwrap();
+    assert!(!quarantine.suspect(killed()).unwrap());
+}
+
+#[test]
+fn a_build_that_passes_under_a_longer_limit_is_released_and_one_that_fails_again_is_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let quarantine = Quarantine::open(folder.path());
+    for _ in 0..3 {
+        quarantine.suspect(slow(SECOND_LONG)).unwrap();
+    }
+    assert!(quarantine.suspect(slow(SECOND_LONG * 2)).unwrap());
+    let held = quarantine.entries();
+    assert_eq!((held.len(), held[0].limit), (1, Some(SECOND_LONG * 2)));
+    quarantine.clear(FIRST).unwrap();
+    assert_eq!(quarantine.entries(), []);
+}
+
+#[test]
+fn a_question_about_an_unknown_build_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let quarantine = Quarantine::open(folder.path().join("state"));
+    quarantine.clear(FIRST).unwrap();
+    assert!(!folder.path().join("state").exists());
 }

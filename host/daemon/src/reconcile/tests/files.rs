@@ -170,3 +170,38 @@ fn a_file_that_waited_while_trust_changed_is_examined_again_before_it_is_loaded(
     scene.desired.reading = false;
     assert_eq!(scene.next(), [Action::Examine { file: path("a") }]);
 }
+
+#[test]
+fn a_file_that_is_refused_for_something_outside_of_it_is_tried_again_by_time_and_on_request() {
+    let mut scene = Scene::new();
+    scene.put("a", "1");
+    assert_eq!(scene.next().len(), 1);
+    let refuse = |scene: &mut Scene| {
+        let at = scene.now + Duration::from_secs(10);
+        scene.observed.examined(&path("a"), Err(Retry::Outside { at }));
+        assert_eq!(scene.next(), []);
+    };
+    let again = [Action::Examine { file: path("a") }];
+    refuse(&mut scene);
+    scene.now += Duration::from_secs(9);
+    assert_eq!(scene.next(), []);
+    scene.now += Duration::from_secs(1);
+    assert_eq!(scene.next(), again);
+    refuse(&mut scene);
+    scene.desired.requests += 1;
+    assert_eq!(scene.next(), again);
+    refuse(&mut scene);
+    scene.desired.circumstances += 1;
+    assert_eq!(scene.next(), again);
+}
+
+#[test]
+fn a_request_is_no_reason_to_try_a_file_again_that_is_at_fault_itself() {
+    let mut scene = Scene::new();
+    scene.put("a", "1");
+    assert_eq!(scene.next().len(), 1);
+    scene.observed.examined(&path("a"), Err(Retry::File));
+    scene.desired.requests += 1;
+    scene.now += Duration::from_secs(1_000);
+    assert_eq!(scene.next(), []);
+}
