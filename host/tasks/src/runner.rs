@@ -112,13 +112,19 @@ impl Runner {
     }
 
     fn step(&mut self, event: PlanEvent) {
-        if let PlanEvent::Ended { run, outcome } = &event {
-            self.attempt_ended(*run, outcome);
-        }
+        let has_ended = if let PlanEvent::Ended { run, outcome } = &event {
+            self.attempt_ended(*run, outcome)
+        } else {
+            false
+        };
         let clock = Clock { now: now(), uptime: self.began.elapsed() };
         let Step { changes, effects } = self.plan.step(event, clock);
         changes.into_iter().for_each(|change| self.apply(change));
         effects.into_iter().for_each(|effect| self.perform(effect));
+        if has_ended {
+            // Whoever waits for the last attempt finds it counted.
+            self.under_way.send_modify(|count| *count -= 1);
+        }
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -156,15 +162,14 @@ impl Runner {
         });
     }
 
-    /// Takes note of the end of an attempt before the plan decides what follows.
-    fn attempt_ended(&mut self, run: RunId, outcome: &AttemptOutcome) {
-        let Some(active) = self.runs.get_mut(&run) else { return };
+    /// Takes note of the end of an attempt before the plan decides what follows. Returns `false` if
+    /// no attempt was under way.
+    fn attempt_ended(&mut self, run: RunId, outcome: &AttemptOutcome) -> bool {
+        let Some(active) = self.runs.get_mut(&run) else { return false };
         let build = active.attempt.take().map(|(build, _)| build);
-        if build.is_some() {
-            self.under_way.send_modify(|count| *count -= 1);
-        }
+        let was_under_way = build.is_some();
         let mut installed = self.installed.lock();
-        let Some(task) = installed.get_mut(&active.task) else { return };
+        let Some(task) = installed.get_mut(&active.task) else { return was_under_way };
         match outcome {
             AttemptOutcome::Succeeded => task.counts.failing = false,
             AttemptOutcome::Failed(error) => {
@@ -182,6 +187,7 @@ impl Runner {
             }
             AttemptOutcome::Stopped | AttemptOutcome::Crashed => {}
         }
+        was_under_way
     }
 
     fn apply(&mut self, change: Change) {
