@@ -62,8 +62,13 @@ enum Command {
     ///
     /// Loads every plugin in the configured folder, runs the tasks of the plugins and
     /// the pipeline, and prints a report at the end. Without a pipeline, the host runs
-    /// until it is told to stop. A second Ctrl-C ends it at once. Relative paths in the
-    /// configuration are resolved against the folder of the configuration.
+    /// until it is told to stop by SIGINT (Ctrl-C) or SIGTERM. A second one ends it at
+    /// once; the same one within 100 ms counts once. Relative paths in the configuration
+    /// are resolved against the folder of the configuration.
+    ///
+    /// The exit code is 0 if everything succeeded, 1 if something failed or the report
+    /// could not be written, 2 if the configuration is wrong, 130 after a second signal.
+    /// A failed run of a task that runs again and again is no failure of the host.
     ///
     /// Unless it replays a recording, the host follows changes: plugins that are added,
     /// replaced or removed, their settings (NAME.yaml beside the library), and its own

@@ -44,7 +44,7 @@ impl InstalledTask {
             kind: self.scheduled.spec.function,
             repeats: matches!(
                 self.scheduled.spec.schedule,
-                Schedule::Every(_) | Schedule::Cron { .. }
+                Schedule::Every(_) | Schedule::Cron { .. } | Schedule::AfterDependencies
             ),
             // A task that was to run once, and did, waits for nothing.
             waits: self.build.is_none() && !(runs_once && runs > 0),
