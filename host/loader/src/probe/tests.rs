@@ -121,7 +121,8 @@ fn a_child_that_ends_without_a_proper_answer_has_crashed() {
 
 #[test]
 fn a_child_that_another_process_killed_has_not_crashed() {
-    for signal in ["KILL", "TERM", "INT", "HUP", "QUIT", "USR1"] {
+    // Those that a shell ignores in the background, or under `nohup`, are left out.
+    for signal in ["KILL", "TERM", "USR1"] {
         let lines = format!("printf '%s' \"$nonce\"; kill -{signal} $$");
         let refusal = Script::new(&lines).run(LONG).unwrap_err();
         assert_eq!(refusal.code().as_str(), "probe-killed", "{signal}");
