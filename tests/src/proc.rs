@@ -89,3 +89,14 @@ fn resident(folder: &Path) -> u64 {
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.expect("VmRSS is a number of KiB") * 1024
 }
+
+/// Returns `true` if this process ignores a signal, and so do the processes that it starts.
+///
+/// # Panics
+/// If `/proc` does not tell.
+pub fn ignores(signal: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc shows this process");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    (mask.expect("it shows ignored signals") >> (signal - 1)) & 1 == 1
+}
