@@ -1,7 +1,7 @@
 //! The limits of what a host takes from a plugin.
 //!
 //! A host keeps, logs and shows what its plugins say, so all of it is bounded where it arrives.
-//! A text that is too long is [cut](cut). What is too much is left out, and the host counts it and
+//! A text that is too long is [cut]. What is too much is left out, and the host counts it and
 //! says so in its log, once, and in its report.
 //!
 //! | what | limit |
