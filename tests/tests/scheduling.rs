@@ -96,6 +96,16 @@ fn runs_that_may_overlap_are_under_way_side_by_side() {
 }
 
 #[test]
+fn an_interval_begins_with_a_run_at_once() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let config =
+        ConfigFile::new(&folder, "tasks: [{ plugin: hello, task: heartbeat, interval: 1h }]\n");
+    let running = Run::config(config.path()).log("info").start();
+    running.wait_for_log("alive");
+    drop(stop(running).expect_code(0));
+}
+
+#[test]
 fn a_time_that_is_past_when_the_task_comes_into_service_is_not_made_up_for() {
     let (_folder, config, running) = start(&["past", "once"]);
     running.wait_for_log("once: schedules/once/1 ");

@@ -28,6 +28,7 @@ tasks:
     );
     assert_eq!(report.counter("hello/heartbeat.beats"), heartbeat["runs"].as_u64().unwrap());
     assert!(heartbeat["runs"].as_u64().unwrap() >= 5);
+    assert!(heartbeat.get("waits").is_none(), "it had its plugin until the end: {heartbeat}");
     for (task, kind) in [("hello/greet", "async"), ("hello/primes", "sync")] {
         let row = report.task(task);
         assert_eq!((&row["kind"], &row["schedule"]), (&kind.into(), &"at start".into()));

@@ -24,6 +24,8 @@ pub(crate) struct InstalledTask {
     pub(crate) scheduled: ScheduledTask,
     /// `None` while the plugin is not loaded, or the task is disabled.
     pub(crate) build: Option<Arc<TaskBuild>>,
+    /// Its plugin, or its build of the plugin, was taken away.
+    pub(crate) waits: bool,
     /// The instant from which intervals are counted.
     pub(crate) anchor: Timestamp,
     /// The schedule in words.
@@ -47,7 +49,7 @@ impl InstalledTask {
                 Schedule::Every(_) | Schedule::Cron { .. } | Schedule::AfterDependencies
             ),
             // A task that was to run once, and did, waits for nothing.
-            waits: self.build.is_none() && !(runs_once && runs > 0),
+            waits: self.waits && !(runs_once && runs > 0),
             runs,
             failed,
             last_error,

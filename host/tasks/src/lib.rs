@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use hotbay_runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services};
 
 use installed::{InstalledTask, InstalledTasks, RunCounts};
-use plan::{PlanEvent, TaskDefinition, find_cycle};
+use plan::{PlanEvent, StoredTask, TaskDefinition, find_cycle};
 use runner::{Runner, RunnerEvent};
 
 pub use build::TaskBuild;
@@ -139,12 +139,17 @@ impl Tasks {
         for (id, task) in installed.iter_mut().filter(|(_, it)| it.scheduled.plugin == plugin) {
             if !defined.iter().any(|(defined, ..)| defined == id) {
                 self.tell(PlanEvent::Remove { task: Arc::clone(id) });
+                task.waits = true;
                 before.extend(task.build.take().map(|build| (task.scheduled.clone(), build)));
             }
         }
         for (id, scheduled, build, anchor, definition) in defined {
             let schedule = definition.trigger.to_string();
             let task = installed.remove(&id);
+            // A task that comes back goes on from now; its first run was due long ago.
+            let stored = task
+                .is_some()
+                .then(|| StoredTask { cursor: Some(runner::now()), ..StoredTask::default() });
             let (counts, created) = task
                 .as_ref()
                 .map_or((RunCounts::default(), 0), |it| (it.counts.clone(), it.created));
@@ -153,10 +158,11 @@ impl Tasks {
                 Some((it.scheduled, old))
             }));
             let build = Some(build);
-            let task = InstalledTask { scheduled, build, anchor, schedule, counts, created };
+            let waits = false;
+            let task = InstalledTask { scheduled, build, waits, anchor, schedule, counts, created };
             installed.insert(Arc::clone(&id), task);
             let definition = Box::new(definition);
-            self.tell(PlanEvent::Define { task: id, definition, stored: None });
+            self.tell(PlanEvent::Define { task: id, definition, stored });
         }
         self.tell(PlanEvent::Service { plugin: plugin.into(), is_there: true });
         Ok(before)
@@ -169,7 +175,11 @@ impl Tasks {
         self.tell(PlanEvent::Service { plugin: plugin.into(), is_there: false });
         let mut installed = self.installed.lock();
         let of_plugin = installed.values_mut().filter(|it| it.scheduled.plugin == plugin);
-        of_plugin.filter_map(|it| Some((it.scheduled.clone(), it.build.take()?))).collect()
+        let take = |it: &mut InstalledTask| {
+            it.waits = true;
+            Some((it.scheduled.clone(), it.build.take()?))
+        };
+        of_plugin.filter_map(take).collect()
     }
 
     /// Returns the tasks of a plugin that have a build.

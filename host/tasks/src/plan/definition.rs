@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use hotbay_plugin_api::{Backoff, Overlap, Priority};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{MisfirePolicy, Timing, timing::spread_hash};
+use super::{MisfirePolicy, Recurrence, Timing, timing::spread_hash};
 
 /// When a task runs, and within which limits.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,18 @@ pub enum Trigger {
     Dependencies,
     /// Nothing: it runs on request, which may come from an event of a channel.
     Request,
+}
+
+impl Trigger {
+    /// Returns the instant from which intervals are counted.
+    pub(super) fn anchor(&self) -> Option<Timestamp> {
+        match self {
+            Self::Time(Timing { recurrence: Recurrence::Every { anchor, .. }, .. }) => {
+                Some(*anchor)
+            }
+            Self::Start | Self::Time(_) | Self::Dependencies | Self::Request => None,
+        }
+    }
 }
 
 impl fmt::Display for Trigger {

@@ -209,8 +209,9 @@ impl Plan {
                 self.make_up_since_stored(task);
             }
             (None, None) => {
-                // The first run of an interval is due now.
-                let cursor = now.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(now);
+                // The first run of an interval is due now, although its anchor is past by a moment.
+                let first = definition.trigger.anchor().map_or(now, |anchor| anchor.min(now));
+                let cursor = first.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(first);
                 self.insert_task(task, PlannedTask::new(definition), cursor, Vec::new());
             }
         }

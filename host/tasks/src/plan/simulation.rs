@@ -68,8 +68,11 @@ impl World {
         self.plan.set_limit(Limit::All, Some(PLACES));
         self.plan.set_limit(Limit::Key("key".into()), Some(1));
         for (task, definition) in self.definitions.clone() {
-            let stored = self.store.tasks.get(&task).cloned();
-            self.step(PlanEvent::Define { task, definition: Box::new(definition), stored });
+            // Intervals are counted from long ago, but begin when the host starts first.
+            let now = StoredTask { cursor: Some(self.clock.now), ..StoredTask::default() };
+            let stored = self.store.tasks.get(&task).cloned().unwrap_or(now);
+            let definition = Box::new(definition);
+            self.step(PlanEvent::Define { task, definition, stored: Some(stored) });
         }
         for plugin in self.services.clone() {
             self.step(PlanEvent::Service { plugin, is_there: true });
