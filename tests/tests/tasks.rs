@@ -96,6 +96,24 @@ fn a_task_that_its_plugin_switches_off_runs_if_the_configuration_switches_it_on(
 }
 
 #[test]
+fn tasks_that_depend_on_each_other_are_named_and_cost_only_their_plugin() {
+    let folder = PluginsFolder::with(&["asks", "hello"]);
+    let entry =
+        |task, enabled| format!("  - {{ plugin: asks, task: {task}, enabled: {enabled} }}\n");
+    let off = ["never", "vague", "after", "alarming", "by-hand"].map(|task| entry(task, false));
+    let tasks = off.concat() + &entry("chicken", true) + &entry("egg", true);
+    let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
+    let cycle = "tasks depend on each other: asks/chicken on asks/egg on asks/chicken";
+    let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(2);
+    ended.expect_stderr(&["libasks.so", cycle, "remove one of these from `depends_on`"]);
+    let running = Run::config(config.path()).log("info").start();
+    running.wait_for_log("primes below");
+    running.wait_for_log(cycle);
+    running.signal(Signal::Terminate);
+    drop(running.wait().expect_code(0));
+}
+
+#[test]
 fn a_task_that_the_plugin_does_not_have_is_answered_with_those_that_it_has() {
     let folder = PluginsFolder::with(&["hello"]);
     let config = ConfigFile::new(&folder, "tasks: [{ plugin: hello, task: greeet }]\n");

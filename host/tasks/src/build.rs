@@ -176,7 +176,7 @@ impl TaskBuild {
 /// A run on another runtime, which is aborted when this handle is dropped.
 struct AbortOnDrop(JoinHandle<RunResult>);
 
-/// What a run returns.
+/// The result of a run, or the error with which it failed.
 type RunResult = Result<Value, SchedulerError>;
 
 impl Drop for AbortOnDrop {

@@ -28,7 +28,7 @@ pub(crate) struct InstalledTask {
     pub(crate) waits: bool,
     /// The instant from which intervals are counted.
     pub(crate) anchor: Timestamp,
-    /// The schedule in words.
+    /// The schedule as it is shown to people.
     pub(crate) schedule: String,
     pub(crate) counts: RunCounts,
     /// The number of runs that were created.
@@ -36,6 +36,31 @@ pub(crate) struct InstalledTask {
 }
 
 impl InstalledTask {
+    /// Makes a task that has not run yet.
+    pub(crate) fn new(
+        scheduled: ScheduledTask,
+        build: Arc<TaskBuild>,
+        anchor: Timestamp,
+        schedule: String,
+    ) -> Self {
+        let (build, counts) = (Some(build), RunCounts::default());
+        Self { scheduled, build, waits: false, anchor, schedule, counts, created: 0 }
+    }
+
+    /// Takes over the history of the same task. Returns its build, if it has another one.
+    pub(crate) fn take_over(&mut self, old: Self) -> Option<(ScheduledTask, Arc<TaskBuild>)> {
+        (self.counts, self.created) = (old.counts, old.created);
+        let is_other =
+            |build: &Arc<TaskBuild>| self.build.as_ref().is_none_or(|own| !Arc::ptr_eq(own, build));
+        Some((old.scheduled, old.build.filter(is_other)?))
+    }
+
+    /// Takes the build away. The task waits until it gets another one.
+    pub(crate) fn take_build(&mut self) -> Option<(ScheduledTask, Arc<TaskBuild>)> {
+        self.waits = true;
+        Some((self.scheduled.clone(), self.build.take()?))
+    }
+
     pub(crate) fn report(&self) -> TaskReport {
         let RunCounts { done, failed, last_error, .. } = self.counts.clone();
         let runs = done + failed;

@@ -16,7 +16,6 @@ mod under_way;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hotbay_plugin_api::{SchedulerError, spec::RunTarget};
-use jiff::Timestamp;
 use tokio::{
     sync::{
         mpsc::{UnboundedSender, unbounded_channel},
@@ -28,8 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 use hotbay_runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services};
 
-use installed::{InstalledTask, InstalledTasks, RunCounts};
-use plan::{PlanEvent, StoredTask, TaskDefinition, find_cycle};
+use installed::{InstalledTask, InstalledTasks};
+use plan::{PlanEvent, StoredTask, find_cycle};
 use runner::{Runner, RunnerEvent};
 
 pub use build::TaskBuild;
@@ -132,34 +131,29 @@ impl Tasks {
             let definition = scheduled
                 .definition(anchor)
                 .map_err(|reason| SchedulerError::InvalidState(format!("task {id} {reason}")))?;
-            defined.push((id, scheduled, build, anchor, definition));
+            let schedule = definition.trigger.to_string();
+            defined.push((id, InstalledTask::new(scheduled, build, anchor, schedule), definition));
         }
-        refuse_cycle(plugin, &defined, &installed)?;
+        let new = defined.iter().map(|(id, task, _)| (&**id, &task.scheduled));
+        let others = installed.iter().filter(|(_, it)| it.scheduled.plugin != plugin);
+        let others = others.map(|(id, it)| (&**id, &it.scheduled));
+        if let Some(cycle) = dependency_cycle(new.chain(others)) {
+            return Err(SchedulerError::InvalidState(cycle));
+        }
         let mut before = Vec::new();
         for (id, task) in installed.iter_mut().filter(|(_, it)| it.scheduled.plugin == plugin) {
             if !defined.iter().any(|(defined, ..)| defined == id) {
                 self.tell(PlanEvent::Remove { task: Arc::clone(id) });
-                task.waits = true;
-                before.extend(task.build.take().map(|build| (task.scheduled.clone(), build)));
+                before.extend(task.take_build());
             }
         }
-        for (id, scheduled, build, anchor, definition) in defined {
-            let schedule = definition.trigger.to_string();
-            let task = installed.remove(&id);
+        for (id, mut task, definition) in defined {
+            let old = installed.remove(&id);
             // A task that comes back goes on from now; its first run was due long ago.
-            let stored = task
+            let stored = old
                 .is_some()
                 .then(|| StoredTask { cursor: Some(runner::now()), ..StoredTask::default() });
-            let (counts, created) = task
-                .as_ref()
-                .map_or((RunCounts::default(), 0), |it| (it.counts.clone(), it.created));
-            before.extend(task.and_then(|it| {
-                let old = it.build.filter(|old| !Arc::ptr_eq(old, &build))?;
-                Some((it.scheduled, old))
-            }));
-            let build = Some(build);
-            let waits = false;
-            let task = InstalledTask { scheduled, build, waits, anchor, schedule, counts, created };
+            before.extend(old.and_then(|old| task.take_over(old)));
             installed.insert(Arc::clone(&id), task);
             let definition = Box::new(definition);
             self.tell(PlanEvent::Define { task: id, definition, stored });
@@ -175,11 +169,7 @@ impl Tasks {
         self.tell(PlanEvent::Service { plugin: plugin.into(), is_there: false });
         let mut installed = self.installed.lock();
         let of_plugin = installed.values_mut().filter(|it| it.scheduled.plugin == plugin);
-        let take = |it: &mut InstalledTask| {
-            it.waits = true;
-            Some((it.scheduled.clone(), it.build.take()?))
-        };
-        of_plugin.filter_map(take).collect()
+        of_plugin.filter_map(InstalledTask::take_build).collect()
     }
 
     /// Returns the tasks of a plugin that have a build.
@@ -227,27 +217,14 @@ impl Tasks {
     }
 }
 
-/// A task that is about to be installed.
-type DefinedTask = (Arc<str>, ScheduledTask, Arc<TaskBuild>, Timestamp, TaskDefinition);
-
-/// # Errors
-/// If tasks would depend on each other in a cycle.
-fn refuse_cycle(
-    plugin: &str,
-    defined: &[DefinedTask],
-    installed: &BTreeMap<Arc<str>, InstalledTask>,
-) -> Result<(), SchedulerError> {
-    let others = installed.iter().filter(|(_, it)| it.scheduled.plugin != plugin);
-    let others = others.map(|(id, it)| (&**id, it.scheduled.depends_on()));
-    let tasks: BTreeMap<_, _> =
-        defined.iter().map(|(id, it, ..)| (&**id, it.depends_on())).chain(others).collect();
+/// Returns a sentence about tasks that depend on each other in a cycle, if there are any.
+pub(crate) fn dependency_cycle<'a>(
+    tasks: impl Iterator<Item = (&'a str, &'a ScheduledTask)>,
+) -> Option<String> {
+    let tasks: BTreeMap<_, _> = tasks.map(|(id, task)| (id, task.depends_on())).collect();
     let upstream =
         |id: &str| tasks.get(id).into_iter().flatten().map(|it| &**it).collect::<Vec<_>>();
-    match find_cycle(tasks.keys().copied(), upstream) {
-        None => Ok(()),
-        Some(cycle) => Err(SchedulerError::InvalidState(format!(
-            "tasks depend on each other: {}; remove one of these from `depends_on`",
-            cycle.join(" on ")
-        ))),
-    }
+    let cycle = find_cycle(tasks.keys().copied(), upstream)?;
+    let cycle = cycle.join(" on ");
+    Some(format!("tasks depend on each other: {cycle}; remove one of these from `depends_on`"))
 }

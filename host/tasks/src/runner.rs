@@ -46,7 +46,7 @@ struct ActiveRun {
     task: Arc<str>,
     /// The number of the run among the runs of its task.
     number: u64,
-    /// The attempt under way.
+    /// The build and the stop token of the attempt under way.
     attempt: Option<(Arc<TaskBuild>, CancellationToken)>,
 }
 
@@ -220,7 +220,7 @@ impl Runner {
             Change::Missed { task, missed } => {
                 let (count, first, last) = (missed.count, missed.first, missed.last);
                 let task = &*task;
-                warn!(task, count, %first, %last, "runs were missed: the clock was set, or stood");
+                warn!(task, count, %first, %last, "runs were missed, because the system slept or its clock was set");
             }
             Change::Cursor { .. } | Change::Edges { .. } => {}
         }

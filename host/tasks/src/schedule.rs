@@ -1,5 +1,7 @@
 //! Deciding which tasks of a plugin are to run, and when.
 
+use std::path::PathBuf;
+
 use hotbay_config::{
     Config, Diagnostic, Diagnostics, Severity, Sidecar, SidecarTask, TaskEntry, listed, merged,
     suggestion,
@@ -8,7 +10,7 @@ use hotbay_plugin_api::{Schedule, TaskSpec};
 use hotbay_runtime::Generation;
 use jiff::Timestamp;
 
-use crate::{ScheduledTask, supported::unsupported};
+use crate::{ScheduledTask, dependency_cycle, supported::unsupported};
 
 /// Reports an entry that names a task which the plugin does not have.
 fn check_entry(
@@ -52,7 +54,16 @@ pub fn schedules(
             Err(finding) => findings.push(finding),
         }
     }
+    let ids: Vec<_> = scheduled.iter().map(ScheduledTask::id).collect();
+    if let Some(cycle) = dependency_cycle(ids.iter().map(String::as_str).zip(&scheduled)) {
+        findings.push(Diagnostic::new(&file_of(plugin), Severity::Error, cycle));
+    }
     scheduled
+}
+
+/// Returns the file from which a plugin was loaded.
+fn file_of(plugin: &Generation) -> PathBuf {
+    plugin.info().file.as_ref().map(|file| file.path.clone()).unwrap_or_default()
 }
 
 /// Returns a task with its schedule.
@@ -66,9 +77,8 @@ fn schedule(
     beside: Option<&SidecarTask>,
 ) -> Result<ScheduledTask, Diagnostic> {
     let refuse = |reason: String| {
-        let file = plugin.info().file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
         let message = format!("task `{}` of plugin `{}` {reason}", task.name, plugin.name());
-        Diagnostic::new(&file, Severity::Error, message).with_help(format!(
+        Diagnostic::new(&file_of(plugin), Severity::Error, message).with_help(format!(
             "change its entry of PLUGIN_TASKS, or switch it off under `tasks:` with `enabled: \
              false` (plugin: {}, task: {})",
             plugin.name(),
@@ -92,11 +102,9 @@ fn schedule(
     let tasks = &plugin.info().manifest.tasks;
     let is_there = |name: &String| name.contains('/') || tasks.iter().any(|it| it.name == *name);
     if let Some(missing) = task.spec.depends_on.iter().find(|name| !is_there(name)) {
-        let names: Vec<_> = tasks.iter().map(|task| format!("`{}`", task.name)).collect();
-        return Err(refuse(format!(
-            "depends on `{missing}`, which the plugin does not have; it has {}",
-            names.join(", ")
-        )));
+        let names = listed(tasks.iter().map(|task| &task.name));
+        let reason = format!("depends on `{missing}`, which the plugin does not have; it has");
+        return Err(refuse(format!("{reason} {names}")));
     }
     // The time does not matter for whether the schedule can be understood.
     task.definition(Timestamp::UNIX_EPOCH).map_err(refuse)?;

@@ -78,7 +78,7 @@ pub enum Misfire {
     Once,
     /// All of them take place, the latest ones if there are more than the cap.
     All {
-        /// The most runs that are made up for.
+        /// The most runs that are made up for. A host makes up for 1,000 at most.
         cap: u32,
     },
 }

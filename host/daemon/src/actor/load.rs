@@ -178,7 +178,7 @@ impl Actor {
     }
 
     /// Installs the tasks of a build, and returns those that were replaced or removed.
-    pub(super) fn install_tasks(&mut self, plugin: &str, tasks: PreparedTasks) -> PreparedTasks {
+    pub(crate) fn install_tasks(&mut self, plugin: &str, tasks: PreparedTasks) -> PreparedTasks {
         self.tasks.install(plugin, tasks).unwrap_or_else(|error| {
             tracing::error!(plugin, %error, "the tasks of the plugin can't be started");
             PreparedTasks::new()

@@ -105,11 +105,8 @@ impl Actor {
             if let Some(pipeline) = &mut self.pipeline {
                 pipeline.resolve(components);
             }
-            drop(
-                self.tasks
-                    .install(&name, tasks)
-                    .map_err(|error| HostError::Engine(error.into()))?,
-            );
+            // No build was in service before.
+            drop(self.install_tasks(&name, tasks));
         }
         self.tasks.begin();
         let can_start = self.pipeline.as_ref().is_some_and(PluginPipeline::can_be_started);

@@ -10,8 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Timing;
 
-/// How many missed runs are counted one by one. A longer list is counted as "at least".
+/// The number of missed runs that are counted one by one. If there are more, the count is a lower
+/// bound.
 const COUNT_LIMIT: u64 = 10_000;
+
+/// The most missed runs of one task that are made up for, whatever cap its policy names.
+const MOST_MADE_UP: usize = 1_000;
 
 /// What becomes of the runs of one schedule that were missed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,7 +31,7 @@ pub struct CatchUp {
 /// Runs that did not take place because they were missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissedRuns {
-    /// How many there are; at least this number if `is_counted` is `false`.
+    /// The number of runs; a lower bound if `is_counted` is `false`.
     pub count: u64,
     /// Tells if all of them were counted.
     pub is_counted: bool,
@@ -55,16 +59,17 @@ impl MisfirePolicy {
         let cap = match self.misfire {
             Misfire::Skip => 0,
             Misfire::Once => 1,
-            Misfire::All { cap } => usize::try_from(cap).unwrap_or(usize::MAX),
+            Misfire::All { cap } => usize::try_from(cap).unwrap_or(usize::MAX).min(MOST_MADE_UP),
         };
         // At least one, which is where the schedule goes on.
-        let mut latest = due.latest(cap.max(1));
-        let last = latest.last().copied().unwrap_or(first);
-        latest.truncate(if cap == 0 { 0 } else { latest.len() });
+        let mut made_up = due.latest(cap.max(1));
+        let last = made_up.last().copied().unwrap_or(first);
+        if cap == 0 {
+            made_up.clear();
+        }
         let oldest = self.grace.and_then(|grace| SignedDuration::try_from(grace).ok());
         let oldest = oldest.and_then(|grace| now.checked_sub(grace).ok());
-        latest.retain(|at| oldest.is_none_or(|oldest| *at >= oldest));
-        let made_up = latest;
+        made_up.retain(|at| oldest.is_none_or(|oldest| *at >= oldest));
         let missed = due.missed(first, last, &made_up);
         CatchUp { made_up, missed, cursor: Some(last) }
     }
@@ -183,6 +188,14 @@ mod tests {
         assert_eq!(caught_up.missed.unwrap().count, 2);
         let too_late = policy.catch_up(&every(100), at(0), at(150));
         assert_eq!((too_late.made_up, too_late.cursor), (vec![], Some(at(100))));
+    }
+
+    #[test]
+    fn a_cap_without_end_makes_up_for_a_thousand_runs() {
+        let all = policy(Misfire::All { cap: u32::MAX });
+        let caught_up = all.catch_up(&every(1), at(0), at(5_000));
+        assert_eq!(caught_up.made_up.len(), MOST_MADE_UP);
+        assert_eq!(caught_up.missed.unwrap().count, 4_000);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub enum CronError {
          of the month, month, weekday), six with seconds first, or seven with a year last"
     )]
     Syntax {
-        /// The expression.
+        /// The expression, as it was written.
         expression: String,
         /// What is wrong with it.
         reason: String,
@@ -40,7 +40,7 @@ pub enum CronError {
     /// The expression can be parsed, but no time matches it.
     #[error("`{expression}` never matches: no such date exists")]
     NeverMatches {
-        /// The expression.
+        /// The expression, as it was written.
         expression: String,
     },
     /// There is no such time zone.

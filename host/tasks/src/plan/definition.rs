@@ -12,9 +12,9 @@ use super::{MisfirePolicy, Recurrence, Timing, timing::spread_hash};
 pub struct TaskDefinition {
     /// The name of the plugin that brings the task.
     pub plugin: Arc<str>,
-    /// What makes it run.
+    /// What makes the task run.
     pub trigger: Trigger,
-    /// Its priority.
+    /// The priority of its runs among those that wait.
     pub priority: Priority,
     /// What happens if a run is due while another is under way.
     pub overlap: Overlap,
@@ -41,7 +41,7 @@ pub struct TaskDefinition {
 pub enum Trigger {
     /// The task coming into service for the first time since the host started.
     Start,
-    /// Time.
+    /// The times of a schedule.
     Time(Timing),
     /// The success of the tasks on which it depends.
     Dependencies,

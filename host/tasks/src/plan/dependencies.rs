@@ -12,7 +12,7 @@ use super::RunId;
 /// A run of an upstream task that has ended, or that never took place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamRun {
-    /// The run.
+    /// The number of the run.
     pub run: RunId,
     /// `None` if the run was successful, else why it was not.
     pub failure: Option<String>,
@@ -59,11 +59,11 @@ pub enum Readiness {
     Satisfied,
     /// An upstream task was not successful, for this reason.
     Failed {
-        /// The upstream task.
+        /// The id of the upstream task.
         upstream: Arc<str>,
         /// The run that was not successful; `None` if there was none.
         run: Option<RunId>,
-        /// The reason in words.
+        /// Why the upstream run was not successful, in words.
         reason: String,
     },
 }
@@ -74,7 +74,7 @@ impl Dependencies {
         Self { edges }
     }
 
-    /// Returns the edges.
+    /// Returns the edges, one for each upstream task.
     pub fn edges(&self) -> &[DependencyEdge] {
         &self.edges
     }

@@ -46,14 +46,15 @@ pub struct Plan {
     dependents: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
     next_run: u64,
     clock: Clock,
-    /// The clock was set from this time to the present one: runs in between were missed.
+    /// The clock was set from this time to the present one. Runs that were due in between, and
+    /// were not dealt with yet, were missed.
     missed_after: Option<Timestamp>,
-    /// The runs of tasks that are not defined, or not yet.
+    /// The runs of tasks that are not defined.
     orphans: HashMap<Arc<str>, BTreeSet<RunId>>,
     step: Step,
 }
 
-/// Whom a time concerns.
+/// The task or run that waits for a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Waker {
     Task(Arc<str>),
@@ -137,15 +138,22 @@ impl Plan {
                 self.orphans.entry(Arc::clone(task)).or_default().insert(run);
             }
         }
-        match &live.state {
-            RunState::Delayed(at) => drop(self.due.insert((*at, Waker::Run(run)))),
+        self.insert_run(run, live);
+    }
+
+    /// Inserts a run, and lets it wait for what its state says.
+    fn insert_run(&mut self, run: RunId, live: LiveRun) {
+        match live.state {
+            RunState::Delayed(at) => {
+                self.due.insert((at, Waker::Run(run)));
+            }
             RunState::Queued => self.enqueue(run, &live),
             RunState::Dependencies | RunState::Running { .. } | RunState::Abandoned(_) => {}
         }
         self.runs.insert(run, live);
     }
 
-    /// Takes a step.
+    /// Takes note of an event and of the time, and decides what follows.
     pub fn step(&mut self, event: PlanEvent, clock: Clock) -> Step {
         self.pass_time(clock);
         match event {
@@ -162,7 +170,6 @@ impl Plan {
             PlanEvent::Tick => {}
         }
         self.start_waiting();
-        self.missed_after = None;
         mem::take(&mut self.step)
     }
 
@@ -182,14 +189,6 @@ impl Plan {
         &self.runs
     }
 
-    /// Returns the next times at which a task is due.
-    pub fn next_times(&self, task: &str, count: usize) -> Vec<DueTime> {
-        let Some(planned) = self.tasks.get(task) else { return Vec::new() };
-        let Trigger::Time(timing) = &planned.definition.trigger else { return Vec::new() };
-        let next = |last: &DueTime| timing.next_after(last.nominal, task);
-        std::iter::successors(planned.next, next).take(count).collect()
-    }
-
     fn define(&mut self, task: &Arc<str>, definition: TaskDefinition, stored: Option<StoredTask>) {
         let now = self.clock.now;
         match (self.tasks.remove(task), stored) {
@@ -206,7 +205,7 @@ impl Plan {
             (None, Some(StoredTask { cursor, edges, paused })) => {
                 let planned = PlannedTask { paused, ..PlannedTask::new(definition) };
                 self.insert_task(task, planned, cursor.unwrap_or(now), edges);
-                self.make_up_since_stored(task);
+                self.catch_up(task, &mut 0);
             }
             (None, None) => {
                 // The first run of an interval is due now, although its anchor is past by a moment.

@@ -17,7 +17,7 @@ use super::{Rank, RunId};
 /// Something of which only some runs may have a place at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Limit {
-    /// All runs.
+    /// The runs of all tasks share these places.
     All,
     /// The runs of one plugin.
     Plugin(Arc<str>),

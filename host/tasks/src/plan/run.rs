@@ -57,7 +57,7 @@ pub enum RunState {
 /// Why a run was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// Somebody cancelled it.
+    /// Somebody asked for its cancellation.
     Cancelled,
     /// A newer run of its task takes its place.
     Replaced,
@@ -70,7 +70,7 @@ pub enum StopReason {
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// It was successful.
+    /// The code of the run returned successfully.
     Succeeded,
     /// It failed, or panicked, for this reason.
     Failed(String),
@@ -91,7 +91,7 @@ pub enum RunOutcome {
     Failed(String),
     /// Its last attempt passed its time limit.
     TimedOut,
-    /// It was cancelled.
+    /// Somebody cancelled the run.
     Cancelled,
     /// A newer run of its task took its place.
     Replaced,
@@ -99,11 +99,11 @@ pub enum RunOutcome {
     Parked,
     /// It did not take place, because a task on which it depends was not successful.
     Skipped {
-        /// That task.
+        /// The id of the upstream task.
         upstream: Arc<str>,
         /// The run that was not successful; `None` if there was none.
         run: Option<RunId>,
-        /// Why it was not.
+        /// Why that task was not successful.
         reason: String,
     },
 }
@@ -136,11 +136,11 @@ impl fmt::Display for RunOutcome {
 pub struct LiveRun {
     /// What it has in common with runs that are subject to the same limits.
     pub group: Group,
-    /// Why it was created.
+    /// Why the run was created.
     pub cause: RunCause,
     /// The time since which it waits, which decides its place among others.
     pub since: Timestamp,
-    /// Its state.
+    /// What the run waits for, or how far it has come.
     pub state: RunState,
     /// The number of attempts that have begun and were not interrupted.
     pub attempts: u32,

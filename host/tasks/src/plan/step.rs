@@ -26,7 +26,7 @@ pub enum PlanEvent {
     Define {
         /// The id of the task.
         task: Arc<str>,
-        /// Its definition.
+        /// When the task runs, and within which limits.
         definition: Box<TaskDefinition>,
         /// What is stored of it; `None` if it is new. It has no effect on a task that is defined.
         stored: Option<StoredTask>,
@@ -61,19 +61,19 @@ pub enum PlanEvent {
     },
     /// Somebody asks for a run to stop.
     Cancel {
-        /// The run.
+        /// The number of the run.
         run: RunId,
     },
     /// An attempt has ended.
     Ended {
-        /// The run.
+        /// The number of the run.
         run: RunId,
         /// How the attempt ended.
         outcome: AttemptOutcome,
     },
     /// A run that was asked to stop does not.
     Unresponsive {
-        /// The run.
+        /// The number of the run.
         run: RunId,
     },
     /// Time has passed.
@@ -85,25 +85,25 @@ pub enum PlanEvent {
 pub enum Change {
     /// A run was created.
     Created {
-        /// The run.
+        /// The number of the run.
         run: RunId,
         /// What is known of it.
         live: LiveRun,
     },
     /// A run is in another state.
     State {
-        /// The run.
+        /// The number of the run.
         run: RunId,
-        /// The new state.
+        /// The state in which the run is now.
         state: RunState,
         /// The counts of attempts, interruptions and crashes.
         counts: (u32, u32, u32),
     },
     /// A run has ended.
     Ended {
-        /// The run.
+        /// The number of the run.
         run: RunId,
-        /// How it ended.
+        /// How the run ended.
         outcome: RunOutcome,
     },
     /// A run that was due does not take place.
@@ -119,21 +119,21 @@ pub enum Change {
     Missed {
         /// The id of the task.
         task: Arc<str>,
-        /// Which ones.
+        /// The number and the times of these runs.
         missed: MissedRuns,
     },
     /// The runs of a task are dealt with up to this nominal time.
     Cursor {
         /// The id of the task.
         task: Arc<str>,
-        /// The nominal time.
+        /// The nominal time of the last run that was dealt with.
         cursor: Timestamp,
     },
     /// The dependencies of a task have changed.
     Edges {
         /// The id of the task.
         task: Arc<str>,
-        /// The edges.
+        /// The edges as they are now, one for each upstream task.
         edges: Vec<DependencyEdge>,
     },
 }
@@ -154,7 +154,7 @@ pub enum SkipReason {
 pub enum Effect {
     /// Begin an attempt.
     Start {
-        /// The run.
+        /// The number of the run.
         run: RunId,
         /// The id of its task.
         task: Arc<str>,
@@ -163,9 +163,9 @@ pub enum Effect {
     },
     /// Ask a run to stop.
     Stop {
-        /// The run.
+        /// The number of the run.
         run: RunId,
-        /// Why.
+        /// Why the run is asked to stop.
         reason: StopReason,
     },
 }

@@ -19,7 +19,7 @@ pub enum Recurrence {
         /// The instant from which intervals are counted, which survives restarts.
         anchor: Timestamp,
     },
-    /// At the times that match a cron expression. Tasks with the same expression share one.
+    /// At the times that match a cron expression, which takes some kilobytes.
     Cron(Arc<CronSchedule>),
 }
 

@@ -3,9 +3,9 @@
 use super::*;
 use crate::plan::{CatchUp, OnDependencyFailure, Readiness, RunOutcome, UpstreamRun};
 
-/// How many runs of one task are created in one step because the host is late. The others are
-/// dealt with in the steps that follow.
-const LATE_RUNS: usize = 100;
+/// The number of due times that one step deals with. There are more if the host is late, or if
+/// very many tasks are due at once.
+const DUE_AT_ONCE: usize = 1_000;
 
 /// By how much each run that is made up for is put off after the one before, so that a host that
 /// wakes does not begin all of them at once.
@@ -40,72 +40,42 @@ impl Plan {
         }
     }
 
+    /// Deals with what is due, as far as one step does. The rest is due in the next step, which
+    /// follows at once.
     fn due_times(&mut self) {
         let mut made_up = 0;
-        let mut late = Vec::new();
-        while self.due.first().is_some_and(|(at, _)| *at <= self.clock.now) {
+        for _ in 0..DUE_AT_ONCE {
+            if self.due.first().is_none_or(|(at, _)| *at > self.clock.now) {
+                self.missed_after = None;
+                return;
+            }
             match self.due.pop_first() {
-                Some((at, Waker::Task(task))) => {
-                    self.task_is_due(&task, at, &mut made_up, &mut late)
-                }
+                Some((at, Waker::Task(task))) => self.task_is_due(&task, at, &mut made_up),
                 Some((_, Waker::Run(run))) => self.run_is_due(run),
                 None => {}
             }
         }
-        // They are due again in the next step, which follows at once.
-        self.due.extend(late);
     }
 
-    fn task_is_due(
-        &mut self,
-        task: &Arc<str>,
-        at: Timestamp,
-        made_up: &mut i32,
-        late: &mut Vec<(Timestamp, Waker)>,
-    ) {
-        let Some(planned) = self.tasks.get(task) else { return };
-        let Trigger::Time(timing) = &planned.definition.trigger else { return };
-        let Some(due) = planned.next else { return };
+    /// Creates the run of a task that is due next.
+    fn task_is_due(&mut self, task: &Arc<str>, at: Timestamp, made_up: &mut i32) {
         if self.missed_after.is_some_and(|since| at > since) {
-            let policy = planned.definition.misfire;
-            let caught_up = policy.catch_up(timing, planned.cursor, self.clock.now);
-            self.make_up(task, caught_up, made_up);
-            return;
-        }
-        let mut runs = vec![due];
-        let is_late = |due: &DueTime| {
-            due.start <= self.clock.now && self.missed_after.is_none_or(|since| due.start <= since)
-        };
-        while let Some(next) = timing.next_after(runs[runs.len() - 1].nominal, task).filter(is_late)
-        {
-            if runs.len() == LATE_RUNS {
-                break;
-            }
-            runs.push(next);
-        }
-        for due in &runs {
+            self.catch_up(task, made_up);
+        } else if let Some(due) = self.tasks.get(task).and_then(|it| it.next) {
             self.create(task, RunCause::Time(due.nominal), None, false);
-        }
-        self.set_cursor(task, runs[runs.len() - 1].nominal);
-        // What is due already was put into `due` and would be dealt with in this step.
-        let next = self.tasks.get(task).and_then(|it| it.next);
-        if let Some(next) = next.filter(|next| next.start <= self.clock.now)
-            && runs.len() == LATE_RUNS
-        {
-            let waker = (next.start, Waker::Task(Arc::clone(task)));
-            self.due.remove(&waker);
-            late.push(waker);
+            self.set_cursor(task, due.nominal);
         }
     }
 
-    /// Deals with the runs that were due while the task was stored and the host did not run.
-    pub(super) fn make_up_since_stored(&mut self, task: &Arc<str>) {
+    /// Deals with the runs of a task that were missed, if there are any. `made_up` counts the runs
+    /// of all tasks that are made up for.
+    pub(super) fn catch_up(&mut self, task: &Arc<str>, made_up: &mut i32) {
         let Some(planned) = self.tasks.get(task) else { return };
         let Trigger::Time(timing) = &planned.definition.trigger else { return };
         if planned.next.is_some_and(|due| due.start <= self.clock.now) {
             let policy = planned.definition.misfire;
             let caught_up = policy.catch_up(timing, planned.cursor, self.clock.now);
-            self.make_up(task, caught_up, &mut 0);
+            self.make_up(task, caught_up, made_up);
         }
     }
 
@@ -232,18 +202,13 @@ impl Plan {
             group,
             cause,
             since: self.clock.now,
-            state: state.clone(),
+            state,
             attempts: 0,
             interruptions: 0,
             crashes: 0,
         };
         self.step.changes.push(Change::Created { run, live: live.clone() });
-        match state {
-            RunState::Delayed(at) => drop(self.due.insert((at, Waker::Run(run)))),
-            RunState::Queued => self.enqueue(run, &live),
-            RunState::Dependencies | RunState::Running { .. } | RunState::Abandoned(_) => {}
-        }
-        self.runs.insert(run, live);
+        self.insert_run(run, live);
         self.follow_dependencies(task);
     }
 
