@@ -6,8 +6,8 @@
 //!
 //! A slot is *empty*, or *set* by a poll. A wake-up queues the slot with the [`WakeDispatcher`],
 //! which calls and thereby drops the plugin's waker on the bay's threads. The slot is also
-//! emptied when its future is dropped, and when the bay closes. So no waker of a plugin is left
-//! when its library is unmapped.
+//! emptied when its future or inbox is dropped, and when the bay closes. So no waker of a plugin is
+//! left when its library is unmapped.
 //!
 //! # The races that the rules prevent
 //!
@@ -16,6 +16,9 @@
 //! * The plugin's waker may poll at once and set the slot again. So it is taken out of the slot
 //!   before it is called, and `queued` is reset before that: a wake-up in between queues the
 //!   slot again instead of being lost.
+//! * The plugin's waker may be the last owner of a task, and with it of the future or inbox that the
+//!   slot belongs to, which empties the slot when it is dropped. So no waker is dropped under the
+//!   lock of its slot.
 //!
 //! Lock order: the queue, the list of slots and one slot are never locked at the same time.
 
@@ -107,10 +110,7 @@ pub(crate) struct WakerSlot {
 impl WakerSlot {
     fn call(&self) {
         self.queued.store(false, Ordering::Release);
-        // Taken out first: the plugin's function must not run under the lock, because it may
-        // poll, and so set this slot, at once.
-        let foreign = self.foreign.lock().take();
-        if let Some(waker) = foreign {
+        if let Some(waker) = self.take() {
             waker.wake();
         }
     }
@@ -119,14 +119,21 @@ impl WakerSlot {
     pub(crate) fn set(self: &Arc<Self>, waker: &Waker) -> Waker {
         let mut foreign = self.foreign.lock();
         if !foreign.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *foreign = Some(waker.clone());
+            let before = foreign.replace(waker.clone());
+            drop(foreign);
+            drop(before);
         }
         Waker::from(Arc::clone(self))
     }
 
     /// Drops the plugin's waker.
     pub(crate) fn clear(&self) {
-        drop(self.foreign.lock().take());
+        drop(self.take());
+    }
+
+    /// Takes the plugin's waker out, so that it is called or dropped without the lock.
+    fn take(&self) -> Option<Waker> {
+        self.foreign.lock().take()
     }
 }
 
@@ -214,5 +221,32 @@ mod tests {
         };
         let limit = std::time::Duration::from_secs(5);
         tokio::time::timeout(limit, kept).await.expect("nobody keeps the plugin's waker");
+    }
+
+    /// A task of an executor that has no list of its tasks: only wakers own it.
+    struct Parked(Mutex<Option<Relay<std::future::Pending<()>>>>);
+
+    impl Wake for Parked {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[tokio::test]
+    async fn a_task_that_only_its_waker_owns_is_dropped_when_the_bay_closes() {
+        let dispatcher = WakeDispatcher::start(&Handle::current());
+        let task = Arc::new(Parked(Mutex::new(None)));
+        let waker = Waker::from(Arc::clone(&task));
+        let mut relay = dispatcher.relay(std::future::pending());
+        assert!(Pin::new(&mut relay).poll(&mut Context::from_waker(&waker)).is_pending());
+        *task.0.lock() = Some(relay);
+        let weak = Arc::downgrade(&task);
+        drop((task, waker));
+        assert!(weak.upgrade().is_some(), "the slot has its waker");
+        let (cleared, wait) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            dispatcher.clear();
+            cleared.send(()).unwrap();
+        });
+        wait.recv_timeout(std::time::Duration::from_secs(5)).expect("closing does not hang");
+        assert!(weak.upgrade().is_none());
     }
 }
