@@ -101,10 +101,18 @@ fn spans() -> MutexGuard<'static, Option<HashMap<u64, Span>>> {
 fn context(is_contextual: bool, parent: Option<&Id>) -> Option<Span> {
     let id = match parent {
         Some(parent) => Some(parent.into_u64()),
-        None if is_contextual => ENTERED.with_borrow(|entered| entered.last().copied()),
+        None if is_contextual => with_entered(|entered| entered.last().copied()).flatten(),
         None => None,
     };
     spans().as_ref()?.get(&id?).cloned()
+}
+
+/// Reads or changes the spans that this thread is in.
+///
+/// Returns `None` while the thread ends and its list is gone already: a destructor of another
+/// thread-local may still log, and a panic in there would end the process.
+fn with_entered<T>(of: impl FnOnce(&mut Vec<u64>) -> T) -> Option<T> {
+    ENTERED.try_with(|entered| of(&mut entered.borrow_mut())).ok()
 }
 
 struct Bridge;
@@ -180,11 +188,11 @@ impl Subscriber for Bridge {
     }
 
     fn enter(&self, id: &Id) {
-        ENTERED.with_borrow_mut(|entered| entered.push(id.into_u64()));
+        with_entered(|entered| entered.push(id.into_u64()));
     }
 
     fn exit(&self, id: &Id) {
-        ENTERED.with_borrow_mut(|entered| {
+        with_entered(|entered| {
             if let Some(at) = entered.iter().rposition(|known| *known == id.into_u64()) {
                 entered.remove(at);
             }
@@ -291,5 +299,34 @@ impl Visit for Fields {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.put(field, value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct LogsWhenDropped;
+
+    impl Drop for LogsWhenDropped {
+        fn drop(&mut self) {
+            assert!(context(true, None).is_none());
+            BRIDGE.enter(&Id::from_u64(u64::MAX));
+            BRIDGE.exit(&Id::from_u64(u64::MAX));
+        }
+    }
+
+    thread_local! {
+        static LOGS: LogsWhenDropped = const { LogsWhenDropped };
+    }
+
+    #[test]
+    fn a_thread_local_may_log_while_its_thread_ends() {
+        let thread = std::thread::spawn(|| {
+            // Thread-locals are dropped in the reverse order of their first use.
+            LOGS.with(|_| ());
+            BRIDGE.enter(&Id::from_u64(u64::MAX));
+        });
+        thread.join().unwrap();
     }
 }
