@@ -92,6 +92,7 @@ fn counters_and_gauges_beyond_the_limit_are_left_out_and_counted() {
 fn rows_of_the_report_beyond_the_limit_are_left_out_and_counted() {
     let scene = Scene::of("reports");
     let ended = scene.end();
+    ended.expect_stderr(&["rows of the report are left out", "10000 are kept", "64 KiB each"]);
     let report = ended.report();
     let rows = report.section("rows");
     assert_eq!(rows.len(), limits::REPORT_ROWS);

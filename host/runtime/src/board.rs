@@ -76,27 +76,21 @@ impl Board {
 
     /// Returns the counter of this name, which survives the builds of its component.
     pub(crate) fn counter(&self, component: &str, name: &str) -> SharedCounter {
-        let name = cut(name, limits::NAME);
         self.with(component, |it| {
-            let is_known = it.counters.contains_key(&name);
-            if is_known || it.counters.len() < limits::METERS {
-                return it.counters.entry(name).or_default().clone();
-            }
-            note(component, "counters", limits::METERS, &mut it.left_out.counters);
-            it.counters.entry(limits::OTHERS.to_owned()).or_default().clone()
+            meter(&mut it.counters, name).unwrap_or_else(|| {
+                note(component, "counters", &mut it.left_out.counters);
+                it.counters.entry(limits::OTHERS.to_owned()).or_default().clone()
+            })
         })
     }
 
     /// Returns the gauge of this name, which survives the builds of its component.
     pub(crate) fn gauge(&self, component: &str, name: &str) -> SharedGauge {
-        let name = cut(name, limits::NAME);
         self.with(component, |it| {
-            let is_known = it.gauges.contains_key(&name);
-            if is_known || it.gauges.len() < limits::METERS {
-                return it.gauges.entry(name).or_default().clone();
-            }
-            note(component, "gauges", limits::METERS, &mut it.left_out.gauges);
-            it.unshown.clone()
+            meter(&mut it.gauges, name).unwrap_or_else(|| {
+                note(component, "gauges", &mut it.left_out.gauges);
+                it.unshown.clone()
+            })
         })
     }
 
@@ -116,36 +110,44 @@ impl Board {
         let Entries { of, rows } = &mut *entries;
         *rows += 1;
         let it = of.entry(component.to_owned()).or_default();
-        for _ in 0..it.rows.add(*rows, section, json) {
-            note(component, "rows", limits::REPORT_ROWS, &mut it.left_out.rows);
+        let left_out = it.rows.add(*rows, section, json);
+        if it.left_out.rows == 0 && left_out > 0 {
+            tracing::warn!(
+                component,
+                "rows of the report are left out: of the last ones, {} are kept, of {} KiB together \
+                 and {} KiB each",
+                limits::REPORT_ROWS,
+                limits::REPORT_BYTES >> 10,
+                limits::REPORT_ROW >> 10,
+            );
         }
+        it.left_out.rows = it.left_out.rows.saturating_add(left_out);
     }
 
     /// Returns the values of all counters, by component and name.
     pub fn counters(&self) -> BTreeMap<(String, String), u64> {
-        self.collect(|it| it.counters.iter().map(|(name, it)| (name, it.value())).collect())
+        self.collect(|it| &it.counters, |counter| Some(counter.value()))
     }
 
     /// Returns the values of all gauges that were set, by component and name.
     pub fn gauges(&self) -> BTreeMap<(String, String), f64> {
-        self.collect(|it| {
-            it.gauges.iter().filter_map(|(name, it)| Some((name, it.value()?))).collect()
-        })
+        self.collect(|it| &it.gauges, SharedGauge::value)
     }
 
-    fn collect<V>(
+    fn collect<M, V>(
         &self,
-        values: impl Fn(&Reported) -> Vec<(&String, V)>,
+        meters: impl Fn(&Reported) -> &BTreeMap<String, M>,
+        value: impl Fn(&M) -> Option<V>,
     ) -> BTreeMap<(String, String), V> {
-        let entries = self.0.lock();
-        let of = |(component, reported)| {
-            let named = |(name, value): (&String, V)| {
-                let component: &String = component;
-                ((component.clone(), name.clone()), value)
-            };
-            values(reported).into_iter().map(named).collect::<Vec<_>>()
-        };
-        entries.of.iter().flat_map(of).collect()
+        let mut values = BTreeMap::new();
+        for (component, reported) in &self.0.lock().of {
+            for (name, meter) in meters(reported) {
+                if let Some(value) = value(meter) {
+                    values.insert((component.clone(), name.clone()), value);
+                }
+            }
+        }
+        values
     }
 
     /// Returns the progress of each component that has reported its progress.
@@ -172,9 +174,17 @@ impl Board {
     }
 }
 
-/// Counts something that is left out, and logs the first.
-fn note(component: &str, what: &str, room: usize, left_out: &mut u64) {
+/// Returns the counter or gauge of this name, or `None` if there is no room for another one.
+fn meter<M: Clone + Default>(known: &mut BTreeMap<String, M>, name: &str) -> Option<M> {
+    let name = cut(name, limits::NAME);
+    let has_room = known.len() < limits::METERS || known.contains_key(&name);
+    has_room.then(|| known.entry(name).or_default().clone())
+}
+
+/// Counts a counter or gauge that is left out, and logs the first of each kind.
+fn note(component: &str, what: &str, left_out: &mut u64) {
     if *left_out == 0 {
+        let room = limits::METERS;
         tracing::warn!(component, "there is room for {room} {what}; further ones are left out");
     }
     *left_out = left_out.saturating_add(1);
