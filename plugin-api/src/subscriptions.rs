@@ -85,14 +85,19 @@ impl Subscriptions {
         self.inputs[index].subscription.channel()
     }
 
-    /// Receives the next batch from any of the channels, with the index of its subscription. Returns
-    /// `None` when all of them have ended and everything was delivered.
+    /// Receives the next batch from any of the channels, with the index of its subscription.
+    /// Returns `None` when all of them have ended and everything was delivered.
     ///
     /// No batch is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<(usize, Batch)> {
-        while !self.inputs.iter().all(|input| input.has_ended) {
-            let open: Vec<bool> = self.inputs.iter().map(|input| !input.has_ended).collect();
-            if let Received::Batch(index, batch) = self.recv_from(|index| open[index]).await {
+        let is_open = |_, input: &Input| !input.has_ended;
+        while self.inputs.iter().any(|input| !input.has_ended) {
+            // To wait for several takes a future for each, which a batch that is there need not pay.
+            let received = match self.try_recv_where(is_open) {
+                Some(received) => received,
+                None => self.recv_where(is_open).await,
+            };
+            if let Received::Batch(index, batch) = received {
                 return Some((index, batch));
             }
         }
@@ -100,16 +105,37 @@ impl Subscriptions {
     }
 
     /// Receives from one of the subscriptions that `wanted` selects by their index: a batch, or the
-    /// end of its channel. A subscription whose channel has ended says so each time, so leave it out
-    /// from then on. Waits for ever if none is wanted.
+    /// end of its channel. A subscription whose channel has ended says so each time, so leave it
+    /// out from then on. Waits for ever if none is wanted.
     ///
     /// No batch is lost if the future is dropped.
     pub async fn recv_from(&mut self, wanted: impl Fn(usize) -> bool) -> Received {
+        self.recv_where(|index, _| wanted(index)).await
+    }
+
+    /// Receives from one of the subscriptions that `wanted` selects by their index, without
+    /// waiting. Returns `None` if there is nothing at the moment.
+    pub fn try_recv_from(&mut self, wanted: impl Fn(usize) -> bool) -> Option<Received> {
+        self.try_recv_where(|index, _| wanted(index))
+    }
+
+    /// Returns the index of the subscription that is looked at first; a part of the state that a
+    /// component saves if the order in which it receives matters.
+    pub fn turn(&self) -> usize {
+        self.turn
+    }
+
+    /// Sets the subscription that is looked at first, by its index.
+    pub fn set_turn(&mut self, turn: usize) {
+        self.turn = turn.min(self.inputs.len().saturating_sub(1));
+    }
+
+    async fn recv_where(&mut self, wanted: impl Fn(usize, &Input) -> bool) -> Received {
         let turn = self.turn;
         let (before, from) = self.inputs.split_at_mut(turn);
         let in_turn = from.iter_mut().zip(turn..).chain(before.iter_mut().zip(0..));
         let mut waits: Vec<_> = in_turn
-            .filter(|(_, index)| wanted(*index))
+            .filter(|(input, index)| wanted(*index, input))
             .map(|(input, index)| {
                 let wait = input.subscription.recv();
                 Box::pin(async move { Received::new(index, wait.await) })
@@ -127,12 +153,13 @@ impl Subscriptions {
         self.note(received)
     }
 
-    /// Receives from one of the subscriptions that `wanted` selects by their index, without
-    /// waiting. Returns `None` if there is nothing at the moment.
-    pub fn try_recv_from(&mut self, wanted: impl Fn(usize) -> bool) -> Option<Received> {
-        let count = self.inputs.len();
-        for index in (self.turn..count).chain(0..self.turn).filter(|index| wanted(*index)) {
-            let received = match self.inputs[index].subscription.try_recv() {
+    fn try_recv_where(&mut self, wanted: impl Fn(usize, &Input) -> bool) -> Option<Received> {
+        for index in (self.turn..self.inputs.len()).chain(0..self.turn) {
+            let input = &mut self.inputs[index];
+            if !wanted(index, input) {
+                continue;
+            }
+            let received = match input.subscription.try_recv() {
                 Ok(batch) => Received::Batch(index, batch),
                 Err(TryRecvError::Ended) => Received::Ended(index),
                 Err(TryRecvError::Empty) => continue,
@@ -140,17 +167,6 @@ impl Subscriptions {
             return Some(self.note(received));
         }
         None
-    }
-
-    /// Returns the index of the subscription that is looked at first; a part of the state that a
-    /// component saves if the order in which it receives matters.
-    pub fn turn(&self) -> usize {
-        self.turn
-    }
-
-    /// Sets the subscription that is looked at first, by its index.
-    pub fn set_turn(&mut self, turn: usize) {
-        self.turn = turn.min(self.inputs.len().saturating_sub(1));
     }
 
     fn note(&mut self, received: Received) -> Received {
