@@ -148,7 +148,8 @@ impl Context {
         Ok(Subscription::new(channel.clone(), inbox))
     }
 
-    /// Subscribes to all channels that are connected to an input port, in the configuration's order.
+    /// Subscribes to all channels that are connected to an input port, in the order of the
+    /// configuration.
     ///
     /// # Errors
     /// If the component can't subscribe to one of them.
@@ -160,7 +161,7 @@ impl Context {
 
     /// The host's clock: nanoseconds since 1970, UTC.
     ///
-    /// It never runs back, also when the system's clock is set while the host runs.
+    /// It never runs back, not even if the system's clock is set back while the host runs.
     pub fn now_ns(&self) -> i64 {
         self.host.now_ns()
     }

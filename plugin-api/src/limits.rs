@@ -1,17 +1,19 @@
 //! The limits of what a host takes from a plugin.
 //!
 //! A host keeps, logs and shows what its plugins say, so all of it is bounded where it arrives.
-//! A text that is too long is [cut]. What is too much is left out, and the host counts it and
-//! says so in its log, once, and in its report.
+//! A text that is too long is [cut], and shows that it was. Of counters, gauges and rows of the
+//! report, the host counts what it leaves out, and says so once in its log, and in its report. A
+//! result, an event or a state that is too large is refused with an error. Fields and spans of the
+//! log are left out without a word.
 //!
 //! | what | limit |
 //! |---|---|
 //! | the text of an error, a panic or a problem of a configuration | [`TEXT`] |
 //! | the message of a log event | [`LOG_MESSAGE`] |
 //! | the fields of a log event, with those of its spans | [`LOG_FIELDS`], each of [`LOG_FIELD`] |
-//! | names: of counters, gauges and sections of the report | [`NAME`] |
+//! | names: of counters, gauges and sections of the report; the spans of a log event | [`NAME`] |
 //! | counters, and gauges, of a component or task | [`METERS`] of each |
-//! | rows of the report of a component or task | the last [`REPORT_ROWS`], and of these [`REPORT_BYTES`] |
+//! | rows of the report of a component or task | [`REPORT_ROWS`], and [`REPORT_BYTES`] |
 //! | one row of the report | [`REPORT_ROW`] |
 //! | the result of a run | [`RUN_RESULT`] |
 //! | the payload of an event | [`EVENT`] |
@@ -32,11 +34,12 @@ pub const LOG_FIELDS: usize = 32;
 /// The bytes of the text of one field of a log event. The rest is cut off.
 pub const LOG_FIELD: usize = 1 << 10;
 
-/// The bytes of a name. The rest is cut off.
+/// The bytes of a name, and of the names of a log event's spans together. The rest is cut off, and
+/// spans further inside are not named.
 pub const NAME: usize = 128;
 
-/// The number of counters, and of gauges, of a component or task. Further counters count together as
-/// [`OTHERS`]; further gauges are not shown.
+/// The number of counters, and of gauges, of a component or task. Further counters count together
+/// as [`OTHERS`]; further gauges are not shown.
 pub const METERS: usize = 256;
 
 /// The name under which a host shows the counters beyond [`METERS`].
@@ -90,7 +93,7 @@ pub fn cut(text: &str, limit: usize) -> String {
     format!("{}… (cut, {} bytes)", start(text, limit), text.len())
 }
 
-/// The start of a text, at most `limit` bytes of whole characters.
+/// Returns the start of a text: as many whole characters as fit into `limit` bytes.
 pub(crate) fn start(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {

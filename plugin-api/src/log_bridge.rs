@@ -138,7 +138,7 @@ impl Subscriber for Bridge {
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
         let outer = context(attributes.is_contextual(), attributes.parent());
         let Span { mut path, fields, .. } = outer.unwrap_or_default();
-        // A span within many others, such as one that a recursion opens, has the outer ones.
+        // A span within many others, such as one that a recursion opens, has the outer names only.
         if path.len() < limits::NAME {
             path.push_str(if path.is_empty() { "" } else { ":" });
             path.push_str(attributes.metadata().name());
@@ -247,14 +247,14 @@ impl Fields {
     }
 }
 
-/// Text that takes no more than there is room for, and ends its formatting then.
+/// The text of a value that is being formatted, which ends the formatting at its limit.
 struct Bounded {
     text: String,
     limit: usize,
 }
 
 impl Bounded {
-    /// Formats a value within the limit of a field.
+    /// Formats a value into at most `limit` bytes, and marks a text that was longer.
     fn debug(value: &dyn fmt::Debug, limit: usize) -> String {
         let mut bounded = Self { text: String::new(), limit };
         if write!(bounded, "{value:?}").is_err() {

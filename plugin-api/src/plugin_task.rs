@@ -67,7 +67,8 @@ pub struct PluginTask {
     pub jitter: Duration,
     /// The number of consecutive failed runs after which an alert is sent.
     pub alert_after: Option<u32>,
-    /// The schema of the arguments that [`Context::arguments`](crate::Context::arguments) reads, by [`schema_of`].
+    /// The schema of the arguments that [`Context::arguments`](crate::Context::arguments) reads, by
+    /// [`schema_of`].
     pub arguments: Option<SchemaFn>,
     /// The type of the settings that [`Context::config`](crate::Context::config) reads, by
     /// [`settings_of`]. With it, `hotbay validate` finds wrong settings, and a running host refuses

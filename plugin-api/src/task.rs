@@ -78,8 +78,9 @@ pub trait BackgroundTask: Send + Sync {
     /// in the task, not in the turn, what must not be lost.
     ///
     /// While a new build is on probation, what a turn receives is kept until the turn has ended, so
-    /// that the build before can receive it again: 64 MiB, or 65,536 batches, of each channel. A turn
-    /// that receives more ends the probation: the new build stays, whatever it does from then on.
+    /// that the build before can receive it again: 64 MiB, or 65,536 batches, of each channel. A
+    /// turn that receives more ends the probation: the new build stays, whatever it does from then
+    /// on.
     ///
     /// # Errors
     /// [`SchedulerError::Finished`] ends the task in good order: there is no

@@ -32,7 +32,8 @@ pub enum Signal {
     Segv,
 }
 
-/// A call of `hotbay` in the making. Its environment holds nothing of Hotbay's but what is set here.
+/// A call of `hotbay` in the making. Of the variables of Hotbay, its environment has only those that
+/// are set here.
 #[derive(Debug)]
 pub struct Run {
     command: Command,

@@ -73,7 +73,11 @@ pipeline:
   time: replay
   connectors: [{}, {}, {}]
   aggregator:
-    {{ id: merge, plugin: receives, inputs: [one, two, three], outputs: merged, config: {{ way: {way} }} }}
+    id: merge
+    plugin: receives
+    inputs: [one, two, three]
+    outputs: merged
+    config: {{ way: {way} }}
   strategies: [{{ id: pass, plugin: numbers-pass, inputs: merged, outputs: passed }}]
   executors: [{{ id: sink, plugin: numbers-sink, inputs: passed }}]
 ",

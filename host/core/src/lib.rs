@@ -10,8 +10,8 @@ pub mod bus;
 pub mod engine;
 pub mod scheduler;
 
-/// A time that no process outlives. A longer limit is taken for this one, since it could not be
-/// added to the present time.
+/// A time limit that no process outlives. It takes the place of longer limits, because those can
+/// not be added to the present time.
 pub const FOREVER: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 pub use bus::{EventBus, EventReceiver, EventSender, Payload};

@@ -53,7 +53,7 @@ pub struct Board(Mutex<Entries>);
 #[derive(Debug, Default)]
 struct Entries {
     of: BTreeMap<String, Reported>,
-    /// The number of rows so far, which orders those of all components.
+    /// The number of rows so far, by which the rows of all components are sorted.
     rows: u64,
 }
 
@@ -62,7 +62,7 @@ struct Entries {
 struct Reported {
     counters: BTreeMap<String, SharedCounter>,
     gauges: BTreeMap<String, SharedGauge>,
-    /// The gauge that stands for those which are not shown.
+    /// The gauge that is set in place of all those for which there is no room.
     unshown: SharedGauge,
     progress: Option<Progress>,
     rows: Rows,

@@ -354,7 +354,10 @@ impl Drop for Generation {
         };
         if let Err(error) = std::thread::Builder::new().name("hotbay-close".to_owned()).spawn(close)
         {
-            tracing::error!(%error, "no thread could be started to close a plugin; it is dropped on this thread");
+            tracing::error!(
+                %error,
+                "no thread could be started to close a plugin; it is dropped on this thread"
+            );
         }
     }
 }

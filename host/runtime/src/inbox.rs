@@ -194,7 +194,7 @@ mod tests {
         let mut wakes = wakes;
         let limit = std::time::Duration::from_secs(5);
         tokio::time::timeout(limit, wakes.recv()).await.expect("it is woken");
-        // And nobody keeps the plugin's waker for longer.
+        // The channel ends once nothing keeps the plugin's waker any more.
         drop(inbox);
         assert_eq!(tokio::time::timeout(limit, wakes.recv()).await, Ok(None));
     }

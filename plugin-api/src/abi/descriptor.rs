@@ -14,7 +14,7 @@ pub const API_VERSION: u32 = 3;
 const MAGIC: [u8; 8] = *b"HOTBAY\x00\x01";
 const TEXT: usize = 64;
 
-/// The bit in the first of the flags: a panic ends the process.
+/// The bit in the first byte of the flags that says that a panic ends the process.
 const ABORTS_ON_PANIC: u8 = 1;
 
 /// The identity of a library, as plain bytes of fixed size and layout.
@@ -23,7 +23,7 @@ const ABORTS_ON_PANIC: u8 = 1;
 pub struct Descriptor {
     magic: [u8; 8],
     api_version: [u8; 4],
-    /// Bits, which are zero in descriptors of an SDK that did not know them.
+    /// Flags as single bits. An SDK that did not know a flag left its bit zero.
     flags: [u8; 4],
     package: [u8; TEXT],
     name: [u8; TEXT],

@@ -98,7 +98,7 @@ impl From<FfiState> for SavedState {
 }
 
 impl FfiState {
-    /// The state, for a host.
+    /// Copies the state out of the plugin's memory, for a host.
     ///
     /// # Errors
     /// If it is larger than [`limits::STATE`].

@@ -14,9 +14,9 @@ type Words = [MaybeUninit<*const ()>; 3];
 
 /// Makes a dispatch that forwards to a subscriber in a static, and that is not registered.
 ///
-/// [`Dispatch::new`] allocates the subscriber and an entry in a list of `tracing-core`, 112 bytes that
-/// no unload of a library frees. `tracing-core` 0.1 has no other way to a subscriber, but its own
-/// [`Dispatch::none`] is what is needed: a reference to a static. So this is a copy of it, with
+/// [`Dispatch::new`] allocates the subscriber and an entry in a list of `tracing-core`, 112 bytes
+/// that no unload of a library frees. `tracing-core` 0.1 has no other way to a subscriber, but its
+/// own [`Dispatch::none`] is what is needed: a reference to a static. So this is a copy of it, with
 /// the reference exchanged.
 ///
 /// Not being registered, it has no say in which events are of interest while the plugin itself
@@ -27,7 +27,7 @@ pub(crate) fn dispatch_to(subscriber: Static) -> Option<Dispatch> {
     let none = Dispatch::none();
     let nobody = ptr::from_ref(none.downcast_ref::<NoSubscriber>()?).cast::<()>();
     let own = ptr::from_ref(subscriber).cast::<()>();
-    // SAFETY: a reference to a trait object is as large as two pointers, and has no padding.
+    // SAFETY: a reference to a trait object consists of two pointers, without padding.
     let [data, table] = unsafe { mem::transmute::<Static, [*const (); 2]>(subscriber) };
     if size_of::<Dispatch>() != size_of::<Words>()
         || align_of::<Dispatch>() != align_of::<Words>()
@@ -36,18 +36,20 @@ pub(crate) fn dispatch_to(subscriber: Static) -> Option<Dispatch> {
         return None;
     }
     let mut words: Words = [MaybeUninit::uninit(); 3];
-    // SAFETY: both are of the same size, see above, and `words` may hold anything.
+    // SAFETY: `Dispatch` was found to be as large as `Words` above, and `words` may hold anything,
+    // also bytes of `none` that are not initialized.
     unsafe { ptr::copy_nonoverlapping(ptr::from_ref(&none).cast(), &raw mut words, 1) };
-    // SAFETY: the value has a reference to `nobody` in it, so of its three words two are that
-    // reference, and the middle one is always one of the two.
+    // SAFETY: `none` led to `nobody`, so it contains a reference or an `Arc`, which is two words one
+    // after the other, and both are initialized. Of three words, the middle one is one of the two.
     if unsafe { words[1].assume_init() } != nobody {
         return None;
     }
     words[1] = MaybeUninit::new(data);
     words[2] = MaybeUninit::new(table);
-    // SAFETY: `words` was a valid dispatch with a reference to a static subscriber in its last two
-    // words, of which the first points to the data, as that of `subscriber` does. It is one to
-    // another static subscriber now. `none` owns nothing, so a copy of its first word does not either.
+    // SAFETY: `words` was a valid dispatch. Its last two words were a reference to a static
+    // subscriber, of which the first points to the data, as was checked above for `subscriber`. An
+    // `Arc` would point to its counters, which stand before the data. So `none` owns nothing, and
+    // neither does this copy, in which the reference is exchanged for one to another static.
     Some(unsafe { ptr::read(words.as_ptr().cast::<Dispatch>()) })
 }
 

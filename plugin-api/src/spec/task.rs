@@ -29,8 +29,8 @@ pub enum FunctionKind {
 ///
 /// * its value is `null`, `false`, `0`, or an empty text, list or object. A field that a
 ///   later SDK adds must mean by such a value, and by its absence, what hosts did before; or
-/// * its name begins with `x-`. Such fields are notes for tools, and never change what a
-///   host does.
+/// * its name begins with `x-`. Such fields are notes for tools, or allow for a check, as that of
+///   the settings. They never change what a run does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TaskSpec {
     /// The task's name, unique in its plugin.
@@ -201,7 +201,8 @@ mod tests {
             "name": "a", "function": "async",
             "grace_ms": 500,
             "x-icon": "moon",
-            "region": "", "exclusive": false, "weight": 0, "labels": [], "limits": {}, "owner": null,
+            "region": "", "exclusive": false, "weight": 0, "labels": [], "limits": {},
+            "owner": null,
         }));
         assert_eq!(spec.not_understood.keys().collect::<Vec<_>>(), ["grace_ms"]);
     }

@@ -49,8 +49,9 @@ fn demo() -> Result<ExitCode, Box<dyn std::error::Error>> {
         "\nThe compiled plugins in target/demo/plugins were loaded; four of them replayed 50,000 \
          recorded\nevents, made bars of them, traded on crossing averages, and were unloaded \
          again.\n\nNext:\n  {0} plugin list target/demo/plugins\n  {0} validate {1}\n  \
-         BAR_TRADES=100 FILLS=/tmp/fills.csv {0} run {1}\n  cargo new --lib ../my-plugin   # outside \
-         of this workspace,\n                                 # with plugins/hello as the pattern",
+         BAR_TRADES=100 FILLS=/tmp/fills.csv {0} run {1}\n  cargo new --lib ../my-plugin   # \
+         outside of this workspace,\n                                 # with plugins/hello as \
+         the pattern",
         shown(&hotbay),
         config.display()
     );

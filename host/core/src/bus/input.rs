@@ -10,10 +10,10 @@ use hotbay_plugin_api::EventType;
 
 use super::{EventReceiver, Payload, SubscriptionId, TryRecvError};
 
-/// The number of payloads that an input keeps at the most.
+/// The most payloads that an input keeps.
 const MAX_KEPT: usize = 1 << 16;
 
-/// The bytes of the payloads that an input keeps at the most. A single payload is always kept.
+/// The most bytes of payloads that an input keeps. A single payload is always kept.
 const MAX_KEPT_BYTES: usize = 64 << 20;
 
 /// An input of a task: a subscription that outlives the builds of the task.
@@ -22,14 +22,14 @@ const MAX_KEPT_BYTES: usize = 64 << 20;
 /// that is [settled](Self::settle). If the build fails, [`give_back`](Self::give_back) makes
 /// the build before it receive the same payloads again, in the same order and before
 /// everything that is still queued. An input that would have to keep too much
-/// [gives up](Self::has_given_up): there is no way back then. All inputs of all tasks are of this type, so this is the
-/// only place that redelivers.
+/// [gives up](Self::has_given_up): there is no way back then. All inputs of all tasks are of this
+/// type, so this is the only place that redelivers.
 pub struct Input<E: EventType, P: Payload = String> {
     receiver: EventReceiver<E, P>,
     keeping: Keeping,
     /// Payloads that were handed out and are not settled; empty unless the input keeps them.
     kept: VecDeque<P>,
-    /// The bytes of these.
+    /// The number of bytes of the payloads in `kept`.
     kept_bytes: usize,
     /// Payloads that were given back, to be handed out before those that the receiver has.
     again: VecDeque<P>,
@@ -40,7 +40,7 @@ pub struct Input<E: EventType, P: Payload = String> {
 enum Keeping {
     No,
     UntilSettled,
-    /// It would have been too much, so nothing is kept any more.
+    /// The input would have had to keep too much, so it keeps nothing any more.
     GivenUp,
 }
 

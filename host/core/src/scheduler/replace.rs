@@ -1,7 +1,7 @@
 //! Replacing the code of a task by another build.
 //!
-//! The id, the queue, the status and the history of the task stay. While the task is held nothing is
-//! lost: events are queued, and publishers wait if the policy of the channel says so.
+//! The id, the queue, the status and the history of the task stay. While the task is held nothing
+//! is lost: events are queued, and publishers wait if the policy of the channel says so.
 //!
 //! Builds are replaced in two steps: [`Core::prepare`] does everything that can fail, for one
 //! task after the other, and [`Core::commit`] puts all of them in at once and can't fail.

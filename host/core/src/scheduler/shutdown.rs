@@ -50,7 +50,8 @@ impl ShutdownLimits {
         }
     }
 
-    /// Returns limits that can be added to the present time.
+    /// Returns the same limits, each at most [`FOREVER`], so that it can be added to the present
+    /// time.
     fn bounded(self) -> Self {
         let Self { total, drain, turn_grace, settle, hook } = self;
         Self {
@@ -141,7 +142,7 @@ pub(crate) async fn shut_down<E: EventType, P: Payload>(
     let mut flow = Flow::observe(core, now + limits.drain.min(limits.total), limits.settle);
 
     for (place, stage) in stages.iter().enumerate() {
-        // The producers of this stage have stopped. What they have published is still to be handled.
+        // The producers of this stage have stopped. What they published is still to be handled.
         if place > 0 {
             flow.drain(&stages[place..]).await;
         }

@@ -6,7 +6,7 @@ use hotbay_plugin_api::limits::{self, cut};
 
 use super::ReportRow;
 
-/// The last rows of a component, as JSON: read, they would take several times the room.
+/// The last rows of a component, kept as JSON text, since parsed rows take several times the room.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     rows: VecDeque<Row>,
@@ -15,7 +15,7 @@ pub(super) struct Rows {
 
 #[derive(Debug)]
 struct Row {
-    /// The place among the rows of all components.
+    /// The number of the row among those of all components, by which they are sorted.
     number: u64,
     section: String,
     json: String,
@@ -45,11 +45,11 @@ impl Rows {
         left_out
     }
 
-    /// Returns the rows, each with its place among those of all components.
+    /// Parses the rows, and returns each with its number among those of all components.
     pub(super) fn read(&self, component: &str) -> Vec<(u64, ReportRow)> {
         let read = |row: &Row| {
             let (section, component) = (row.section.clone(), component.to_owned());
-            // Each was checked to be JSON when it came.
+            // `Board::row` adds no row that is not JSON.
             let read = serde_json::from_str(&row.json).ok()?;
             Some((row.number, ReportRow { section, component, row: read }))
         };

@@ -58,22 +58,23 @@ fn system_ns() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// A system's time less far from ours counts as the same.
+/// How far the system's time may be from the time of the clock and still count as the same.
 const TOLERANCE_NS: i64 = 1_000_000_000;
 /// How long a system's time has to stay ahead before it is followed.
 const PATIENCE_NS: i64 = 10_000_000_000;
-/// The system's time is as ours.
+/// The value of [`Steady::apart_since_ns`] while the system's time counts as the same.
 const TOGETHER: i64 = -1;
 
-/// Computes a steady time from the system's time and from what passed on a monotonic clock.
+/// Computes a steady time from the system's time and the time that passed on a monotonic clock.
 ///
-/// The two fields are independent enough for relaxed access: a thread that sees an old one
-/// returns the time as it was before the system's time was followed.
+/// Relaxed access to the two fields is enough: a thread that reads an old value of one of them
+/// returns a time that was right before the system's time was followed.
 #[derive(Debug)]
 struct Steady {
-    /// Our time at the start of the monotonic clock.
+    /// The time that the clock shows for the start of the monotonic clock.
     start_ns: AtomicI64,
-    /// What had passed when the system's time was first seen apart, or [`TOGETHER`].
+    /// The time on the monotonic clock at which the system's time was first seen to be another
+    /// one, or [`TOGETHER`].
     apart_since_ns: AtomicI64,
 }
 
