@@ -126,8 +126,8 @@ pub use payload::Payload;
 pub use role::Role;
 #[cfg(feature = "spec")]
 pub use spec::{
-    Backoff, ComponentManifest, EventTypeSpec, FunctionKind, Manifest, Misfire, Overlap,
-    PortManifest, Priority, RunInfo, Schedule, TaskKindSpec, TaskSpec,
+    Backoff, ComponentManifest, Durability, EventTypeSpec, FunctionKind, Manifest, Misfire,
+    Overlap, PortManifest, Priority, RunInfo, Schedule, TaskKindSpec, TaskSpec,
 };
 pub use state::SavedState;
 pub use task::{

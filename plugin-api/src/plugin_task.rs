@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     TaskFn,
     context::parse_config,
-    spec::{Backoff, Misfire, Overlap, Priority, Schedule, TaskKindSpec, TaskSpec},
+    spec::{Backoff, Durability, Misfire, Overlap, Priority, Schedule, TaskKindSpec, TaskSpec},
 };
 
 /// The JSON Schema of a type, as a function that a constant can hold.
@@ -65,6 +65,8 @@ pub struct PluginTask {
     pub misfire: Misfire,
     /// The longest delay by which starts are spread.
     pub jitter: Duration,
+    /// What is kept of the runs across restarts of the host.
+    pub durability: Durability,
     /// The number of consecutive failed runs after which an alert is sent.
     pub alert_after: Option<u32>,
     /// The schema of the arguments that [`Context::arguments`](crate::Context::arguments) reads, by
@@ -95,6 +97,7 @@ impl PluginTask {
             overlap: Overlap::Skip,
             misfire: Misfire::Once,
             jitter: Duration::ZERO,
+            durability: Durability::Fsync,
             alert_after: None,
             arguments: None,
             settings: None,
@@ -115,6 +118,7 @@ impl PluginTask {
             overlap: self.overlap,
             misfire: self.misfire,
             jitter: self.jitter,
+            durability: self.durability,
             alert_after: self.alert_after,
             arguments: self.arguments.map_or(Value::Null, |schema| schema()),
             settings: self.settings.map_or(Value::Null, |settings| (settings.schema)()),

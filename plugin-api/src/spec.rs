@@ -4,6 +4,7 @@
 //! nothing here depends on `abi_stable`. The rules for growing are those of the window, which
 //! the documentation of the module `abi` describes.
 
+mod durability;
 mod event_type;
 mod fields;
 mod manifest;
@@ -16,6 +17,7 @@ mod schedule;
 mod task;
 mod task_kind;
 
+pub use durability::Durability;
 pub use event_type::EventTypeSpec;
 pub use manifest::{ComponentManifest, Manifest};
 pub use port::PortManifest;

@@ -97,6 +97,7 @@ impl ScheduledTask {
             at_once: None,
             key: None,
             start_interval: SignedDuration::ZERO,
+            durability: spec.durability,
         })
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Backoff, Misfire, Overlap, Priority, Schedule,
+    Backoff, Durability, Misfire, Overlap, Priority, Schedule,
     fields::Fields,
     millis::{self, Millis},
 };
@@ -63,6 +63,9 @@ pub struct TaskSpec {
     /// all begin at once.
     #[serde(rename = "jitter_ms", with = "millis")]
     pub jitter: Duration,
+    /// What is kept of the runs across restarts of the host.
+    #[serde(skip_serializing_if = "Durability::is_default")]
+    pub durability: Durability,
     /// After how many failed runs in a row somebody is alerted; `None` for never.
     pub alert_after: Option<u32>,
     /// The JSON Schema of its arguments; `null` if it takes none.
@@ -95,6 +98,7 @@ impl TaskSpec {
             overlap: Overlap::Skip,
             misfire: Misfire::Once,
             jitter: Duration::ZERO,
+            durability: Durability::Fsync,
             alert_after: None,
             arguments: Value::Null,
             settings: Value::Null,
@@ -129,6 +133,7 @@ impl<'de> Deserialize<'de> for TaskSpec {
             overlap: fields.take("overlap", plain.overlap),
             misfire: fields.take("misfire", plain.misfire),
             jitter: fields.take("jitter_ms", Millis::default()).0,
+            durability: fields.take("durability", plain.durability),
             alert_after: fields.take("alert_after", plain.alert_after),
             arguments: fields.take("arguments", plain.arguments),
             settings: fields.take("x-settings", plain.settings),
@@ -173,6 +178,7 @@ mod tests {
             overlap: Overlap::Replace,
             misfire: Misfire::All { cap: 5 },
             jitter: seconds(10),
+            durability: Durability::Memory,
             alert_after: Some(2),
             arguments: json!({ "type": "object" }),
             settings: json!({ "type": "object" }),

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Backoff, Overlap, Priority};
+use hotbay_plugin_api::{Backoff, Durability, Overlap, Priority};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{MisfirePolicy, Recurrence, Timing, timing::spread_hash};
@@ -34,6 +34,8 @@ pub struct TaskDefinition {
     pub key: Option<Arc<str>>,
     /// The shortest time between two starts; zero for none.
     pub start_interval: SignedDuration,
+    /// What is kept of its runs across restarts of the host.
+    pub durability: Durability,
 }
 
 /// What makes a task run, besides a request.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Backoff, Misfire, Overlap, Priority};
+use hotbay_plugin_api::{Backoff, Durability, Misfire, Overlap, Priority};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -113,6 +113,7 @@ pub(super) fn definitions() -> impl Strategy<Value = Vec<TaskDefinition>> {
                     at_once: Some(2),
                     key: has_key.then(|| "key".into()),
                     start_interval: SignedDuration::ZERO,
+                    durability: Durability::Fsync,
                 }
             })
             .collect()
