@@ -21,7 +21,7 @@ pub use catch_up::{CatchUp, MisfirePolicy, MissedRuns};
 pub use cron::{CronError, CronSchedule};
 pub use definition::{OnDependencyFailure, RetryPolicy, TaskDefinition, Trigger};
 pub use dependencies::{Dependencies, DependencyEdge, Readiness, UpstreamRun, find_cycle};
-pub use machine::{Plan, StoredTask};
+pub use machine::{Plan, StoredTask, WaitsFor};
 pub use rank::Rank;
 pub use ready::{Blocked, Group, Limit, ReadyQueue};
 pub use run::{AttemptOutcome, LiveRun, RunCause, RunOutcome, RunState, StopReason};

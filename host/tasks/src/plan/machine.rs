@@ -2,6 +2,8 @@
 
 mod due;
 mod ended;
+mod held;
+mod waits;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -9,6 +11,8 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+
+pub use waits::WaitsFor;
 
 use hotbay_plugin_api::Overlap;
 use jiff::{SignedDuration, Timestamp};
@@ -49,6 +53,8 @@ pub struct Plan {
     /// The clock was set from this time to the present one. Runs that were due in between, and
     /// were not dealt with yet, were missed.
     missed_after: Option<Timestamp>,
+    /// What has to be stored can't be stored now.
+    held: bool,
     /// The runs of tasks that are not defined.
     orphans: HashMap<Arc<str>, BTreeSet<RunId>>,
     step: Step,
@@ -115,6 +121,7 @@ impl Plan {
             next_run,
             clock,
             missed_after: None,
+            held: false,
             orphans: HashMap::new(),
             step: Step::default(),
         }
@@ -163,6 +170,7 @@ impl Plan {
             PlanEvent::Remove { task } => self.remove(&task),
             PlanEvent::Service { plugin, is_there } => self.set_service(plugin, is_there),
             PlanEvent::Pause { task, paused } => self.set_paused(&task, paused),
+            PlanEvent::Hold { held } => self.set_held(held),
             PlanEvent::Request { task, request, forced } => self.request(&task, request, forced),
             PlanEvent::Cancel { run } => self.stop(run, StopReason::Cancelled),
             PlanEvent::Ended { run, outcome } => self.ended(run, outcome),
@@ -348,6 +356,8 @@ impl Plan {
     }
 
     fn skip(&mut self, task: &Arc<str>, cause: RunCause, reason: SkipReason) {
-        self.step.changes.push(Change::Skipped { task: Arc::clone(task), cause, reason });
+        let run = RunId(self.next_run);
+        self.next_run += 1;
+        self.step.changes.push(Change::Skipped { run, task: Arc::clone(task), cause, reason });
     }
 }

@@ -39,6 +39,11 @@ pub struct Group {
 }
 
 impl Group {
+    /// Returns `true` if runs of this group are subject to a limit.
+    pub(super) fn has(&self, limit: &Limit) -> bool {
+        self.limits().any(|it| it == *limit)
+    }
+
     fn limits(&self) -> impl Iterator<Item = Limit> {
         let key = self.key.clone().map(Limit::Key);
         let (task, plugin) = (Arc::clone(&self.task), Arc::clone(&self.plugin));

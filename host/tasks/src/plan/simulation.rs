@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use hotbay_plugin_api::Overlap;
+use hotbay_plugin_api::{Durability, Overlap};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -35,6 +35,7 @@ struct World {
     services: BTreeSet<Arc<str>>,
     clock: Clock,
     requests: u64,
+    held: bool,
 }
 
 impl World {
@@ -53,6 +54,7 @@ impl World {
             services: [plugin(0), plugin(1)].into(),
             clock,
             requests: 0,
+            held: false,
         };
         for (task, definition) in &world.definitions {
             if let Trigger::Time(timing) = &definition.trigger {
@@ -82,6 +84,7 @@ impl World {
     fn step(&mut self, event: PlanEvent) {
         let step = self.plan.step(event, self.clock);
         for change in step.changes {
+            self.check_held(&change);
             self.store.apply(change);
         }
         for effect in step.effects {
@@ -106,6 +109,14 @@ impl World {
         }
     }
 
+    /// Checks that nothing begins by itself of a task that can't be stored.
+    fn check_held(&self, change: &Change) {
+        let Change::Created { live, .. } = change else { return };
+        let is_stored = self.definitions[live.task()].durability != Durability::Memory;
+        let is_requested = matches!(live.cause, RunCause::Request(_));
+        assert!(is_requested || !self.held || !is_stored, "{live:?} is created while it is held");
+    }
+
     /// Checks what must hold after each step.
     fn check(&self) {
         let stored: BTreeMap<_, _> = self.store.runs.iter().collect();
@@ -113,6 +124,13 @@ impl World {
         let with_place = self.plan.runs().iter().filter(|(_, it)| it.state.has_place());
         let with_place: BTreeSet<_> = with_place.map(|(run, _)| *run).collect();
         assert_eq!(with_place, self.running.iter().copied().collect());
+        for (run, live) in self.plan.runs() {
+            let waits = self.plan.waits_for(*run);
+            assert_eq!(waits.is_none(), live.state.has_place(), "{live:?}: {waits:?}");
+            if let Some(WaitsFor::Place(limit, holders)) = waits {
+                assert!(!holders.is_empty(), "{live:?}: nobody has a place of {limit:?}");
+            }
+        }
         assert!(self.running.len() <= PLACES);
         let of = |run: &RunId| &self.plan.runs()[run].group;
         let keyed = self.running.iter().filter(|run| of(run).key.is_some()).count();
@@ -147,6 +165,7 @@ impl World {
         self.clock.uptime = Duration::ZERO;
         let last = self.store.runs.keys().chain(self.store.ended.keys()).max();
         self.plan = Plan::new(self.clock, last.map_or(1, |run| run.0 + 1));
+        self.held = false;
         let was_running = std::mem::take(&mut self.running);
         self.running.clone_from(&was_running);
         for (run, live) in self.store.runs.clone() {
@@ -215,6 +234,10 @@ impl World {
                 let definition = Box::new(definition.clone());
                 self.step(PlanEvent::Define { task, definition, stored: None });
             }
+            Op::Hold(held) => {
+                self.held = held;
+                self.step(PlanEvent::Hold { held });
+            }
             Op::Remove(n) => {
                 let task = nth(self, n);
                 self.step(PlanEvent::Remove { task: Arc::clone(&task) });
@@ -228,6 +251,7 @@ impl World {
 
     /// Lets everything end: each attempt is successful, and nothing disturbs.
     fn settle(&mut self) {
+        self.perform_op(Op::Hold(false));
         for plugin in [plugin(0), plugin(1)] {
             self.services.insert(Arc::clone(&plugin));
             self.step(PlanEvent::Service { plugin, is_there: true });

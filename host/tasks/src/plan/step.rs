@@ -50,6 +50,12 @@ pub enum PlanEvent {
         /// Tells if it is paused.
         paused: bool,
     },
+    /// What has to be stored can't be stored now, or it can again. Meanwhile, nothing new begins of
+    /// the tasks that are stored.
+    Hold {
+        /// Tells if it can't be stored.
+        held: bool,
+    },
     /// Somebody asks for a run.
     Request {
         /// The id of the task.
@@ -108,6 +114,8 @@ pub enum Change {
     },
     /// A run that was due does not take place.
     Skipped {
+        /// The number under which this is recorded. No run has it.
+        run: RunId,
         /// The id of the task.
         task: Arc<str>,
         /// Why it would have been created.

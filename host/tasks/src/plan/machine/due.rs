@@ -59,6 +59,10 @@ impl Plan {
 
     /// Creates the run of a task that is due next.
     fn task_is_due(&mut self, task: &Arc<str>, at: Timestamp, made_up: &mut i32) {
+        if self.is_held(task) {
+            // It is caught up with when its runs can be stored again.
+            return;
+        }
         if self.missed_after.is_some_and(|since| at > since) {
             self.catch_up(task, made_up);
         } else if let Some(due) = self.tasks.get(task).and_then(|it| it.next) {
@@ -70,7 +74,7 @@ impl Plan {
     /// Deals with the runs of a task that were missed, if there are any. `made_up` counts the runs
     /// of all tasks that are made up for.
     pub(super) fn catch_up(&mut self, task: &Arc<str>, made_up: &mut i32) {
-        let Some(planned) = self.tasks.get(task) else { return };
+        let Some(planned) = self.tasks.get(task).filter(|_| !self.is_held(task)) else { return };
         let Trigger::Time(timing) = &planned.definition.trigger else { return };
         if planned.next.is_some_and(|due| due.start <= self.clock.now) {
             let policy = planned.definition.misfire;
@@ -146,6 +150,9 @@ impl Plan {
     }
 
     pub(super) fn start_if_in_service(&mut self, task: &Arc<str>) {
+        if self.is_held(task) {
+            return;
+        }
         let Some(planned) = self.tasks.get_mut(task) else { return };
         let is_there = self.services.contains(&planned.definition.plugin);
         if is_there && planned.definition.trigger == Trigger::Start && !planned.started {
@@ -220,7 +227,10 @@ impl Plan {
             |run: &RunId| self.runs.get(run).map(|it| &it.state) == Some(&RunState::Dependencies);
         let waiting = waiting.filter(is_waiting).min();
         let is_triggered = planned.definition.trigger == Trigger::Dependencies;
-        if planned.dependencies.edges().is_empty() || (waiting.is_none() && !is_triggered) {
+        if planned.dependencies.edges().is_empty()
+            || (waiting.is_none() && !is_triggered)
+            || self.is_held(task)
+        {
             return;
         }
         let readiness = planned.dependencies.readiness();

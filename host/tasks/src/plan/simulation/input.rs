@@ -29,6 +29,8 @@ pub(super) enum Op {
     /// The interval of a task is changed.
     Edit(usize, i64),
     Remove(usize),
+    /// What has to be stored can't be stored, or can be stored again.
+    Hold(bool),
 }
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
@@ -53,6 +55,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         1 => (task.clone(), any::<bool>()).prop_map(|(task, paused)| Op::Pause(task, paused)),
         1 => (task.clone(), 4i64..60).prop_map(|(task, interval)| Op::Edit(task, interval)),
         1 => task.prop_map(Op::Remove),
+        1 => any::<bool>().prop_map(Op::Hold),
     ]
 }
 
@@ -73,7 +76,7 @@ pub(super) fn definitions() -> impl Strategy<Value = Vec<TaskDefinition>> {
     let one = (
         (0usize..5, 4i64..60, 0u64..40, -100i16..=100),
         (policy, overlap, on_failure),
-        (1u32..4, proptest::option::of(1u64..30), any::<bool>()),
+        (1u32..4, proptest::option::of(1u64..30), any::<bool>(), any::<bool>()),
         // Earlier tasks on which this one depends: no cycle is possible.
         proptest::collection::vec(any::<bool>(), 5),
     );
@@ -87,7 +90,7 @@ pub(super) fn definitions() -> impl Strategy<Value = Vec<TaskDefinition>> {
                     more,
                     edges,
                 ) = one;
-                let (attempts, timeout, has_key) = more;
+                let (attempts, timeout, has_key, is_stored) = more;
                 let earlier = (0..number).filter(|it| edges[*it]).map(task).collect::<Vec<_>>();
                 let trigger = match kind {
                     0 => Trigger::Start,
@@ -113,7 +116,7 @@ pub(super) fn definitions() -> impl Strategy<Value = Vec<TaskDefinition>> {
                     at_once: Some(2),
                     key: has_key.then(|| "key".into()),
                     start_interval: SignedDuration::ZERO,
-                    durability: Durability::Fsync,
+                    durability: if is_stored { Durability::Fsync } else { Durability::Memory },
                 }
             })
             .collect()

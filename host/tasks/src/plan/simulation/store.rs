@@ -48,7 +48,10 @@ impl Store {
                 }
             }
             Change::Missed { task, missed } => {
-                assert!(missed.is_counted);
+                if !missed.is_counted {
+                    // A lower bound can't be compared.
+                    self.counted.remove(&task);
+                }
                 *self.since_cursor.entry(task).or_default() += missed.count;
             }
             Change::Cursor { task, cursor } => self.move_cursor(task, cursor),

@@ -1,0 +1,28 @@
+//! Waiting while what has to be stored can't be stored.
+
+use hotbay_plugin_api::Durability;
+
+use super::*;
+
+impl Plan {
+    /// Returns `true` if nothing new may begin of a task, because it can't be stored now.
+    pub(super) fn is_held(&self, task: &str) -> bool {
+        let is_stored = |it: &PlannedTask| it.definition.durability != Durability::Memory;
+        self.held && self.tasks.get(task).is_some_and(is_stored)
+    }
+
+    /// The runs that were due while the tasks were held were missed, as in a host that is down.
+    pub(super) fn set_held(&mut self, held: bool) {
+        let was_held = mem::replace(&mut self.held, held);
+        if !was_held || held {
+            return;
+        }
+        let mut made_up = 0;
+        let tasks: Vec<_> = self.tasks.keys().cloned().collect();
+        for task in tasks {
+            self.catch_up(&task, &mut made_up);
+            self.start_if_in_service(&task);
+            self.follow_dependencies(&task);
+        }
+    }
+}
