@@ -13,6 +13,7 @@ mod signals;
 mod state_folder;
 mod status;
 mod table;
+mod task;
 mod task_spec;
 mod trust;
 mod wording;
@@ -41,6 +42,7 @@ const FAILED_RUN: u8 = 1;
 ///     hotbay validate pipeline.yaml      find mistakes without running anything
 ///     hotbay run pipeline.yaml           run it, and print a report at the end
 ///     hotbay status pipeline.yaml        show what runs, from another terminal
+///     hotbay task list pipeline.yaml     show its tasks, and run or pause them
 ///
 /// To replace a plugin while the host runs, copy a new build over the old file. The new
 /// build takes over the state of the old one, and no event is lost.
@@ -134,6 +136,9 @@ enum Command {
         #[arg(long, value_enum, default_value_t = schema::Format::Json)]
         format: schema::Format,
     },
+    /// List, run, pause and follow the tasks of a running host
+    #[command(subcommand)]
+    Task(task::TaskCommand),
     /// List, inspect and trust plugins, and manage the quarantine
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -261,6 +266,7 @@ async fn execute(command: Command) -> ExitCode {
         Command::Validate { config } => run::validate(&config).await,
         Command::Status { config, output } => status::status(&config, output),
         Command::Schema { file, format } => schema::schema(file, format),
+        Command::Task(command) => task::execute(command),
         Command::Plugin(PluginCommand::List { config: Some(config), output, .. }) => {
             status::list(&config, output)
         }

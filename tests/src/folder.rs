@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
 };
@@ -110,6 +110,7 @@ impl ConfigFile {
     /// If what it says is not JSON.
     pub fn status(&self) -> Option<Value> {
         let mut host = UnixStream::connect(self.state_folder().join("hotbay.sock")).ok()?;
+        host.write_all(b"\"status\"\n").ok()?;
         let mut text = Vec::new();
         host.read_to_end(&mut text).ok()?;
         // A host that ends at this moment says nothing.

@@ -59,6 +59,7 @@ pub(crate) use load::LoadedBuild;
 pub(crate) use probation::PluginProbation;
 
 use event::{ActorEvent, reported};
+use status::masked_answer;
 
 /// The time between two checks of things that give no event: libraries that are still mapped, and
 /// files that were removed before they were watched.
@@ -195,6 +196,13 @@ impl Actor {
             ActorEvent::Command(HostCommand::Status(answer)) => {
                 // The caller may not wait for the answer any more.
                 drop(answer.send(Arc::new(Status::of(self))));
+            }
+            ActorEvent::Command(HostCommand::Tasks(request, answer)) => {
+                let (control, secrets) = (self.tasks.control(), self.secrets());
+                tokio::spawn(async move {
+                    let said = masked_answer(&secrets, control.ask(request).await);
+                    drop(answer.send(said));
+                });
             }
             ActorEvent::Folder(snapshot) => self.take_snapshot(*snapshot),
             ActorEvent::Read(read) => self.on_read(read),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hotbay_store::record::Replacement;
+use hotbay_tasks::{ControlError, TaskAnswer, TaskRequest};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{HostError, Status};
@@ -19,6 +20,8 @@ pub(crate) enum HostCommand {
     Stop,
     /// Send the host's present status through the channel.
     Status(oneshot::Sender<Arc<Status>>),
+    /// Do what is asked of the tasks, and send the answer through the channel.
+    Tasks(TaskRequest, oneshot::Sender<Result<TaskAnswer, ControlError>>),
 }
 
 /// An event in the life of a host's plugins.
@@ -93,6 +96,16 @@ impl HostHandle {
         let (answer, answered) = oneshot::channel();
         self.send(HostCommand::Status(answer));
         answered.await.map_err(|_| HostError::System("the host is not running".to_owned()))
+    }
+
+    /// Steers the tasks of the host, or looks at them.
+    ///
+    /// # Errors
+    /// If the request is refused, or the host has not started to run or has ended.
+    pub async fn tasks(&self, request: TaskRequest) -> Result<TaskAnswer, ControlError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(HostCommand::Tasks(request, answer));
+        answered.await.map_err(|_| ControlError::Stopping)?
     }
 
     /// Returns a receiver of the status after each turn of the host's loop. The status is `None`

@@ -19,6 +19,7 @@ mod refused;
 mod report;
 mod resolve;
 mod resolved;
+mod socket;
 mod state_folder;
 mod status;
 mod trust;
@@ -29,9 +30,12 @@ use hotbay_plugin_api::TradingEngineError;
 
 pub use handle::{HostEvent, HostHandle};
 pub use host::Host;
-pub use hotbay_tasks::TaskReport;
+pub use hotbay_tasks::{
+    ControlError, EndedRuns, LogLineView, RunView, TaskAnswer, TaskReport, TaskRequest, TaskState,
+    TaskView,
+};
 pub use report::{ChannelReport, ComponentReport, HostOutcome, Report};
-pub use state_folder::read_status;
+pub use socket::{ask_tasks, read_status};
 pub use status::{
     BuildState, ComponentStatus, PluginStatus, RefusedStatus, Status, TaskStatus, TrustStatus,
 };

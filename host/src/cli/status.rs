@@ -1,6 +1,6 @@
 //! `hotbay status` and `hotbay plugin list --config`: the status of a running host.
 
-use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, io, path::Path, process::ExitCode, time::Duration};
 
 use hotbay_config::StateFolder;
 use hotbay_daemon::{BuildState, Status, TrustStatus, read_status};
@@ -66,31 +66,43 @@ pub(super) fn list(config: &Path, output: Output) -> ExitCode {
 }
 
 fn show(config: &Path, output: Output, describe: impl FnOnce(&mut Page, &Status)) -> ExitCode {
-    let StateFolder { path: folder, refused } = match state_folder::find(config) {
-        Ok(found) => found,
+    let status = match asked(config, read_status) {
+        Ok(status) => status,
         Err(code) => return code,
     };
-    match read_status(&folder) {
-        Ok(Some(status)) => {
-            // The host may not have noticed, or may have variables that are not set here.
-            refused.iter().for_each(state_folder::warn);
-            let mut page = Page::default();
-            match output {
-                Output::Table => describe(&mut page, &status),
-                Output::Json => page.json(&status),
-            }
-            print(page, ExitCode::SUCCESS)
-        }
+    let mut page = Page::default();
+    match output {
+        Output::Table => describe(&mut page, &status),
+        Output::Json => page.json(&status),
+    }
+    print(page, ExitCode::SUCCESS)
+}
+
+/// Asks the host that runs with a configuration.
+///
+/// # Errors
+/// The exit code, after the reason was printed, if there is no answer.
+pub(super) fn asked<A>(
+    config: &Path,
+    ask: impl FnOnce(&Path) -> io::Result<Option<A>>,
+) -> Result<A, ExitCode> {
+    let StateFolder { path: folder, refused } = state_folder::find(config)?;
+    let answer = ask(&folder);
+    if answer.is_ok() {
+        // The host may not have noticed, or may have variables that are not set here.
+        refused.iter().for_each(state_folder::warn);
+    }
+    match answer {
+        Ok(Some(answer)) => Ok(answer),
         Ok(None) => {
-            refused.iter().for_each(state_folder::warn);
             err(format_args!(
                 "hotbay: no host runs with {}, or it does not follow changes; start one with \
                  `hotbay run`",
                 config.display()
             ));
-            ExitCode::from(NOT_RUNNING)
+            Err(ExitCode::from(NOT_RUNNING))
         }
-        Err(error) => fail(&format!("{}: {error}", folder.display())),
+        Err(error) => Err(fail(&format!("{}: {error}", folder.display()))),
     }
 }
 

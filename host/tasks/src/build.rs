@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hotbay_plugin_api::{FunctionKind, RunInfo, SchedulerError};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{
     runtime::Handle,
     sync::watch,
@@ -53,21 +53,24 @@ impl TaskBuild {
         }
     }
 
-    /// Executes one attempt of a run, without arguments. Cancelling `stop` asks its code to stop;
+    /// Executes one attempt of a run, and returns what it returned, too. Cancelling `stop` asks its code to stop;
     /// `unresponsive` is called if the code does not stop soon then.
     ///
     /// Returns only when the code has stopped, or the build is being unloaded.
     pub(super) async fn run(
         &self,
         info: RunInfo,
+        arguments: Value,
         stop: CancellationToken,
         unresponsive: impl FnOnce() + Send,
-    ) -> AttemptOutcome {
+    ) -> (AttemptOutcome, Value) {
         // Between the plan's decision and this call, the build may have been closed.
-        let Some(_under_way) = self.under_way.begin() else { return AttemptOutcome::Interrupted };
+        let Some(_under_way) = self.under_way.begin() else {
+            return (AttemptOutcome::Interrupted, Value::Null);
+        };
         let asked = self.cancel.child_token();
         let (runs, cancel) = (Arc::clone(&self.runs), asked.clone());
-        let run = async move { runs.create(info, json!({}), cancel).await?.run().await };
+        let run = async move { runs.create(info, arguments, cancel).await?.run().await };
         let mut running = AbortOnDrop(self.runtime.spawn(run));
         let ended = tokio::select! {
             ended = &mut running.0 => ended,
@@ -106,16 +109,17 @@ impl TaskBuild {
         &self,
         ended: Result<RunResult, JoinError>,
         stop: &CancellationToken,
-    ) -> AttemptOutcome {
-        match ended {
-            Ok(Ok(_)) => AttemptOutcome::Succeeded,
+    ) -> (AttemptOutcome, Value) {
+        let outcome = match ended {
+            Ok(Ok(result)) => return (AttemptOutcome::Succeeded, result),
             // The plugin is being replaced, or the host stops.
             _ if self.cancel.is_cancelled() => AttemptOutcome::Interrupted,
             _ if stop.is_cancelled() => AttemptOutcome::Stopped,
             Ok(Err(error)) => AttemptOutcome::Failed(error.to_string()),
             Err(error) if error.is_cancelled() => AttemptOutcome::Interrupted,
             Err(error) => AttemptOutcome::Failed(error.to_string()),
-        }
+        };
+        (outcome, Value::Null)
     }
 
     /// Ends the runs under way, as far as they can be ended.

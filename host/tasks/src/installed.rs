@@ -6,7 +6,7 @@ use hotbay_plugin_api::Schedule;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::{ScheduledTask, TaskBuild, TaskReport};
+use crate::{EndedRuns, ScheduledTask, TaskBuild, TaskReport, plan::StoredTask, runner::now};
 
 /// Counts the runs of a task by their outcome.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +31,12 @@ pub(crate) struct InstalledTask {
     /// The schedule as it is shown to people.
     pub(crate) schedule: String,
     pub(crate) counts: RunCounts,
-    /// The number of runs that were created.
-    pub(crate) created: u64,
+    /// The runs that have ended, as far back as they are known.
+    pub(crate) ended: EndedRuns,
+    /// Somebody paused the task: its runs do not begin.
+    pub(crate) paused: bool,
+    /// Somebody disabled the task: it has no schedule.
+    pub(crate) disabled: bool,
 }
 
 impl InstalledTask {
@@ -43,13 +47,29 @@ impl InstalledTask {
         anchor: Timestamp,
         schedule: String,
     ) -> Self {
-        let (build, counts) = (Some(build), RunCounts::default());
-        Self { scheduled, build, waits: false, anchor, schedule, counts, created: 0 }
+        Self {
+            scheduled,
+            build: Some(build),
+            waits: false,
+            anchor,
+            schedule,
+            counts: RunCounts::default(),
+            ended: EndedRuns::default(),
+            paused: false,
+            disabled: false,
+        }
+    }
+
+    /// Returns what the plan is to know of a task that comes back: it goes on from now, because its
+    /// first run was due long ago.
+    pub(crate) fn as_it_comes_back(&self) -> StoredTask {
+        StoredTask { cursor: Some(now()), paused: self.paused, ..StoredTask::default() }
     }
 
     /// Takes over the history of the same task. Returns its build, if it has another one.
     pub(crate) fn take_over(&mut self, old: Self) -> Option<(ScheduledTask, Arc<TaskBuild>)> {
-        (self.counts, self.created) = (old.counts, old.created);
+        (self.counts, self.ended) = (old.counts, old.ended);
+        (self.paused, self.disabled) = (old.paused, old.disabled);
         let is_other =
             |build: &Arc<TaskBuild>| self.build.as_ref().is_none_or(|own| !Arc::ptr_eq(own, build));
         Some((old.scheduled, old.build.filter(is_other)?))
@@ -71,7 +91,10 @@ impl InstalledTask {
             kind: self.scheduled.spec.function,
             repeats: matches!(
                 self.scheduled.spec.schedule,
-                Schedule::Every(_) | Schedule::Cron { .. } | Schedule::AfterDependencies
+                Schedule::Every(_)
+                    | Schedule::Cron { .. }
+                    | Schedule::AfterDependencies
+                    | Schedule::Manual
             ),
             // A task that was to run once, and did, waits for nothing.
             waits: self.waits && !(runs_once && runs > 0),

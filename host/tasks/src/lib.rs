@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod control;
 mod installed;
 pub mod plan;
 mod report;
@@ -12,6 +13,7 @@ mod schedule;
 mod scheduled;
 mod supported;
 mod under_way;
+mod view;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -28,13 +30,15 @@ use tokio_util::sync::CancellationToken;
 use hotbay_runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services};
 
 use installed::{InstalledTask, InstalledTasks};
-use plan::{PlanEvent, StoredTask, find_cycle};
+use plan::{PlanEvent, find_cycle};
 use runner::{Runner, RunnerEvent};
 
 pub use build::TaskBuild;
+pub use control::{ControlError, TaskAnswer, TaskControl, TaskRequest};
 pub use report::TaskReport;
 pub use schedule::schedules;
 pub use scheduled::ScheduledTask;
+pub use view::{EndedRuns, LogLineView, RunView, TaskState, TaskView};
 
 /// The time that runs get to end after they were aborted.
 const ABORT: Duration = Duration::from_millis(500);
@@ -106,6 +110,11 @@ impl Tasks {
         TaskFactory { cancel: self.cancel.clone() }
     }
 
+    /// Returns a handle with which tasks are controlled and observed.
+    pub fn control(&self) -> TaskControl {
+        TaskControl { events: self.events.clone() }
+    }
+
     /// Lets runs start, now that the tasks of all plugins are installed that are there.
     pub fn begin(&self) {
         drop(self.events.send(RunnerEvent::Begin));
@@ -149,14 +158,14 @@ impl Tasks {
         }
         for (id, mut task, definition) in defined {
             let old = installed.remove(&id);
-            // A task that comes back goes on from now; its first run was due long ago.
-            let stored = old
-                .is_some()
-                .then(|| StoredTask { cursor: Some(runner::now()), ..StoredTask::default() });
+            let stored = old.as_ref().map(InstalledTask::as_it_comes_back);
             before.extend(old.and_then(|old| task.take_over(old)));
+            let is_disabled = task.disabled;
             installed.insert(Arc::clone(&id), task);
-            let definition = Box::new(definition);
-            self.tell(PlanEvent::Define { task: id, definition, stored });
+            if !is_disabled {
+                let definition = Box::new(definition);
+                self.tell(PlanEvent::Define { task: id, definition, stored });
+            }
         }
         self.tell(PlanEvent::Service { plugin: plugin.into(), is_there: true });
         Ok(before)

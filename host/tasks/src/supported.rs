@@ -7,20 +7,17 @@ use hotbay_plugin_api::{Schedule, TaskSpec};
 /// A spec is never applied in part: a task that asks for one of these is refused.
 pub(crate) fn unsupported(task: &TaskSpec) -> Vec<String> {
     let mut wishes = Vec::new();
-    if task.schedule == Schedule::Manual {
-        wishes.push("runs by hand (`schedule`)".to_owned());
-    }
     if let Some(failures) = task.alert_after {
         wishes.push(format!("an alert after {failures} failures (`alert_after`)"));
     }
-    if needs_arguments(task) {
+    if needs_arguments(task) && task.schedule != Schedule::Manual {
         wishes.push("arguments (`arguments`)".to_owned());
     }
     wishes.extend(task.not_understood.keys().map(|field| format!("`{field}`")));
     wishes
 }
 
-/// Returns `true` if a run needs arguments, because this host gives none.
+/// Returns `true` if a run needs arguments, which only one that is asked for by hand has.
 fn needs_arguments(task: &TaskSpec) -> bool {
     let required = task.arguments.get("required").and_then(|names| names.as_array());
     required.is_some_and(|names| !names.is_empty())
@@ -45,9 +42,15 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_runs_by_hand_may_require_arguments() {
+        let arguments = json!({ "required": ["days"] });
+        let by_hand = TaskSpec { schedule: Schedule::Manual, arguments, ..task() };
+        assert!(unsupported(&by_hand).is_empty());
+    }
+
+    #[test]
     fn what_is_not_honoured_is_named_by_its_field() {
         let asks = [
-            ("schedule", TaskSpec { schedule: Schedule::Manual, ..task() }),
             ("alert_after", TaskSpec { alert_after: Some(3), ..task() }),
             ("arguments", TaskSpec { arguments: json!({ "required": ["days"] }), ..task() }),
         ];

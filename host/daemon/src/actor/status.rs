@@ -11,7 +11,7 @@ use crate::{
     report::{by_full_name, word},
 };
 use hotbay_core::scheduler::ExecutionStatus;
-use hotbay_tasks::TaskReport;
+use hotbay_tasks::{ControlError, RunView, TaskAnswer, TaskReport};
 
 impl Status {
     pub(crate) fn of(host: &Actor) -> Self {
@@ -77,6 +77,33 @@ impl Actor {
 /// Returns the error of a plugin without the values of variables.
 pub(super) fn masked(secrets: &Secrets, error: Option<String>) -> Option<String> {
     error.map(|error| secrets.masked(&error).into_owned())
+}
+
+/// Returns an answer about tasks without the values of variables.
+pub(super) fn masked_answer(
+    secrets: &Secrets,
+    mut answer: Result<TaskAnswer, ControlError>,
+) -> Result<TaskAnswer, ControlError> {
+    let mask = |text: &mut String| *text = secrets.masked(text).into_owned();
+    let mask_run = |run: &mut RunView| {
+        run.reason.as_mut().map(mask);
+        if !run.result.is_null() {
+            let text = run.result.to_string();
+            run.result = serde_json::from_str(&secrets.masked(&text)).unwrap_or_default();
+        }
+    };
+    match &mut answer {
+        Ok(TaskAnswer::Tasks(tasks)) => {
+            tasks.iter_mut().filter_map(|task| task.last_error.as_mut()).for_each(mask);
+        }
+        Ok(TaskAnswer::Task(task, runs)) => {
+            task.last_error.as_mut().map(mask);
+            runs.iter_mut().for_each(mask_run);
+        }
+        Ok(TaskAnswer::Runs(runs)) => runs.iter_mut().for_each(mask_run),
+        Ok(TaskAnswer::Times(..) | TaskAnswer::Done) | Err(_) => {}
+    }
+    answer
 }
 
 fn in_service(host: &Actor, loaded: &LoadedPlugin) -> PluginStatus {

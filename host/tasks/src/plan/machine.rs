@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Change, Clock, Dependencies, DependencyEdge, DueTime, Effect, Group, Limit, LiveRun, PlanEvent,
     Rank, ReadyQueue, RunCause, RunId, RunState, SkipReason, Step, StopReason, TaskDefinition,
-    Trigger,
+    Timing, Trigger,
 };
 
 /// By how much the system's clock may differ from the time that has passed before it counts as
@@ -190,6 +190,30 @@ impl Plan {
         let rate = self.ready.next_time().map(until);
         let deadline = self.deadlines.first().map(|(at, _)| at.saturating_sub(self.clock.uptime));
         [due, rate, deadline].into_iter().flatten().min()
+    }
+
+    /// Returns the schedule of a task that has times.
+    pub fn timing(&self, task: &str) -> Option<&Timing> {
+        match &self.tasks.get(task)?.definition.trigger {
+            Trigger::Time(timing) => Some(timing),
+            Trigger::Start | Trigger::Dependencies | Trigger::Request => None,
+        }
+    }
+
+    /// Returns the time at which the next run of a task is due.
+    pub fn next_due(&self, task: &str) -> Option<Timestamp> {
+        self.tasks.get(task)?.next.map(|due| due.start)
+    }
+
+    /// Returns the number of runs of a task that have a place, and of those that wait.
+    pub fn live_of(&self, task: &str) -> (u64, u64) {
+        let orphans = self.orphans.get(task);
+        let live = self.tasks.get(task).map(|it| &it.live).or(orphans).into_iter().flatten();
+        let states = live.filter_map(|run| self.runs.get(run)).map(|it| it.state.has_place());
+        states.fold((0, 0), |(running, waiting), has_place| match has_place {
+            true => (running + 1, waiting),
+            false => (running, waiting + 1),
+        })
     }
 
     /// Returns the runs that have not ended.

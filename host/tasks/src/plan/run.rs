@@ -34,6 +34,24 @@ pub enum RunCause {
     Request(u64),
 }
 
+impl RunCause {
+    /// Returns the time at which the run was due by the schedule of its task.
+    pub fn nominal(self) -> Option<Timestamp> {
+        match self {
+            Self::Time(at) | Self::MadeUp(at) => Some(at),
+            Self::Start | Self::Dependencies | Self::Request(_) => None,
+        }
+    }
+
+    /// Returns the number of the request, if the run was requested.
+    pub fn request(self) -> Option<u64> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Start | Self::Time(_) | Self::MadeUp(_) | Self::Dependencies => None,
+        }
+    }
+}
+
 /// The state of a run that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunState {
@@ -109,6 +127,19 @@ pub enum RunOutcome {
 }
 
 impl RunOutcome {
+    /// Returns the run of another task because of which it did not take place.
+    pub fn in_the_way(&self) -> Option<RunId> {
+        match self {
+            Self::Skipped { run, .. } => *run,
+            Self::Succeeded
+            | Self::Failed(_)
+            | Self::TimedOut
+            | Self::Cancelled
+            | Self::Replaced
+            | Self::Parked => None,
+        }
+    }
+
     /// Returns why the run was not successful, or `None` if it was.
     pub fn failure(&self) -> Option<String> {
         (*self != Self::Succeeded).then(|| self.to_string())

@@ -74,6 +74,14 @@ impl Timing {
         Some(DueTime { nominal, start: nominal.checked_add(delay).unwrap_or(nominal) })
     }
 
+    /// Returns the IANA name of the time zone in which the schedule is meant.
+    pub fn zone(&self) -> &str {
+        match &self.recurrence {
+            Recurrence::Cron(cron) => cron.zone(),
+            Recurrence::Once(_) | Recurrence::Every { .. } => "UTC",
+        }
+    }
+
     /// Returns the first nominal time after `after`.
     pub fn nominal_after(&self, after: Timestamp) -> Option<Timestamp> {
         // The bound belongs to the span: a run that is due exactly then takes place.

@@ -6,7 +6,7 @@ use super::*;
 
 impl Plan {
     /// Returns `true` if nothing new may begin of a task, because it can't be stored now.
-    pub(super) fn is_held(&self, task: &str) -> bool {
+    pub fn is_held(&self, task: &str) -> bool {
         let is_stored = |it: &PlannedTask| it.definition.durability != Durability::Memory;
         self.held && self.tasks.get(task).is_some_and(is_stored)
     }

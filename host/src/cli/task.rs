@@ -1,0 +1,328 @@
+//! `hotbay task …`: the tasks of a running host.
+
+use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
+
+use clap::{Args, Subcommand};
+use hotbay_daemon::{RunView, TaskAnswer, TaskRequest, TaskState, TaskView, ask_tasks};
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::Value;
+
+use super::{FAILED_RUN, Output, fail, output::Page, print, status::asked, table::Table};
+
+/// How often the end of a run is asked for.
+const POLL: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TaskCommand {
+    /// List the tasks, with their schedules and what became of their runs
+    List {
+        #[command(flatten)]
+        host: Host,
+    },
+    /// Show one task, with its runs that have not ended and what they wait for
+    Show {
+        #[command(flatten)]
+        host: Host,
+        #[command(flatten)]
+        task: Task,
+    },
+    /// Run a task now
+    ///
+    /// The run obeys the overlap policy of the task, and waits for the tasks on which it
+    /// depends, unless it is forced.
+    ///
+    /// Exit code: 0 if the run was accepted (with --wait: if it was successful), 1 if it failed,
+    /// 2 if it was refused, 3 if no host runs with this configuration.
+    Run {
+        #[command(flatten)]
+        host: Host,
+        #[command(flatten)]
+        task: Task,
+        /// The arguments of the run, a JSON object
+        #[arg(long, value_name = "JSON", default_value = "{}")]
+        arguments: String,
+        /// Run it whatever the overlap policy says, and without its dependencies
+        #[arg(long)]
+        force: bool,
+        /// Wait until the run has ended
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Let no run of a task begin; runs that are due are recorded as skipped
+    Pause {
+        #[command(flatten)]
+        host: Host,
+        #[command(flatten)]
+        task: Task,
+    },
+    /// Let runs of a paused task begin again
+    Resume {
+        #[command(flatten)]
+        host: Host,
+        #[command(flatten)]
+        task: Task,
+    },
+    /// Give a disabled task its schedule back
+    Enable {
+        #[command(flatten)]
+        host: Host,
+        #[command(flatten)]
+        task: Task,
+    },
+    /// Take the schedule of a task away, and cancel its runs that have not begun
+    Disable {
+        #[command(flatten)]
+        host: Host,
+        #[command(flatten)]
+        task: Task,
+    },
+    /// Ask a run to stop
+    ///
+    /// A run that waits is cancelled at once. One that is under way is asked to stop, and is
+    /// cancelled when its code has stopped.
+    Cancel {
+        #[command(flatten)]
+        host: Host,
+        /// The number of the run
+        #[arg(value_name = "RUN")]
+        run: u64,
+    },
+    /// Show when a task is due next
+    Next {
+        #[command(flatten)]
+        host: Host,
+        #[command(flatten)]
+        task: Task,
+        /// How many times to show
+        #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+        /// The time from which on to look, as `2026-12-24T18:00:00Z`; now by default
+        #[arg(long, value_name = "TIME")]
+        from: Option<Timestamp>,
+    },
+    /// List the runs of a task, or of all tasks, the latest first
+    History {
+        #[command(flatten)]
+        host: Host,
+        /// The task: `plugin/task`, or its name if only one plugin has a task of that name
+        #[arg(value_name = "TASK")]
+        task: Option<String>,
+        /// How many runs to list
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+        /// Only runs with a lower number than this one
+        #[arg(long, value_name = "RUN")]
+        before: Option<u64>,
+    },
+}
+
+/// The host that is asked, and how its answer is printed.
+#[derive(Debug, Args)]
+pub(super) struct Host {
+    /// The configuration that the host runs with
+    #[arg(value_name = "CONFIG.yaml")]
+    config: PathBuf,
+    /// The format of the answer
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Task {
+    /// The task: `plugin/task`, or its name if only one plugin has a task of that name
+    #[arg(value_name = "TASK")]
+    task: String,
+}
+
+/// Executes a command.
+pub(super) fn execute(command: TaskCommand) -> ExitCode {
+    let done = match command {
+        TaskCommand::List { host } => host.show(TaskRequest::List),
+        TaskCommand::Show { host, task: Task { task } } => host.show(TaskRequest::Show { task }),
+        TaskCommand::Run { host, task: Task { task }, arguments, force, wait } => {
+            host.run(task, &arguments, force, wait)
+        }
+        TaskCommand::Pause { host, task: Task { task } } => {
+            host.show(TaskRequest::Pause { task, paused: true })
+        }
+        TaskCommand::Resume { host, task: Task { task } } => {
+            host.show(TaskRequest::Pause { task, paused: false })
+        }
+        TaskCommand::Enable { host, task: Task { task } } => {
+            host.show(TaskRequest::Enable { task, enabled: true })
+        }
+        TaskCommand::Disable { host, task: Task { task } } => {
+            host.show(TaskRequest::Enable { task, enabled: false })
+        }
+        TaskCommand::Cancel { host, run } => host.show(TaskRequest::Cancel { run }),
+        TaskCommand::Next { host, task: Task { task }, count, from } => {
+            host.show(TaskRequest::Next { task, from, count })
+        }
+        TaskCommand::History { host, task, count, before } => {
+            host.show(TaskRequest::History { task, before, limit: count })
+        }
+    };
+    done.unwrap_or_else(|code| code)
+}
+
+impl Host {
+    /// Asks the host.
+    ///
+    /// # Errors
+    /// The exit code, after the reason was printed.
+    fn ask(&self, request: TaskRequest) -> Result<TaskAnswer, ExitCode> {
+        let answer = asked(&self.config, |folder| ask_tasks(folder, request))?;
+        answer.map_err(|refusal| fail(&refusal.to_string()))
+    }
+
+    fn show(&self, request: TaskRequest) -> Result<ExitCode, ExitCode> {
+        let answer = self.ask(request)?;
+        Ok(self.print(&answer, ExitCode::SUCCESS))
+    }
+
+    fn run(
+        &self,
+        task: String,
+        arguments: &str,
+        forced: bool,
+        wait: bool,
+    ) -> Result<ExitCode, ExitCode> {
+        let arguments: Value = serde_json::from_str(arguments)
+            .map_err(|error| fail(&format!("--arguments is not JSON: {error}")))?;
+        let mut answer = self.ask(TaskRequest::Run { task, arguments, forced })?;
+        if !wait {
+            return Ok(self.print(&answer, ExitCode::SUCCESS));
+        }
+        while let Some(run) = only_run(&answer).filter(|run| run.ended.is_none()) {
+            thread::sleep(POLL);
+            answer = self.ask(TaskRequest::Inspect { run: run.run })?;
+        }
+        let has_failed = only_run(&answer).is_some_and(|run| run.state != "succeeded");
+        let code = if has_failed { ExitCode::from(FAILED_RUN) } else { ExitCode::SUCCESS };
+        Ok(self.print(&answer, code))
+    }
+
+    fn print(&self, answer: &TaskAnswer, code: ExitCode) -> ExitCode {
+        let mut page = Page::default();
+        match self.output {
+            Output::Json => json(&mut page, answer),
+            Output::Table => match answer {
+                TaskAnswer::Tasks(tasks) => list(&mut page, tasks),
+                TaskAnswer::Task(task, live) => {
+                    describe(&mut page, task);
+                    if !live.is_empty() {
+                        page.blank();
+                        runs(&mut page, live);
+                    }
+                }
+                TaskAnswer::Runs(found) => runs(&mut page, found),
+                TaskAnswer::Times(found, zone) => times(&mut page, found, zone),
+                TaskAnswer::Done => {}
+            },
+        }
+        print(page, code)
+    }
+}
+
+/// Returns the run of an answer about one run.
+fn only_run(answer: &TaskAnswer) -> Option<&RunView> {
+    let TaskAnswer::Runs(runs) = answer else { return None };
+    runs.first()
+}
+
+fn json(page: &mut Page, answer: &TaskAnswer) {
+    match answer {
+        TaskAnswer::Tasks(tasks) => page.json(tasks),
+        TaskAnswer::Task(task, runs) => {
+            page.json(&serde_json::json!({ "task": task, "runs": runs }))
+        }
+        TaskAnswer::Runs(runs) => page.json(runs),
+        TaskAnswer::Times(times, zone) => {
+            page.json(&serde_json::json!({ "times": times, "zone": zone }));
+        }
+        TaskAnswer::Done => page.json(&serde_json::json!({})),
+    }
+}
+
+fn list(page: &mut Page, tasks: &[TaskView]) {
+    if tasks.is_empty() {
+        return page.line("this host has no tasks");
+    }
+    let mut table = Table::new(["task", "schedule", "state", "next", "done", "failed"]);
+    for task in tasks {
+        let next = task.next.map(here).unwrap_or_default();
+        let (done, failed) = (task.counts.succeeded.to_string(), task.counts.failed.to_string());
+        table.row([&task.id, &task.schedule, &state(task), &next, &done, &failed]);
+    }
+    page.table(&table);
+}
+
+fn state(task: &TaskView) -> String {
+    match task.state {
+        TaskState::Active if task.running > 0 => "running".to_owned(),
+        TaskState::Active if task.waiting > 0 => "waiting".to_owned(),
+        TaskState::Active => "active".to_owned(),
+        TaskState::Paused => "paused".to_owned(),
+        TaskState::Disabled => "disabled".to_owned(),
+        TaskState::Waits => "waits for its plugin".to_owned(),
+        TaskState::Held => "waits for the store".to_owned(),
+    }
+}
+
+fn describe(page: &mut Page, task: &TaskView) {
+    page.line(&task.id);
+    if !task.description.is_empty() {
+        page.line(format_args!("  {}", task.description));
+    }
+    page.line(format_args!("  runs {}; {}", task.schedule, state(task)));
+    if let Some(next) = task.next {
+        page.line(format_args!("  next at {}", local(next, &TimeZone::system())));
+    }
+    let counts = task.counts;
+    page.line(format_args!(
+        "  {} done, {} failed, {} cancelled, {} skipped, {} missed",
+        counts.succeeded, counts.failed, counts.cancelled, counts.skipped, counts.missed
+    ));
+    if let Some(error) = &task.last_error {
+        page.line(format_args!("  failed last with: {error}"));
+    }
+}
+
+fn runs(page: &mut Page, runs: &[RunView]) {
+    if runs.is_empty() {
+        return page.line("no run is known");
+    }
+    let mut table = Table::new(["run", "task", "state", "since", "attempts", "reason"]);
+    for run in runs {
+        let since = here(run.since);
+        let (number, attempts) = (run.run.to_string(), run.attempts.to_string());
+        let reason = match (&run.reason, run.by) {
+            (Some(reason), Some(by)) if !reason.contains(&by.to_string()) => {
+                format!("{reason} (run {by})")
+            }
+            (reason, _) => reason.clone().unwrap_or_default(),
+        };
+        table.row([&number, &run.task, &run.state.replace('_', " "), &since, &attempts, &reason]);
+    }
+    page.table(&table);
+}
+
+fn times(page: &mut Page, times: &[Timestamp], zone: &str) {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    for at in times {
+        page.line(local(*at, &zone));
+    }
+    if times.is_empty() {
+        page.line("it is not due any more");
+    }
+}
+
+/// Returns a time to the second as the clock of this system shows it, for tables.
+fn here(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Returns a time to the second as the clock of a zone shows it, with the offset.
+fn local(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+}

@@ -1,0 +1,79 @@
+//! The runs that have not ended, and their attempts.
+
+use std::sync::Arc;
+
+use hotbay_plugin_api::Durability;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::words;
+use crate::{
+    RunView, TaskBuild,
+    plan::{LiveRun, RunCause, RunId, StopReason},
+};
+
+/// What is known of a run that has not ended, besides what the plan knows.
+#[derive(Debug)]
+pub(super) struct ActiveRun {
+    pub(super) task: Arc<str>,
+    pub(super) durability: Durability,
+    pub(super) arguments: Value,
+    pub(super) cause: RunCause,
+    pub(super) since: Timestamp,
+    /// The time at which the first attempt began.
+    pub(super) started: Option<Timestamp>,
+    /// The counts of attempts, interruptions and crashes.
+    pub(super) counts: (u32, u32, u32),
+    pub(super) attempt: Option<Attempt>,
+    /// Why the attempt was asked to stop. It may not have begun yet, while its beginning is being
+    /// stored.
+    pub(super) stop: Option<StopReason>,
+    /// What the last attempt returned.
+    pub(super) result: Value,
+}
+
+/// An attempt under way.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) build: Arc<TaskBuild>,
+    pub(super) stop: CancellationToken,
+}
+
+impl ActiveRun {
+    pub(super) fn new(live: &LiveRun, durability: Durability, arguments: Value) -> Self {
+        Self {
+            task: Arc::clone(live.task()),
+            durability,
+            arguments,
+            cause: live.cause,
+            since: live.since,
+            started: None,
+            counts: (live.attempts, live.interruptions, live.crashes),
+            attempt: None,
+            stop: None,
+            result: Value::Null,
+        }
+    }
+
+    /// Returns the run as it is shown, in a state for a reason.
+    pub(super) fn view(&self, run: RunId, state: &str, reason: Option<String>) -> RunView {
+        let (attempts, interruptions, crashes) = self.counts;
+        RunView {
+            run: run.0,
+            task: self.task.to_string(),
+            state: state.to_owned(),
+            reason,
+            by: None,
+            cause: words::cause(self.cause).to_owned(),
+            nominal: self.cause.nominal(),
+            since: self.since,
+            started: self.started,
+            ended: None,
+            attempts,
+            interruptions,
+            crashes,
+            result: self.result.clone(),
+        }
+    }
+}

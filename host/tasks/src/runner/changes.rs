@@ -1,0 +1,144 @@
+//! Taking note of what the plan decided.
+
+use hotbay_plugin_api::Durability;
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::{debug, error, info, warn};
+
+use super::{ActiveRun, Runner, requests::Reply, words};
+use crate::{
+    ControlError, RunView, TaskAnswer,
+    plan::{Change, LiveRun, MissedRuns, RunCause, RunId, RunOutcome, RunState, SkipReason},
+};
+
+impl Runner {
+    /// Takes note of a change. Returns the answer to whoever asked for the run, if somebody did.
+    pub(super) fn apply(&mut self, change: Change, now: Timestamp) -> Option<Reply> {
+        match change {
+            Change::Created { run, live } => return self.created(run, &live),
+            Change::State { run, state, counts } => self.state_changed(run, &state, counts),
+            Change::Ended { run, outcome } => self.ended(run, outcome, now),
+            Change::Skipped { run, task, cause, reason } => {
+                debug!(task = &*task, ?reason, "a run that was due does not take place");
+                return self.skipped((run, &task), cause, &reason, now);
+            }
+            Change::Missed { task, missed } => self.missed(&task, missed),
+            Change::Cursor { .. } | Change::Edges { .. } => {}
+        }
+        None
+    }
+
+    fn created(&mut self, run: RunId, live: &LiveRun) -> Option<Reply> {
+        let asked = live.cause.request().and_then(|request| self.asked.remove(&request));
+        let (arguments, answer) =
+            asked.map_or((json!({}), None), |it| (it.arguments, Some(it.answer)));
+        let installed = self.installed.lock();
+        let durability = installed.get(live.task()).map(|it| it.scheduled.spec.durability);
+        drop(installed);
+        let active = ActiveRun::new(live, durability.unwrap_or_default(), arguments);
+        let view = active.view(run, words::state(&live.state), None);
+        self.runs.insert(run, active);
+        answer.map(|answer| Reply::new(answer, Ok(TaskAnswer::Runs(vec![view]))))
+    }
+
+    fn state_changed(&mut self, run: RunId, state: &RunState, counts: (u32, u32, u32)) {
+        let Some(active) = self.runs.get_mut(&run) else { return };
+        active.counts = counts;
+        let (task, run) = (&*active.task, run.0);
+        match state {
+            RunState::Delayed(at) => warn!(task, run, "failed, and is tried again at {at}"),
+            RunState::Abandoned(reason) => {
+                let why = words::stop(*reason);
+                warn!(task, run, "does not stop, although it was asked to: {why}");
+            }
+            RunState::Dependencies | RunState::Queued | RunState::Running { .. } => {}
+        }
+    }
+
+    fn ended(&mut self, run: RunId, outcome: RunOutcome, now: Timestamp) {
+        let Some(active) = self.runs.remove(&run) else { return };
+        let by = outcome.in_the_way().map(|run| run.0);
+        let mut view = active.view(run, words::outcome(&outcome), outcome.failure());
+        (view.by, view.ended) = (by, Some(now));
+        self.keep(view, active.durability);
+        let mut installed = self.installed.lock();
+        let Some(task) = installed.get_mut(&active.task) else { return };
+        let (id, run) = (&*active.task, run.0);
+        match outcome {
+            RunOutcome::Succeeded => {
+                debug!(task = id, run, "a run is done");
+                task.counts.done += 1;
+                task.ended.succeeded += 1;
+            }
+            RunOutcome::Failed(_) | RunOutcome::TimedOut | RunOutcome::Parked => {
+                let failure = outcome.failure().unwrap_or_default();
+                error!(task = id, run, "a run failed: {failure}");
+                task.counts.failed += 1;
+                task.ended.failed += 1;
+                if !matches!(outcome, RunOutcome::Failed(_)) {
+                    task.counts.last_error = Some(failure);
+                }
+            }
+            RunOutcome::Cancelled | RunOutcome::Replaced => {
+                info!(task = id, run, "a run {outcome}");
+                task.ended.cancelled += 1;
+            }
+            RunOutcome::Skipped { .. } => {
+                info!(task = id, run, "a run {outcome}");
+                task.ended.skipped += 1;
+            }
+        }
+    }
+
+    /// Takes note of a run that does not take place.
+    fn skipped(
+        &mut self,
+        (run, task): (RunId, &str),
+        cause: RunCause,
+        reason: &SkipReason,
+        now: Timestamp,
+    ) -> Option<Reply> {
+        let why = words::skip(reason);
+        if let Some(request) = cause.request() {
+            // The one who asked is told; it is not a run that should have taken place.
+            let asked = self.asked.remove(&request)?;
+            return Some(Reply::new(asked.answer, Err(ControlError::Skipped(why))));
+        }
+        let durability = self.count(task, |ended| ended.skipped += 1);
+        let by = match reason {
+            SkipReason::Overlap(run) => Some(run.0),
+            SkipReason::Paused | SkipReason::Unknown => None,
+        };
+        let view = RunView {
+            by,
+            nominal: cause.nominal(),
+            cause: words::cause(cause).to_owned(),
+            ..RunView::without_attempt(run.0, task, "skipped", why, now)
+        };
+        self.keep(view, durability);
+        None
+    }
+
+    fn missed(&mut self, task: &str, missed: MissedRuns) {
+        let (count, first, last) = (missed.count, missed.first, missed.last);
+        warn!(
+            task,
+            count, %first, %last,
+            "runs were missed, because the system slept or its clock was set"
+        );
+        self.count(task, |ended| ended.missed += count);
+    }
+
+    /// Changes the counts of a task's runs that have ended, and returns the task's durability.
+    fn count(&self, task: &str, change: impl FnOnce(&mut crate::EndedRuns)) -> Durability {
+        let mut installed = self.installed.lock();
+        let Some(task) = installed.get_mut(task) else { return Durability::default() };
+        change(&mut task.ended);
+        task.scheduled.spec.durability
+    }
+
+    /// Keeps a run that has ended in memory, unless it is stored.
+    fn keep(&mut self, view: RunView, _durability: Durability) {
+        self.recent.push(view);
+    }
+}

@@ -1,0 +1,264 @@
+//! Answering requests.
+
+use std::sync::Arc;
+
+use hotbay_config::suggestion;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Consequence, Runner, now, words};
+use crate::{
+    ControlError, RunView, TaskAnswer, TaskState, TaskView,
+    control::{Answer, TaskRequest},
+    installed::InstalledTask,
+    plan::{PlanEvent, RunId, WaitsFor},
+};
+
+/// The most times or runs of one answer.
+const MOST: u32 = 1_000;
+
+/// A run that somebody asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) arguments: Value,
+    pub(super) answer: Answer,
+}
+
+/// An answer that is sent when what it says is stored.
+#[derive(Debug)]
+pub(super) struct Reply {
+    answer: Answer,
+    says: Result<TaskAnswer, ControlError>,
+}
+
+impl Reply {
+    pub(super) fn new(answer: Answer, says: Result<TaskAnswer, ControlError>) -> Self {
+        Self { answer, says }
+    }
+
+    pub(super) fn send(self) {
+        // Nobody may wait for the answer any more.
+        drop(self.answer.send(self.says));
+    }
+}
+
+impl Runner {
+    /// Does what is asked, or finds out what is asked.
+    pub(super) fn request(&mut self, request: TaskRequest, answer: Answer) {
+        let says = match request {
+            TaskRequest::Run { task, arguments, forced } => {
+                return self.run_now(&task, arguments, forced, answer);
+            }
+            TaskRequest::Pause { task, paused } => {
+                self.find(&task).map(|task| self.set_paused(&task, paused))
+            }
+            TaskRequest::Enable { task, enabled } => {
+                self.find(&task).and_then(|task| self.set_enabled(&task, enabled))
+            }
+            TaskRequest::Cancel { run } => self.cancel(RunId(run)),
+            TaskRequest::List => Ok(TaskAnswer::Tasks(self.tasks())),
+            TaskRequest::Show { task } => self.find(&task).and_then(|task| self.show(&task)),
+            TaskRequest::Next { task, from, count } => {
+                self.find(&task).and_then(|task| self.next_times(&task, from, count))
+            }
+            TaskRequest::History { task, before, limit } => {
+                let task = task.map(|task| self.find(&task)).transpose();
+                task.map(|task| self.history(task.as_deref(), before, limit))
+            }
+            TaskRequest::Inspect { run } => self.inspect(run),
+        };
+        self.perform(Consequence::Answer(Reply::new(answer, says)));
+    }
+
+    /// Finds the id of a task by its id or its name.
+    fn find(&self, name: &str) -> Result<Arc<str>, ControlError> {
+        let installed = self.installed.lock();
+        if let Some((id, _)) = installed.get_key_value(name) {
+            return Ok(Arc::clone(id));
+        }
+        let mut with_name = installed.iter().filter(|(_, it)| it.scheduled.spec.name == name);
+        let found = (with_name.next(), with_name.next());
+        let ids = installed.keys().map(|id| &**id);
+        Err(ControlError::Task(match found {
+            (Some((id, _)), None) => return Ok(Arc::clone(id)),
+            (Some((first, _)), Some((second, _))) => {
+                format!("more than one plugin has a task `{name}`: {first} and {second}")
+            }
+            (None, _) if installed.is_empty() => "this host has no tasks".to_owned(),
+            (None, _) => {
+                let ids: Vec<_> = ids.collect();
+                let has = format!("there are {}", hotbay_config::listed(&ids));
+                format!("there is no task `{name}`; {}", suggestion(name, ids, &has))
+            }
+        }))
+    }
+
+    fn run_now(&mut self, task: &str, arguments: Value, forced: bool, answer: Answer) {
+        let task = match self.may_run(task, &arguments) {
+            Ok(task) => task,
+            Err(refusal) => return Reply::new(answer, Err(refusal)).send(),
+        };
+        let request = self.next_request;
+        self.next_request += 1;
+        self.asked.insert(request, Asked { arguments, answer });
+        self.step(PlanEvent::Request { task, request, forced });
+    }
+
+    /// Returns the id of a task that may run now with these arguments.
+    fn may_run(&self, task: &str, arguments: &Value) -> Result<Arc<str>, ControlError> {
+        let id = self.find(task)?;
+        let installed = self.installed.lock();
+        let Some(task) = installed.get(&id) else { return Ok(id) };
+        if task.disabled {
+            let remedy = format!("`hotbay task enable` {id} first");
+            return Err(ControlError::Task(format!("{id} is disabled; {remedy}")));
+        }
+        let Value::Object(given) = arguments else {
+            return Err(ControlError::Arguments("have to be a JSON object".to_owned()));
+        };
+        let required = task.scheduled.spec.arguments.get("required").and_then(Value::as_array);
+        let names = required.into_iter().flatten().filter_map(Value::as_str);
+        let missing: Vec<_> = names.filter(|name| !given.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            let missing = hotbay_config::listed(missing);
+            return Err(ControlError::Arguments(format!("of {id} have to name {missing}")));
+        }
+        Ok(id)
+    }
+
+    fn set_paused(&mut self, task: &Arc<str>, paused: bool) -> TaskAnswer {
+        if let Some(task) = self.installed.lock().get_mut(task) {
+            task.paused = paused;
+        }
+        self.step(PlanEvent::Pause { task: Arc::clone(task), paused });
+        TaskAnswer::Done
+    }
+
+    fn set_enabled(&mut self, id: &Arc<str>, enabled: bool) -> Result<TaskAnswer, ControlError> {
+        let mut installed = self.installed.lock();
+        let Some(task) = installed.get_mut(id) else { return Ok(TaskAnswer::Done) };
+        if task.disabled != enabled {
+            return Ok(TaskAnswer::Done);
+        }
+        task.disabled = !enabled;
+        let definition = task.scheduled.definition(task.anchor);
+        let stored = task.as_it_comes_back();
+        drop(installed);
+        let task = Arc::clone(id);
+        if enabled {
+            let definition =
+                definition.map_err(|reason| ControlError::Task(format!("{id} {reason}")))?;
+            let definition = Box::new(definition);
+            self.step(PlanEvent::Define { task, definition, stored: Some(stored) });
+        } else {
+            self.step(PlanEvent::Remove { task });
+        }
+        Ok(TaskAnswer::Done)
+    }
+
+    fn cancel(&mut self, run: RunId) -> Result<TaskAnswer, ControlError> {
+        if !self.plan.runs().contains_key(&run) {
+            let number = run.0;
+            let reason = format!("there is no run {number}, or it has ended");
+            return Err(ControlError::Run(reason));
+        }
+        self.step(PlanEvent::Cancel { run });
+        Ok(TaskAnswer::Done)
+    }
+
+    fn tasks(&self) -> Vec<TaskView> {
+        self.installed.lock().iter().map(|(id, task)| self.view(id, task)).collect()
+    }
+
+    fn view(&self, id: &Arc<str>, task: &InstalledTask) -> TaskView {
+        let (running, waiting) = self.plan.live_of(id);
+        let state = match () {
+            () if task.disabled => TaskState::Disabled,
+            () if task.paused => TaskState::Paused,
+            () if task.build.is_none() => TaskState::Waits,
+            () if self.plan.is_held(id) => TaskState::Held,
+            () => TaskState::Active,
+        };
+        TaskView {
+            id: id.to_string(),
+            description: task.scheduled.spec.description.clone(),
+            schedule: task.schedule.clone(),
+            state,
+            next: self.plan.next_due(id),
+            running,
+            waiting,
+            counts: task.ended,
+            last_error: task.counts.last_error.clone(),
+        }
+    }
+
+    fn show(&self, id: &Arc<str>) -> Result<TaskAnswer, ControlError> {
+        let installed = self.installed.lock();
+        let task = installed.get(id).map(|task| self.view(id, task));
+        drop(installed);
+        let task = task.ok_or_else(|| ControlError::Task(format!("there is no task `{id}`")))?;
+        let runs = self.live_runs(Some(id), None);
+        Ok(TaskAnswer::Task(Box::new(task), runs.take(MOST as usize).collect()))
+    }
+
+    /// Returns the runs of a task or of all that have not ended, the latest first.
+    fn live_runs<'a>(
+        &'a self,
+        task: Option<&'a str>,
+        before: Option<u64>,
+    ) -> impl Iterator<Item = RunView> + 'a {
+        let runs = self.plan.runs().range(..RunId(before.unwrap_or(u64::MAX))).rev();
+        let is_wanted = move |it: &&Arc<str>| task.is_none_or(|task| ***it == *task);
+        let runs = runs.filter(move |(_, live)| is_wanted(&live.task()));
+        runs.filter_map(|(run, _)| self.live_view(*run))
+    }
+
+    /// Returns a run that has not ended, with what it waits for.
+    fn live_view(&self, run: RunId) -> Option<RunView> {
+        let (active, live) = (self.runs.get(&run)?, self.plan.runs().get(&run)?);
+        let waits = self.plan.waits_for(run);
+        let reason = waits.as_ref().map(words::waits);
+        let mut view = active.view(run, words::state(&live.state), reason);
+        if let Some(WaitsFor::Place(_, holders)) = waits {
+            view.by = holders.first().map(|run| run.0);
+        }
+        Some(view)
+    }
+
+    fn next_times(
+        &self,
+        task: &Arc<str>,
+        from: Option<Timestamp>,
+        count: u32,
+    ) -> Result<TaskAnswer, ControlError> {
+        let Some(timing) = self.plan.timing(task) else {
+            let schedule = self.installed.lock().get(task).map(|it| it.schedule.clone());
+            let schedule = schedule.unwrap_or_default();
+            return Err(ControlError::Task(format!("{task} has no times: it runs {schedule}")));
+        };
+        let mut after = from.unwrap_or_else(now);
+        let mut times = Vec::new();
+        while let Some(due) =
+            timing.next_after(after, task).filter(|_| times.len() < count.min(MOST) as usize)
+        {
+            times.push(due.start);
+            after = due.nominal;
+        }
+        Ok(TaskAnswer::Times(times, timing.zone().to_owned()))
+    }
+
+    fn history(&self, task: Option<&str>, before: Option<u64>, limit: u32) -> TaskAnswer {
+        let mut runs: Vec<_> =
+            self.live_runs(task, before).take(limit.min(MOST) as usize).collect();
+        runs.extend(self.recent.page(task, before));
+        runs.sort_by_key(|it| std::cmp::Reverse(it.run));
+        runs.truncate(limit.min(MOST) as usize);
+        TaskAnswer::Runs(runs)
+    }
+
+    fn inspect(&self, run: u64) -> Result<TaskAnswer, ControlError> {
+        let found = self.live_view(RunId(run)).or_else(|| self.recent.get(run).cloned());
+        let found = found.ok_or_else(|| ControlError::Run(format!("there is no run {run}")))?;
+        Ok(TaskAnswer::Runs(vec![found]))
+    }
+}

@@ -1,0 +1,74 @@
+//! Runs in words, for views and the log.
+
+use crate::plan::{Limit, RunCause, RunOutcome, RunState, SkipReason, StopReason, WaitsFor};
+
+/// Returns the state of a run that has not ended, as one word.
+pub(super) fn state(state: &RunState) -> &'static str {
+    match state {
+        RunState::Delayed(_) | RunState::Dependencies | RunState::Queued => "waiting",
+        RunState::Running { stopping: None, .. } => "running",
+        RunState::Running { stopping: Some(_), .. } => "stopping",
+        RunState::Abandoned(_) => "abandoned",
+    }
+}
+
+/// Returns how a run ended, as one word.
+pub(super) fn outcome(outcome: &RunOutcome) -> &'static str {
+    match outcome {
+        RunOutcome::Succeeded => "succeeded",
+        RunOutcome::Failed(_) => "failed",
+        RunOutcome::TimedOut => "timed_out",
+        RunOutcome::Cancelled => "cancelled",
+        RunOutcome::Replaced => "replaced",
+        RunOutcome::Parked => "parked",
+        RunOutcome::Skipped { .. } => "skipped",
+    }
+}
+
+/// Returns why a run was created.
+pub(super) fn cause(cause: RunCause) -> &'static str {
+    match cause {
+        RunCause::Start => "start",
+        RunCause::Time(_) => "schedule",
+        RunCause::MadeUp(_) => "missed, made up for",
+        RunCause::Dependencies => "dependencies",
+        RunCause::Request(_) => "request",
+    }
+}
+
+/// Returns why a run was asked to stop.
+pub(super) fn stop(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Cancelled => "it was cancelled",
+        StopReason::Replaced => "a newer run takes its place",
+        StopReason::TimeLimit => "it passed its time limit",
+        StopReason::Interrupted => "its build is unloaded, or the host stops",
+    }
+}
+
+/// Returns why a run that was due does not take place.
+pub(super) fn skip(reason: &SkipReason) -> String {
+    match reason {
+        SkipReason::Overlap(run) => format!("run {} of the task has not ended", run.0),
+        SkipReason::Paused => "the task is paused".to_owned(),
+        SkipReason::Unknown => "there is no such task".to_owned(),
+    }
+}
+
+/// Returns what a run waits for.
+pub(super) fn waits(waits: &WaitsFor) -> String {
+    match waits {
+        WaitsFor::Time(at) => format!("waits until {at:.0}"),
+        WaitsFor::Tasks(tasks) => format!("waits for {}", tasks.join(", ")),
+        WaitsFor::Plugin(plugin) => format!("waits for plugin {plugin}"),
+        WaitsFor::Resume => "its task is paused".to_owned(),
+        WaitsFor::Store => "waits for the store".to_owned(),
+        WaitsFor::Turn => "waits for its turn".to_owned(),
+        WaitsFor::Place(limit, _) => match limit {
+            Limit::All => "waits for a place among all runs".to_owned(),
+            Limit::Plugin(plugin) => format!("waits for a place among the runs of {plugin}"),
+            Limit::Task(_) => "waits for a place among the runs of its task".to_owned(),
+            Limit::Key(key) => format!("waits for the concurrency key {key}"),
+        },
+    }
+}
