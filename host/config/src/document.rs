@@ -54,6 +54,16 @@ impl Node {
         let Value::Mapping(entries) = &self.value else { return None };
         entries.get(key).map(|entry| &entry.node)
     }
+
+    /// Returns `true` if this value or one inside of it has an error, which is in the report already.
+    pub(super) fn is_broken(&self) -> bool {
+        match &self.value {
+            Value::Broken => true,
+            Value::Sequence(items) => items.iter().any(Self::is_broken),
+            Value::Mapping(entries) => entries.values().any(|entry| entry.node.is_broken()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => false,
+        }
+    }
 }
 
 impl Document {

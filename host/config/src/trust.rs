@@ -12,6 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, V
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::diagnostic::Diagnostics;
+use super::document::Value;
 use super::folders::resolved;
 use super::source::{self, Report};
 use super::values::PathText;
@@ -65,7 +66,8 @@ impl TrustSettings {
     /// variable that is not set, are ignored.
     ///
     /// # Errors
-    /// All errors of the section, in the order of its lines.
+    /// All errors of the section, in the order of its lines. If a value of the section could not be
+    /// built, such as one with a variable that is not set, also the errors of this kind elsewhere.
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
         let text = source::read(file, source::Source::Configuration)?;
         let mut elsewhere = Report::new(file);
@@ -73,9 +75,16 @@ impl TrustSettings {
             return Err(elsewhere.found);
         };
         let plugins = document.root.get("plugins");
+        if plugins.is_some_and(|plugins| plugins.value == Value::Broken) {
+            return Err(elsewhere.found);
+        }
         let Some(node) = plugins.and_then(|plugins| plugins.get("trust")) else {
             return Ok(Self::usual(file));
         };
+        // A value with an error would be read as if it had been left out.
+        if node.is_broken() {
+            return Err(elsewhere.found);
+        }
         let mut here = Report::new(file);
         here.secrets = document.secrets.clone();
         match de::read::<Self>(node, &mut here) {
@@ -83,9 +92,7 @@ impl TrustSettings {
                 trust.resolve(file);
                 Ok(trust)
             }
-            _ if here.found.has_errors() => Err(here.found),
-            // Building the tree reported the error already.
-            _ => Err(elsewhere.found),
+            _ => Err(here.found),
         }
     }
 

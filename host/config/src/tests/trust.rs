@@ -1,3 +1,4 @@
+use std::env::VarError;
 use std::path::Path;
 
 use crate::TrustMode;
@@ -105,4 +106,30 @@ fn another_mode_in_force_remembers_what_the_file_says() {
     assert_eq!(trust.overridden, None);
     trust.override_mode(TrustMode::Off);
     assert_eq!((trust.mode, trust.overridden), (TrustMode::Off, Some(TrustMode::Enforce)));
+}
+
+/// Reads only the section, as `hotbay plugin trust` does, without any variable.
+fn load_alone(text: &str) -> Result<TrustSettings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.yaml");
+    std::fs::write(&file, text).unwrap();
+    let loaded = TrustSettings::load(&file, &|_| Err(VarError::NotPresent));
+    loaded.map_err(|found| found.to_string())
+}
+
+#[test]
+fn a_section_with_a_variable_that_is_not_set_is_an_error_when_it_is_read_alone() {
+    for broken in [
+        "plugins: ${UNSET}".to_owned(),
+        with("${UNSET}"),
+        with("{ mode: ${UNSET} }"),
+        with("{ mode: enforce, pins_file: ${UNSET} }"),
+        with("{ mode: enforce, pins: ${UNSET} }"),
+        with("{ mode: enforce, keys: [${UNSET}] }"),
+    ] {
+        let found = load_alone(&broken).expect_err(&broken);
+        assert!(found.contains("the environment variable `UNSET` is not set"), "{found}");
+    }
+    let elsewhere = format!("{}\ntasks: ${{UNSET}}", with("enforce"));
+    assert_eq!(load_alone(&elsewhere).map(|trust| trust.mode), Ok(TrustMode::Enforce));
 }
