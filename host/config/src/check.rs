@@ -9,7 +9,7 @@ use super::entries::ComponentEntry;
 use super::path::ConfigPath;
 use super::read::{Draft, PipelineDraft};
 use super::source::Report;
-use super::wording::{closest, listed, shown};
+use super::wording::{closest, listed};
 use hotbay_plugin_api::Role;
 use indexmap::IndexSet;
 
@@ -36,7 +36,7 @@ fn tasks(draft: &Draft, document: &Document, report: &mut Report) {
     for entry in &draft.tasks {
         if !seen.insert((&entry.plugin, &entry.task)) {
             let at = document.position(&entry.location.key("task"));
-            let (task, plugin) = (shown(&entry.task), shown(&entry.plugin));
+            let (task, plugin) = (report.shown(&entry.task), report.shown(&entry.plugin));
             let message = format!("the task `{task}` of `{plugin}` is already adjusted");
             report.error(at, message, "leave one of the two entries");
         }
@@ -75,7 +75,8 @@ fn ids(components: &[ComponentEntry], document: &Document, report: &mut Report) 
     for component in components {
         if let Some(other) = first.insert(&component.id, component) {
             let line = document.position(&other.location.key("id")).line;
-            let message = format!("the id `{}` is already used on line {line}", component.id);
+            let id = report.shown(&component.id);
+            let message = format!("the id `{id}` is already used on line {line}");
             let at = document.position(&component.location.key("id"));
             report.error(at, message, "give each component its own");
         }
@@ -100,7 +101,7 @@ fn channels_exist(
                 continue;
             }
             let at = document.position(&used.path(&component.location.key(key)));
-            let channel = shown(used.channel);
+            let channel = report.shown(used.channel);
             if is_declared {
                 let message = format!("the channel `{channel}` stands twice at this port");
                 report.error(at, message, "leave one of the two");

@@ -8,6 +8,7 @@ use hotbay_access::{AccessError, CheckedFile, open_behind_links};
 use super::diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 use super::limits::MAX_BYTES;
 use super::secrets::Secrets;
+use super::wording::shown;
 
 /// The files that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,12 @@ impl Report {
     /// Counts errors that are not described.
     pub(super) fn leave_out(&mut self, errors: usize) {
         self.found.leave_out(errors);
+    }
+
+    /// Returns a value of the file as a message quotes it, without the values of variables. These are
+    /// masked before the text is shortened, since the part that remains of one is not found later.
+    pub(super) fn shown(&self, value: &str) -> String {
+        shown(&self.secrets.masked(value))
     }
 
     /// Adds an error. An empty `help` means that the message needs none.

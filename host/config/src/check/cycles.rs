@@ -82,25 +82,23 @@ fn describe(
     document: &Document,
     report: &mut Report,
 ) {
-    let ids = cycle.iter().filter_map(|place| match place {
+    let entries = cycle.iter().filter_map(|place| match place {
         Place::Component(index) => Some(&components[*index]),
         Place::Channel { .. } => None,
     });
+    let entries: Vec<_> = entries.collect();
     let channels = cycle.iter().filter_map(|place| match place {
-        Place::Channel { name, .. } => Some(*name),
+        Place::Channel { name, .. } => Some(report.secrets.masked(name)),
         Place::Component(_) => None,
     });
-    let entries: Vec<_> = ids.collect();
     let channels: Vec<_> = channels.collect();
-    let Some(first) = entries.first() else { return };
-    let id = shown(&first.id);
-    let message = match (entries.as_slice(), channels.as_slice()) {
-        ([_], [channel]) => {
-            format!("`{id}` reads its own events on channel `{}`", shown(channel))
-        }
-        (all, channels) => format!(
+    let Some((first, others)) = entries.split_first() else { return };
+    let id = report.shown(&first.id);
+    let message = match channels.as_slice() {
+        [channel] => format!("`{id}` reads its own events on channel `{}`", shown(channel)),
+        channels => format!(
             "the events of `{id}` come back to it, through {} and the channels {}",
-            listed(all.iter().skip(1).map(|it| &it.id)),
+            listed(others.iter().map(|it| report.secrets.masked(&it.id))),
             listed(channels)
         ),
     };

@@ -75,3 +75,20 @@ fn a_default_stands_in_the_file_and_is_shown() {
     let found = parse_with(&text, &[("CAPTURES", "/data")]).unwrap_err().to_string();
     assert!(found.ends_with("found the string \"often\""), "{found}");
 }
+
+#[test]
+fn a_long_value_is_shown_by_its_name_too() {
+    let long = SECRET.repeat(6);
+    let shown = |text: &str| {
+        let found = parse_with(text, &[("CAPTURES", "/data"), ("LONG", &long)]).unwrap_err();
+        let found = found.to_string();
+        assert!(!found.contains("hunter2"), "{found}");
+        assert!(found.contains("`${LONG}`"), "{found}");
+    };
+    shown(&changed("inputs: [prices], outputs", "inputs: [\"${LONG}\"], outputs"));
+    let tasks = changed("    task: heartbeat", "    task: ${LONG}");
+    shown(&tasks.replace("shutdown:", "  - { plugin: hello, task: \"${LONG}\" }\nshutdown:"));
+    let cycle = changed("sources: [spot]", "sources: [spot, prices, orders]");
+    shown(&cycle.replace("id: merge", "id: ${LONG}"));
+    shown(&cycle.replace("id: cross", "id: ${LONG}"));
+}
