@@ -4,7 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use hotbay_access::{CheckedFile, open_behind_links};
 
-use crate::{Config, Diagnostics, Environment, build, de, limits::MAX_BYTES, source};
+use crate::{Config, Diagnostics, Environment, build, de, document::Value, limits::MAX_BYTES};
+use crate::{source, values::PathText};
 
 /// The state folder of a configuration file, and what is wrong with the rest of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,12 +17,12 @@ pub struct StateFolder {
 }
 
 impl StateFolder {
-    /// Finds the state folder of a configuration file, even if the file has errors: its host may run
-    /// with an earlier content, or with other variables.
+    /// Finds the state folder of a configuration file, even if the file has errors: its host may
+    /// run with an earlier content, or with other variables.
     ///
     /// # Errors
-    /// If the folder is named by a variable that is not set, or in another way that can't be
-    /// understood: all errors of the file.
+    /// If the name of the folder has an error, such as a variable that is not set: all errors of
+    /// the file.
     pub fn find(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
         let refused = match Config::load(file, environment) {
             Ok(config) => return Ok(Self { path: config.state_folder, refused: None }),
@@ -31,30 +32,36 @@ impl StateFolder {
         let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let text = text.unwrap_or_default();
         match named_folder(file, &text, environment) {
-            Some(Named::Folder(name)) => {
-                Ok(Self { path: base_dir(file).join(name), refused: Some(refused) })
-            }
-            Some(Named::Unclear) => Err(refused),
-            None => Ok(Self { path: state_folder(file), refused: Some(refused) }),
+            Named::Folder(path) => Ok(Self { path, refused: Some(refused) }),
+            Named::Unclear => Err(refused),
         }
     }
 }
 
 /// What a file says about its state folder.
 enum Named {
-    Folder(String),
+    /// The folder that the file names, or the default one if it names none.
+    Folder(PathBuf),
+    /// The name has an error, such as a variable that is not set.
     Unclear,
 }
 
-/// Returns what the text of a file says about its state folder. If the text is no YAML, then what the
-/// line says that begins with the key.
-fn named_folder(file: &Path, text: &str, environment: Environment<'_>) -> Option<Named> {
+/// Returns what the text of a file says about its state folder. If the text is not YAML, the line
+/// that begins with the key is read alone.
+fn named_folder(file: &Path, text: &str, environment: Environment<'_>) -> Named {
     let line = text.lines().find(|line| line.starts_with("state_folder:"));
     let mut report = source::Report::new(file);
-    let texts = [Some(text), line].into_iter().flatten();
-    let document = texts.filter_map(|text| build::parse(text, environment, &mut report)).next()?;
-    let name = document.root.get("state_folder")?;
-    Some(de::read::<String>(name, &mut report).map_or(Named::Unclear, Named::Folder))
+    let mut texts = [Some(text), line].into_iter().flatten();
+    let document = texts.find_map(|text| build::parse(text, environment, &mut report));
+    let name = document.as_ref().and_then(|document| document.root.get("state_folder"));
+    match name {
+        // A key without a value is as good as none.
+        Some(name) if name.value != Value::Null => match de::read::<PathText>(name, &mut report) {
+            Some(path) => Named::Folder(resolved(file, path.as_path())),
+            None => Named::Unclear,
+        },
+        _ => Named::Folder(state_folder(file)),
+    }
 }
 
 /// Returns the folder that relative paths in a file refer to.
@@ -120,6 +127,8 @@ mod tests {
             ("{ plugins: { folder: p }, state_folder: flow, tasks: ${UNSET} }", "flow"),
             ("plugins: 7\nstate_folder: state", "state"),
             ("tasks: [", ".hotbay/hotbay"),
+            ("state_folder:\ntasks: [", ".hotbay/hotbay"),
+            ("state_folder: ./a/../b\ntasks: [", "b"),
             ("", ".hotbay/hotbay"),
         ];
         for (text, path) in cases {
@@ -139,5 +148,10 @@ mod tests {
     fn a_state_folder_that_a_missing_variable_names_is_an_error() {
         let found = find("plugins: { folder: p }\nstate_folder: ${UNSET}").unwrap_err();
         assert!(found.to_string().contains("UNSET"), "{found}");
+    }
+
+    #[test]
+    fn a_blank_state_folder_is_an_error_in_a_broken_file_too() {
+        find("state_folder: ' '\ntasks: [").unwrap_err();
     }
 }
