@@ -9,6 +9,7 @@ use hotbay_plugin_api::{ChannelConfig, Overflow, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::limits::{MAX_COMPONENTS, MAX_THREADS};
 use super::path::ConfigPath;
 use super::ports::Ports;
 use super::trust::TrustSettings;
@@ -57,7 +58,7 @@ pub struct PluginSettings {
 }
 
 /// The number of threads of a plugin.
-pub(super) type Threads = Count<1, 1024>;
+pub(super) type Threads = Count<1, MAX_THREADS>;
 
 /// A named, bounded queue of events.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -99,12 +100,15 @@ pub struct Pipeline {
     /// The source of the pipeline's time.
     pub time: TimeMode,
     /// The connectors, at least one.
+    #[schemars(length(min = 1, max = MAX_COMPONENTS))]
     pub connectors: Vec<ComponentEntry>,
     /// The aggregator, which merges the events of all connectors.
     pub aggregator: ComponentEntry,
     /// The strategies, at least one.
+    #[schemars(length(min = 1, max = MAX_COMPONENTS))]
     pub strategies: Vec<ComponentEntry>,
     /// The executors, at least one.
+    #[schemars(length(min = 1, max = MAX_COMPONENTS))]
     pub executors: Vec<ComponentEntry>,
 }
 

@@ -86,6 +86,7 @@ pub use entries::{
 };
 pub use folders::StateFolder;
 pub use hotbay_plugin_api::Role;
+pub use limits::MAX_THREADS;
 pub use overlay::merged;
 pub use path::{ConfigPath, Segment};
 pub use ports::{PortUse, Ports};

@@ -14,5 +14,20 @@ pub(super) const MAX_DEPTH: usize = 64;
 /// The most values of a file, keys included. What is behind an alias counts once for each use.
 pub(super) const MAX_VALUES: usize = 250_000;
 
+/// The most channels of a configuration.
+pub(super) const MAX_CHANNELS: usize = 10_000;
+
+/// The most components of one role in a pipeline.
+pub(super) const MAX_COMPONENTS: usize = 1_000;
+
+/// The most overrides of tasks in a configuration.
+pub(super) const MAX_TASKS: usize = 10_000;
+
+/// The most characters of a name. The log has names in each line about what they name.
+pub(super) const MAX_NAME: usize = 200;
+
+/// The most threads that poll the futures of a plugin.
+pub const MAX_THREADS: usize = 1024;
+
 /// The most diagnostics that are kept. Further ones are counted.
 pub(super) const MAX_DIAGNOSTICS: usize = 100;

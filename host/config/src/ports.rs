@@ -85,7 +85,7 @@ impl JsonSchema for Ports {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let channel = json_schema!({ "type": "string" });
         let channels = json_schema!({ "type": "array", "items": channel });
-        let of_port = json_schema!({ "anyOf": [channel, channels] });
+        let of_port = json_schema!({ "anyOf": [channel, channels, { "type": "null" }] });
         let by_port = json_schema!({ "type": "object", "additionalProperties": of_port });
         json_schema!({
             "anyOf": [channel, channels, by_port],

@@ -9,6 +9,7 @@ use super::diagnostic::Position;
 use super::document::{Document, Entry, Node, Value};
 use super::entries::ComponentEntry;
 use super::folders::resolved;
+use super::limits::MAX_COMPONENTS;
 use super::path::ConfigPath;
 use super::source::Report;
 use super::values::PathText;
@@ -56,9 +57,6 @@ pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
     }
     draft
 }
-
-/// The most components of one role.
-const MAX_COMPONENTS: usize = 1_000;
 
 /// Reads the pipeline's components, whatever their number for each role.
 fn pipeline(node: &Node, report: &mut Report) -> Option<PipelineDraft> {

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::entries::{ChannelEntry, Pipeline, Plugins, Reload, Shutdown, TaskEntry};
+use super::limits::{MAX_CHANNELS, MAX_TASKS};
 use super::sidecar::Sidecar;
 use super::values::PathText;
 
@@ -30,15 +31,14 @@ pub enum FileKind {
 #[expect(dead_code, reason = "the sections are read one by one; this type is their schema")]
 struct File {
     plugins: Plugins,
-    /// The channels between components, by name. The name is what `inputs` and `outputs` say. At
-    /// most 10000.
-    #[schemars(default)]
+    /// The channels between components, by name. The name is what `inputs` and `outputs` say.
+    #[schemars(default, extend("maxProperties" = MAX_CHANNELS))]
     channels: BTreeMap<String, ChannelEntry>,
     /// The components that are connected by channels. Without it, the host runs tasks only.
     pipeline: Option<Pipeline>,
     /// What differs from the manifests of the plugins' tasks, and from the settings beside their
-    /// libraries. At most 10000.
-    #[schemars(default)]
+    /// libraries.
+    #[schemars(default, length(max = MAX_TASKS))]
     tasks: Vec<TaskEntry>,
     #[schemars(default)]
     reload: Reload,
@@ -52,15 +52,16 @@ struct File {
 
 /// Returns the JSON Schema of a kind of file, for editors and other tools.
 ///
-/// A value may be a text with a variable (`${VAR}`) wherever the type is a number, a boolean or one
-/// of several words.
+/// A value may be a text with a variable (`${VAR}`) wherever the type is a number, a boolean, one of
+/// several words, or a text with a certain pattern. A key that may be left out may have no value.
 pub fn schema(kind: FileKind) -> Value {
     let mut schema = plain_schema(kind);
+    allow_nothing(&mut schema);
     allow_variables(&mut schema);
     schema
 }
 
-/// Returns the schema without variables.
+/// Returns the schema with neither variables nor keys without a value.
 fn plain_schema(kind: FileKind) -> Value {
     let generator = SchemaSettings::draft07().into_generator();
     let schema = match kind {
@@ -84,23 +85,53 @@ fn write_durations(schema: &mut Value) {
     children(schema).for_each(write_durations);
 }
 
+/// Lets the keys that may be left out have no value.
+fn allow_nothing(schema: &mut Value) {
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let is_required = |key: &str| required.as_array().is_some_and(|it| it.contains(&key.into()));
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (_, property) in properties.into_iter().flatten().filter(|(key, _)| !is_required(key)) {
+        let nothing = json!({ "type": "null" });
+        if let Some(types) = property.get_mut("type") {
+            // A list of types is that of an `Option`, and has `null` already.
+            if types.is_string() {
+                *types = json!([types, "null"]);
+            }
+        } else if let Some(Value::Array(alternatives)) = property.get_mut("anyOf") {
+            if !alternatives.contains(&nothing) {
+                alternatives.push(nothing);
+            }
+        } else {
+            add_alternative(property, nothing);
+        }
+    }
+    children(schema).for_each(allow_nothing);
+}
+
+/// Lets values have variables where the schema would refuse the text of one.
 fn allow_variables(schema: &mut Value) {
-    let is_word = schema.get("const").is_some() || schema.get("enum").is_some();
+    let is_word = ["const", "enum", "pattern"].iter().any(|key| schema.get(key).is_some());
     let types = schema.get("type").cloned().unwrap_or_default();
     let names = types.as_array().map_or(vec![&types], |types| types.iter().collect());
     if is_word || names.iter().any(|it| *it == "integer" || *it == "boolean") {
-        let plain = schema.take();
-        let description = plain.get("description").cloned();
-        *schema = json!({ "anyOf": [plain, { "type": "string", "pattern": "\\$\\{.*\\}" }] });
-        if let Some(description) = description {
-            schema["description"] = description;
-        }
+        add_alternative(schema, json!({ "type": "string", "pattern": "\\$\\{.*\\}" }));
         return;
     }
     if let Some(one_of) = schema.as_object_mut().and_then(|it| it.remove("oneOf")) {
         schema["anyOf"] = one_of;
     }
     children(schema).for_each(allow_variables);
+}
+
+/// Turns a schema into one that also allows what another one does. The description stays outermost,
+/// where editors look for it.
+fn add_alternative(schema: &mut Value, other: Value) {
+    let plain = schema.take();
+    let description = plain.get("description").cloned();
+    *schema = json!({ "anyOf": [plain, other] });
+    if let Some(description) = description {
+        schema["description"] = description;
+    }
 }
 
 /// Returns the schemas inside of a schema.
@@ -148,5 +179,53 @@ mod tests {
         let (number, variable) = (&threads["anyOf"][0], &threads["anyOf"][1]);
         assert_eq!((&number["minimum"], &number["maximum"]), (&json!(1), &json!(1024)));
         assert_eq!(variable["type"], "string");
+    }
+    /// Returns all schemas that a schema consists of.
+    fn all(schema: &mut Value) -> Vec<Value> {
+        let mut found = vec![schema.clone()];
+        children(schema).for_each(|inner| found.extend(all(inner)));
+        found
+    }
+
+    #[test]
+    fn a_key_that_may_be_left_out_may_have_no_value() {
+        for kind in [FileKind::Configuration, FileKind::Settings] {
+            for schema in all(&mut schema(kind)) {
+                let required = schema["required"].as_array().cloned().unwrap_or_default();
+                let keys = schema["properties"].as_object().cloned().unwrap_or_default();
+                for (key, mut value) in keys {
+                    let allows_null = all(&mut value).iter().any(|it| {
+                        it["type"] == "null"
+                            || it["type"]
+                                .as_array()
+                                .is_some_and(|types| types.contains(&"null".into()))
+                    });
+                    assert_eq!(
+                        allows_null,
+                        !required.contains(&key.clone().into()),
+                        "{key}: {value}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_value_that_is_checked_may_be_a_variable_instead() {
+        let all = all(&mut schema(FileKind::Configuration));
+        let hash = all.iter().find(|it| it["pattern"] == "^[0-9A-Fa-f]{64}$").unwrap();
+        let variable = json!({ "type": "string", "pattern": "\\$\\{.*\\}" });
+        assert!(all.contains(&json!({ "anyOf": [hash, variable] })));
+        // The format `duration` of JSON Schema is another one: `PT5S`.
+        assert!(all.iter().all(|it| it.get("format").is_none()));
+    }
+
+    #[test]
+    fn the_schema_has_the_limits_of_lists() {
+        let schema = schema(FileKind::Configuration);
+        assert_eq!(schema["properties"]["channels"]["maxProperties"], MAX_CHANNELS);
+        assert_eq!(schema["properties"]["tasks"]["maxItems"], MAX_TASKS);
+        let connectors = &schema["definitions"]["Pipeline"]["properties"]["connectors"];
+        assert_eq!((&connectors["minItems"], &connectors["maxItems"]), (&json!(1), &json!(1_000)));
     }
 }

@@ -189,7 +189,7 @@ impl JsonSchema for TrustSettings {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mode = generator.subschema_for::<TrustMode>();
         let whole = generator.subschema_for::<Written>();
-        json_schema!({ "anyOf": [mode, whole], "default": "off", "x-value": "a mode, or a mapping" })
+        json_schema!({ "anyOf": [mode, whole], "default": TrustMode::default(), "x-value": "a mode, or a mapping" })
     }
 }
 

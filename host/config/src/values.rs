@@ -13,6 +13,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
 
+use super::limits::MAX_NAME;
+
 /// Implements the schema of a type that has no name of its own in the schema.
 macro_rules! inline_schema {
     ($type:ty, [$($generics:tt)*], $schema:expr) => {
@@ -37,9 +39,6 @@ macro_rules! inline_schema {
 #[derive(Debug)]
 pub(crate) struct Name(pub(crate) String);
 
-/// The longest name in characters. Names are in each line of the log about what they name.
-const LONGEST_NAME: usize = 200;
-
 impl Name {
     /// Reads a name, for `#[serde(deserialize_with)]`.
     pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
@@ -56,16 +55,16 @@ impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let expected = match text.chars().count() {
-            _ if text.trim().is_empty() => "text",
-            ..=LONGEST_NAME => return Ok(Self(text)),
-            _ => "a name of at most 200 characters",
+            _ if text.trim().is_empty() => "text".to_owned(),
+            ..=MAX_NAME => return Ok(Self(text)),
+            _ => format!("a name of at most {MAX_NAME} characters"),
         };
-        Err(D::Error::invalid_value(Unexpected::Str(&text), &expected))
+        Err(D::Error::invalid_value(Unexpected::Str(&text), &expected.as_str()))
     }
 }
 
 inline_schema!(Name, [], |_| json_schema!({
-    "type": "string", "minLength": 1, "maxLength": LONGEST_NAME
+    "type": "string", "minLength": 1, "maxLength": MAX_NAME
 }));
 
 /// The path of a file or folder: a text that is not blank.
@@ -136,7 +135,6 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Span<MIN, MAX> {
 
 inline_schema!(Span<MIN, MAX>, [const MIN: u64, const MAX: u64], |_| json_schema!({
     "type": "string",
-    "format": "duration",
     "x-range": Self::range(),
     "examples": ["5s", "250ms", "1h 30m"],
 }));
@@ -238,7 +236,7 @@ impl<'de> Deserialize<'de> for Settings {
     }
 }
 
-inline_schema!(Settings, [], |_| json_schema!({ "type": "object" }));
+inline_schema!(Settings, [], |_| json_schema!({ "type": ["object", "null"] }));
 
 struct SettingsVisitor;
 

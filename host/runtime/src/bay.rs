@@ -28,13 +28,11 @@ use tokio::{
     time::timeout,
 };
 
+use hotbay_config::MAX_THREADS;
 use hotbay_core::FOREVER;
 use hotbay_loader::ThreadMark;
 
 use super::{object_registry::ObjectRegistry, relay::WakeDispatcher};
-
-/// The most threads of a bay. The configuration has the same limit; this one is for embedders.
-pub const MAX_THREADS: usize = 1024;
 
 /// The configuration of a bay.
 #[derive(Debug, Clone)]

@@ -22,10 +22,11 @@ mod slot;
 mod spec;
 mod split_batch;
 
-pub use bay::{Bay, BayConfig, MAX_THREADS};
+pub use bay::{Bay, BayConfig};
 pub use board::{Board, LeftOut, Progress, ReportRow};
 pub use component::{PluginBackgroundTask, PluginComponent, PluginEventTask};
 pub use generation::{FileInfo, Generation, GenerationInfo, UnloadOutcome};
+pub use hotbay_config::MAX_THREADS;
 pub use report_gate::ReportGate;
 pub use runs::{BusyThreads, PluginRun, RunFactory};
 pub use services::{Clock, Services, SystemClock};

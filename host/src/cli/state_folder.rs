@@ -11,7 +11,7 @@ use super::{fail, output::err, run::refuse_all};
 pub(super) fn find(config: &Path) -> Result<StateFolder, ExitCode> {
     StateFolder::find(config, &|name| std::env::var(name)).map_err(|found| {
         let code = refuse_all(&found);
-        fail("set the variables with which the host runs: one of them names its state folder");
+        fail("correct `state_folder`, or set the variables in it with which the host runs");
         code
     })
 }

@@ -6,6 +6,7 @@ use crate::de;
 use crate::document::{Node, Value};
 use crate::entries::{ChannelEntry, Plugins, TaskEntry};
 use crate::folders::resolved;
+use crate::limits::{MAX_CHANNELS, MAX_TASKS};
 use crate::path::ConfigPath;
 use crate::source::Report;
 
@@ -15,12 +16,6 @@ pub(super) fn plugins(node: &Node, file: &Path, report: &mut Report) -> Option<P
     plugins.trust.resolve(file);
     Some(plugins)
 }
-
-/// The most channels of a configuration.
-const MAX_CHANNELS: usize = 10_000;
-
-/// The most overrides of tasks in a configuration.
-const MAX_TASKS: usize = 10_000;
 
 /// Reads the declared channels. The declaration is `None` if it has an error.
 pub(super) fn channels(node: &Node, report: &mut Report) -> Vec<(String, Option<ChannelEntry>)> {

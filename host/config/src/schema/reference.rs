@@ -114,13 +114,17 @@ impl<'s> Chapter<'s, '_> {
             value => format!(" of {value}"),
         };
         let number = |key: &str| target[key].as_u64().unwrap_or_default();
+        let most = |key: &str| {
+            target[key].as_u64().map_or(String::new(), |most| format!(", at most {most}"))
+        };
         let types = if target["type"].is_array() { &target["type"][0] } else { &target["type"] };
         match types.as_str().unwrap_or_default() {
             "boolean" => "`true` or `false`".to_owned(),
             "integer" => format!("a number from {} to {}", number("minimum"), number("maximum")),
-            "array" => format!("a list{}", of(&target["items"])),
+            "array" => format!("a list{}{}", of(&target["items"]), most("maxItems")),
             "object" if target["additionalProperties"].is_object() => {
-                of(&target["additionalProperties"]).replacen(" of", "names with", 1)
+                let names = of(&target["additionalProperties"]).replacen(" of", "names with", 1);
+                format!("{names}{}", most("maxProperties"))
             }
             "object" => "a mapping".to_owned(),
             _ => match target.get("x-range").and_then(Value::as_str) {
