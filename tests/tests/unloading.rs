@@ -10,7 +10,7 @@ use std::{
 };
 
 use hotbay::{
-    loader::{Loader, LoaderConfig},
+    loader::{BayThreads, Loader, LoaderConfig, sweep},
     runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services, UnloadOutcome},
 };
 use hotbay_plugin_api::{Batch, ChannelName, RunInfo, spec::RunTarget};
@@ -91,6 +91,39 @@ fn a_plugin_that_was_forgotten_is_unmapped_too() {
         drop(plugin);
         until("the library to go", || {
             (!mappings("self").iter().any(|path| path.contains(&hash))).then_some(())
+        });
+    });
+}
+
+#[test]
+fn a_library_stays_mapped_while_it_has_a_thread_or_its_module_is_used() {
+    let _turn = TURN.lock();
+    runtime().block_on(async {
+        let loader = loader();
+        let inspected = loader.inspect(library("hello"), &Arc::default()).await.unwrap();
+        let ready = loader.ready(inspected).await.unwrap();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let (map, mapped) = std::sync::mpsc::channel();
+        let threads = ready.threads();
+        let thread = std::thread::spawn(move || {
+            threads.enter();
+            map.send(ready.map().unwrap()).unwrap();
+            ends.recv().ok();
+            BayThreads::leave();
+        });
+        let (library, module) = mapped.recv().unwrap();
+        let also_used = module.clone();
+        let remains = library.close().expect("it is in use");
+        drop(module);
+        drop(end);
+        thread.join().unwrap();
+        sweep();
+        assert!(!remains.is_unmapped(), "{}", also_used.manifest().unwrap());
+        assert!(remains.reason().contains("are in use"), "{}", remains.reason());
+        drop(also_used);
+        until("the library to go", || {
+            sweep();
+            remains.is_unmapped().then_some(())
         });
     });
 }

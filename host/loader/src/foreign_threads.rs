@@ -43,9 +43,8 @@ use parking_lot::Mutex;
 
 use crate::maps::Maps;
 use inspect::{Inspector, Observation, is_supported};
-use thread::own_id;
 
-pub(crate) use thread::{ForeignThread, StartTime};
+pub(crate) use thread::{ForeignThread, StartTime, own_id};
 
 /// The ids of the threads of all bays. Each of them runs the code of its own plugin only.
 static BAY_THREADS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());

@@ -17,6 +17,7 @@
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!("Hotbay loads plugins on Linux, on x86-64 and aarch64 only");
 
+mod bay_threads;
 mod blocking;
 mod companions;
 mod crash;
@@ -41,15 +42,17 @@ mod staging_folder;
 mod text;
 mod trust;
 
+pub use bay_threads::BayThreads;
 pub use crash::{CrashLedger, exit_at_once};
 pub use elf::{UniqueKept, Unloading};
 pub use error::{LoadError, Refusal, RefusalCode};
 pub use folder::{is_library, scan};
 pub use hotbay_config::TrustMode;
 pub use hotbay_plugin_api::abi::DescriptorText as Descriptor;
+pub use library::{BackgroundObject, EventObject, Module, PluginObject, PluginValue, RunObject};
 pub use loader::{Checked, Inspected, Loader, LoaderConfig, LoaderError};
-pub use log::{PLUGIN_FIELDS, connect as connect_log};
-pub use mapped::{MappedLibrary, ReadyLibrary, ThreadMark, read_manifest};
+pub use log::PLUGIN_FIELDS;
+pub use mapped::{MappedLibrary, ReadyLibrary};
 pub use probe::{PROBE_ARGUMENT, ProbeError, serve as serve_probe};
 pub use retained::{RetainedLibrary, sweep};
 pub use trust::{Key, KeyError, Pin, PinChange, Pins, PinsError, Trust, TrustedBy};

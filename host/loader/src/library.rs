@@ -1,57 +1,67 @@
-//! The one module that maps a library, looks into it, and unmaps it.
+//! The one module that maps a library, calls its functions, and unmaps it.
 
 #![expect(unsafe_code, reason = "loading and closing a library can't be proved by the compiler")]
+
+mod module;
 
 use std::{
     mem::ManuallyDrop,
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
-use abi_stable::library::{AbiHeaderRef, LibHeader};
-use hotbay_plugin_api::abi::PluginRef;
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 use parking_lot::Mutex;
 
 use crate::{
-    Refusal,
+    BayThreads, Refusal,
     dependencies::{self, Dependencies},
-    foreign_threads::{CodeRanges, StartTime},
-    layout,
+    foreign_threads::{CodeRanges, ForeignThread, Occupancy, StartTime, find_threads_in},
     maps::Maps,
     pthread_keys::PthreadKeys,
 };
+
+pub use module::{BackgroundObject, EventObject, Module, PluginObject, PluginValue, RunObject};
 
 /// Held from a `dlclose` until its effect is known, so that no other `dlclose` changes the mappings
 /// in between.
 static CLOSING: Mutex<()> = Mutex::new(());
 
-/// A mapped library, to be unmapped with [`Library::close`]. A library that is dropped stays
-/// mapped.
+/// A mapped library. It is unmapped by its owner, with [`Library::close`], and not before everybody
+/// who shares it is gone. A library that is dropped stays mapped.
 #[derive(Debug)]
 pub(crate) struct Library {
     /// Never dropped implicitly, because dropping it unmaps the library even if a thread runs its
     /// code.
     handle: ManuallyDrop<Handle>,
     path: PathBuf,
+    threads: BayThreads,
+    /// A time shortly before the library was mapped: the start of the thread that did it.
     mapped_after: StartTime,
     dependencies: Dependencies,
 }
 
-/// Whether the dynamic linker unmapped a library.
+/// Why a library was not unmapped.
 #[derive(Debug)]
-pub(crate) enum CloseOutcome {
-    Unmapped,
-    /// Something keeps the library mapped, such as a thread-local with a destructor on a thread
-    /// outside of the bay.
-    StillMapped(Library),
+pub(crate) enum StillMapped {
+    /// Somebody shares it, or threads of its bay have not ended.
+    InUse,
+    /// These threads run its code.
+    Occupied(Vec<ForeignThread>),
+    /// These threads may run its code.
+    Unknown(Vec<ForeignThread>),
+    /// The dynamic linker keeps it. These threads are younger than it; `None` if threads cannot be
+    /// seen on this system.
+    Linker { younger: Option<Vec<ForeignThread>> },
 }
 
 impl Library {
     /// Maps the library.
     ///
-    /// This runs the library's constructors, so call it on a thread of the library's bay.
-    pub(crate) fn open(path: &Path) -> Result<Self, Refusal> {
+    /// This runs the library's constructors, so call it on one of `threads`.
+    pub(crate) fn open(path: &Path, threads: BayThreads) -> Result<Self, Refusal> {
         dependencies::record_host_libraries();
         // `RTLD_NOW` binds all symbols now: a missing one is an error here and not a crash later.
         // SAFETY: opening a library runs its constructors. In the host, they have returned in the
@@ -62,42 +72,49 @@ impl Library {
         Ok(Self {
             handle: ManuallyDrop::new(handle),
             path: path.to_owned(),
+            threads,
             mapped_after: StartTime::of_calling_thread(),
             dependencies: Dependencies::of(path),
         })
     }
 
-    /// Returns the module behind an entry symbol, if its layout is the one that this host was
-    /// compiled with.
-    pub(crate) fn module(&self, entry: &str) -> Result<PluginRef, Refusal> {
-        let header = self.header(entry)?;
-        let layout = header
-            .layout()
-            .ok_or_else(|| Refusal::Layout("the library hides its layout".to_owned()))?;
-        let sdk = header.version_strings().version.as_str();
-        layout::check(layout).map_err(|reason| layout::of_another_sdk(sdk, &reason))?;
-        // SAFETY: the call above checked the layout of this very type.
-        let module = unsafe { header.unchecked_layout::<PluginRef>() };
-        module.map_err(|error| Refusal::Layout(error.to_string()))
-    }
-
-    fn header(&self, entry: &str) -> Result<&LibHeader, Refusal> {
-        let missing = |error: libloading::Error| Refusal::Linking(error.to_string());
-        // SAFETY: an `AbiHeaderRef` is a pointer to what begins a `LibHeader`. The descriptor says
-        // that this symbol is one, and `elf::read_descriptor` has found as many bytes there as one
-        // has, aligned as one. They are mapped for as long as `self` is, which the result borrows.
-        let symbol = unsafe { self.handle.get::<AbiHeaderRef>(entry.as_bytes()) };
-        let header = *symbol.map_err(missing)?;
-        // `upgrade` compares the magic bytes and the version of abi_stable before it calls
-        // anything.
-        header.upgrade().map_err(|error| layout::of_another_format(&error))
-    }
-
-    /// Closes the library and checks whether it is unmapped.
+    /// Unmaps the library, unless a thread may run its code. Blocks for up to `limit`.
     ///
-    /// Every thread that ran its code must have ended, and every value that it made must have been
-    /// dropped. The module `retained` looks for such threads before it calls this.
-    pub(crate) fn close(mut self) -> CloseOutcome {
+    /// Whatever leads into the library has a share of it (see [`Module`]), so whoever owns it whole
+    /// is the last who could call its code.
+    pub(crate) fn close(self, limit: Duration) -> Result<(), (Self, StillMapped)> {
+        let _unloading = self.dependencies.lock_unloading();
+        if self.threads.alive() > 0 {
+            return Err((self, StillMapped::InUse));
+        }
+        match find_threads_in(&self.code_ranges(), self.mapped_after, limit) {
+            Occupancy::Occupied(threads) => Err((self, StillMapped::Occupied(threads))),
+            Occupancy::Unknown(threads) => Err((self, StillMapped::Unknown(threads))),
+            Occupancy::Free { younger } => {
+                // SAFETY: the threads of the library's bay have ended, as was asked above. The
+                // search found no other thread in its code, and left out only threads of other
+                // bays, which run the code of other plugins. No thread can enter the code any more,
+                // because `self` is owned.
+                let unmapped = unsafe { self.unmap() };
+                unmapped.map_err(|library| (library, StillMapped::Linker { younger }))
+            }
+        }
+    }
+
+    /// Unmaps the library in the process that probes it.
+    pub(crate) fn close_in_probe(self) {
+        // SAFETY: if a thread still runs the code, this process dies of it. It has nothing else to
+        // lose, as in `open`, and its end is the answer.
+        drop(unsafe { self.unmap() });
+    }
+
+    /// Closes the library, and returns it if it is still mapped then.
+    ///
+    /// # Safety
+    ///
+    /// No thread runs the library's code, except for destructors of thread-locals, for which the
+    /// dynamic linker waits.
+    unsafe fn unmap(mut self) -> Result<(), Self> {
         let keys = PthreadKeys::of(&Maps::current().code(&self.path));
         let _closing = CLOSING.lock();
         // SAFETY: `self.handle` is not used again before it is assigned below, and `self` is
@@ -114,22 +131,17 @@ impl Library {
         if !Maps::current().has_code_of(&self.path).unwrap_or(handle.is_ok()) {
             keys.delete();
             return_free_memory();
-            return CloseOutcome::Unmapped;
+            return Ok(());
         }
         // The library is mapped, so opening it succeeds. If not, a handle of the program is
         // harmless.
         self.handle = ManuallyDrop::new(handle.unwrap_or_else(|_| Handle::this()));
-        CloseOutcome::StillMapped(self)
+        Err(self)
     }
 
     /// Returns the private copy that the library was mapped from.
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Returns a time shortly before the library was mapped: the start of the thread that did it.
-    pub(crate) fn mapped_after(&self) -> StartTime {
-        self.mapped_after
     }
 
     pub(crate) fn dependencies(&self) -> &Dependencies {
@@ -138,7 +150,7 @@ impl Library {
 
     /// Returns the code that is unmapped together with this library, and the code that is unrelated
     /// to it.
-    pub(crate) fn code_ranges(&self) -> CodeRanges {
+    fn code_ranges(&self) -> CodeRanges {
         let maps = Maps::current();
         let mut own = maps.code(&self.path);
         own.extend(self.dependencies.exclusive_code(&maps));
@@ -159,8 +171,8 @@ impl Library {
     }
 
     /// Leaves the library mapped for the rest of the process.
-    pub(crate) fn keep(self) {
-        std::mem::forget(self);
+    pub(crate) fn keep(library: Arc<Self>) {
+        std::mem::forget(library);
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use abi_stable::{sabi_trait::TD_Opaque, std_types::RStr};
+use abi_stable::{
+    sabi_trait::TD_Opaque,
+    std_types::{RBox, RStr},
+};
 use hotbay_plugin_api::{
-    abi::{HostLog, HostLog_TO, PluginRef},
+    abi::{HostLog, HostLog_TO},
     limits::{self, cut},
 };
 use tracing::level_filters::LevelFilter;
@@ -15,11 +18,10 @@ use tracing::level_filters::LevelFilter;
 /// they arrive. A formatter that knows this name can show them as fields.
 pub const PLUGIN_FIELDS: &str = "plugin.fields";
 
-/// Connects a plugin's `tracing` events to the host's subscriber, under the plugin's name.
-///
-/// This runs code of the plugin, so call it on one of the threads of its bay.
-pub fn connect(module: PluginRef, plugin: Arc<str>) {
-    module.connect_log()(HostLog_TO::from_value(PluginLog { plugin }, TD_Opaque));
+/// Returns a receiver that forwards a plugin's `tracing` events to the host's subscriber, under the
+/// plugin's name.
+pub(crate) fn receiver(plugin: Arc<str>) -> HostLog_TO<'static, RBox<()>> {
+    HostLog_TO::from_value(PluginLog { plugin }, TD_Opaque)
 }
 
 /// The bytes of the fields of an event as JSON: enough for all that the SDK sends, escaped.

@@ -18,10 +18,9 @@ use parking_lot::Mutex;
 
 use crate::{
     crash::SlotGuard,
-    foreign_threads::{Occupancy, find_threads_in},
-    library::{CloseOutcome, Library},
+    library::{Library, StillMapped},
 };
-use reason::{Circumstances, Reason};
+use reason::Circumstances;
 
 /// How long threads may take to leave the code of a library that is closed.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
@@ -38,7 +37,7 @@ static SWEEPING: Mutex<()> = Mutex::new(());
 
 #[derive(Debug)]
 struct Entry {
-    library: Library,
+    library: Arc<Library>,
     /// Attributes a crash to the plugin. Dropped after the library is unmapped.
     slot: Option<SlotGuard>,
     handle: RetainedLibrary,
@@ -50,7 +49,7 @@ pub struct RetainedLibrary(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 enum State {
-    Mapped { reason: Reason, circumstances: Circumstances },
+    Mapped { reason: StillMapped, circumstances: Circumstances },
     Unmapped,
 }
 
@@ -72,16 +71,18 @@ impl RetainedLibrary {
     pub fn threads(&self) -> usize {
         match &*self.0.lock() {
             State::Mapped {
-                reason: Reason::Occupied(threads) | Reason::Unknown(threads), ..
+                reason: StillMapped::Occupied(threads) | StillMapped::Unknown(threads),
+                ..
             } => threads.len(),
-            State::Mapped { reason: Reason::Linker { .. }, .. } | State::Unmapped => 0,
+            State::Mapped { reason: StillMapped::InUse | StillMapped::Linker { .. }, .. }
+            | State::Unmapped => 0,
         }
     }
 
     /// Replaces the reason, unless the old one is more precise.
-    fn update(&self, new: Reason) {
+    fn update(&self, new: StillMapped) {
         let State::Mapped { reason, .. } = &mut *self.0.lock() else { return };
-        if !matches!((&*reason, &new), (Reason::Occupied(_), Reason::Unknown(_))) {
+        if !matches!((&*reason, &new), (StillMapped::Occupied(_), StillMapped::Unknown(_))) {
             *reason = new;
         }
     }
@@ -95,8 +96,8 @@ impl PartialEq for RetainedLibrary {
 
 impl Eq for RetainedLibrary {}
 
-/// Unmaps a library whose bay was joined, or retains it if a thread may run its code. Blocks.
-pub(crate) fn close(library: Library, slot: Option<SlotGuard>) -> Option<RetainedLibrary> {
+/// Unmaps a library, or retains it if it is still in use. Blocks.
+pub(crate) fn close(library: Arc<Library>, slot: Option<SlotGuard>) -> Option<RetainedLibrary> {
     let entry = match unmap(library, CLOSE_LIMIT) {
         Ok(()) => {
             drop(slot);
@@ -108,7 +109,7 @@ pub(crate) fn close(library: Library, slot: Option<SlotGuard>) -> Option<Retaine
             let state = State::Mapped { reason, circumstances };
             let handle = RetainedLibrary(Arc::new(Mutex::new(state)));
             if is_final {
-                library.keep();
+                Library::keep(library);
                 SlotGuard::keep(slot);
                 return Some(handle);
             }
@@ -139,14 +140,7 @@ pub fn sweep() {
     }
 }
 
-fn unmap(library: Library, limit: Duration) -> Result<(), (Library, Reason)> {
-    let _unloading = library.dependencies().lock_unloading();
-    match find_threads_in(&library.code_ranges(), library.mapped_after(), limit) {
-        Occupancy::Occupied(threads) => Err((library, Reason::Occupied(threads))),
-        Occupancy::Unknown(threads) => Err((library, Reason::Unknown(threads))),
-        Occupancy::Free { younger } => match library.close() {
-            CloseOutcome::Unmapped => Ok(()),
-            CloseOutcome::StillMapped(library) => Err((library, Reason::Linker { younger })),
-        },
-    }
+fn unmap(library: Arc<Library>, limit: Duration) -> Result<(), (Arc<Library>, StillMapped)> {
+    let library = Arc::try_unwrap(library).map_err(|shared| (shared, StillMapped::InUse))?;
+    library.close(limit).map_err(|(library, reason)| (Arc::new(library), reason))
 }

@@ -15,13 +15,11 @@ use std::{
     io::{self, ErrorKind},
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     task::{JoinError, JoinSet},
@@ -30,7 +28,7 @@ use tokio::{
 
 use hotbay_config::MAX_THREADS;
 use hotbay_core::FOREVER;
-use hotbay_loader::ThreadMark;
+use hotbay_loader::BayThreads;
 
 use super::{object_registry::ObjectRegistry, relay::WakeDispatcher};
 
@@ -49,8 +47,7 @@ pub struct Bay {
     /// Taken out only by `join` and `drop`, which end the bay.
     runtime: Option<Runtime>,
     handle: Handle,
-    /// The kernel's numbers of all threads that the bay has started.
-    threads: Arc<Mutex<Vec<u32>>>,
+    threads: BayThreads,
     objects: ObjectRegistry,
     dispatcher: Arc<WakeDispatcher>,
 }
@@ -61,25 +58,18 @@ impl Bay {
     /// # Errors
     /// If the system does not start as many threads.
     pub fn open(config: &BayConfig) -> io::Result<Self> {
-        Self::open_for(config, ThreadMark::LINKED)
+        Self::open_for(config, BayThreads::default())
     }
 
-    /// Starts the threads of a build. They carry its mark, so that a crash on one of them is
-    /// attributed to the build.
-    pub(crate) fn open_for(config: &BayConfig, mark: ThreadMark) -> io::Result<Self> {
-        let threads = Arc::new(Mutex::new(Vec::new()));
-        let of_thread = Arc::clone(&threads);
+    /// Starts the threads of a build, and adds them to `threads`.
+    pub(crate) fn open_for(config: &BayConfig, threads: BayThreads) -> io::Result<Self> {
+        let entered = threads.clone();
         let mut builder = Builder::new_multi_thread();
         builder
             .worker_threads(config.threads.get())
             .thread_name(format!("bay-{}", config.name))
-            .on_thread_start(move || {
-                mark.enter();
-                if let Some(id) = own_thread_id() {
-                    of_thread.lock().push(id);
-                }
-            })
-            .on_thread_stop(ThreadMark::leave)
+            .on_thread_start(move || entered.enter())
+            .on_thread_stop(BayThreads::leave)
             .enable_time();
         let runtime = start(&mut builder, config.threads)?;
         let handle = runtime.handle().clone();
@@ -104,7 +94,7 @@ impl Bay {
 
     /// Returns the number of the bay's threads that are alive.
     pub(crate) fn threads(&self) -> usize {
-        self.threads.lock().iter().filter(|id| is_alive(**id)).count()
+        self.threads.alive()
     }
 
     pub(crate) fn objects(&self) -> &ObjectRegistry {
@@ -154,10 +144,9 @@ impl Bay {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(limit);
         }
-        let ids = std::mem::take(&mut *self.threads.lock());
         loop {
             // The kernel may list a joined thread in /proc for a moment longer, so look again.
-            let alive = ids.iter().filter(|id| is_alive(**id)).count();
+            let alive = self.threads.alive();
             if alive == 0 || Instant::now() >= until {
                 return alive;
             }
@@ -216,16 +205,6 @@ fn check_threads(threads: NonZeroUsize) -> io::Result<()> {
         // Dropping the senders ends the threads, also after an error.
         Ok(())
     })
-}
-
-/// Returns the kernel's number of the calling thread.
-fn own_thread_id() -> Option<u32> {
-    let link = std::fs::read_link("/proc/thread-self").ok()?;
-    link.file_name()?.to_str()?.parse().ok()
-}
-
-fn is_alive(thread: u32) -> bool {
-    Path::new("/proc/self/task").join(thread.to_string()).exists()
 }
 
 #[cfg(test)]

@@ -15,19 +15,21 @@ use hotbay_plugin_api::{
 
 use crate::{caller, object_handle::ObjectHandle};
 
-/// Calls a method of an object and waits for its result.
+/// Calls a method of an object, waits for its result, and copies that out of the plugin's memory
+/// while the object, and so the library, is held.
 ///
 /// # Errors
-/// If the plugin was unloaded, or the method failed.
-pub(crate) async fn call<T: Send, R>(
+/// If the plugin was unloaded, or the method failed, or the result can't be copied.
+pub(crate) async fn call<T: Send, R, U>(
     handle: &ObjectHandle<T>,
     method: impl for<'a> FnOnce(&'a mut T) -> BorrowingFfiFuture<'a, RResult<R, FfiError>>,
-) -> Result<R, SchedulerError> {
+    copy: impl FnOnce(R) -> Result<U, SchedulerError>,
+) -> Result<U, SchedulerError> {
     let mut object = handle.lock().await;
     let object = object.as_mut().ok_or_else(unloaded)?;
     let mut future = method(object);
     let result = poll_fn(|cx| caller::calling(cx, |cx| Pin::new(&mut future).poll(cx))).await;
-    Ok(result.into_result()?)
+    copy(result.into_result()?)
 }
 
 /// Like [`call`], for a method that is polled within the call, and that often returns at once.

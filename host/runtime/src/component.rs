@@ -1,19 +1,16 @@
 //! The components of plugins, as tasks that the scheduler drives like any other.
 
-use abi_stable::std_types::RBox;
+use abi_stable::std_types::ROption;
 use async_trait::async_trait;
+use hotbay_loader::{BackgroundObject, EventObject};
 use hotbay_plugin_api::{
     Aggregator, BackgroundTask, Batch, ChannelName, Connector, EventTask, Executor, SavedState,
-    SchedulerError, Strategy,
-    abi::{BackgroundObject_TO, EventObject_TO, FfiState},
+    SchedulerError, Strategy, abi::FfiState,
 };
 
 use super::{object_handle::ObjectHandle, report_gate::ReportGate};
 
 use super::call::{call, start};
-
-type BackgroundObject = BackgroundObject_TO<'static, RBox<()>>;
-type EventObject = EventObject_TO<'static, RBox<()>>;
 
 /// A component that a plugin made.
 #[derive(Debug)]
@@ -40,7 +37,7 @@ pub struct PluginEventTask {
 #[async_trait]
 impl BackgroundTask for PluginBackgroundTask {
     async fn initialize(&mut self) -> Result<(), SchedulerError> {
-        call(&self.object, |object| object.initialize()).await
+        call(&self.object, |object| object.initialize(), Ok).await
     }
 
     async fn execute(&mut self) -> Result<(), SchedulerError> {
@@ -48,16 +45,15 @@ impl BackgroundTask for PluginBackgroundTask {
     }
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
-        let saved = call(&self.object, |object| object.save_state()).await?;
-        saved.into_option().map(FfiState::take).transpose()
+        call(&self.object, |object| object.save_state(), saved).await
     }
 
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
-        call(&self.object, |object| object.restore(state.into())).await
+        call(&self.object, |object| object.restore(state.into()), Ok).await
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {
-        call(&self.object, |object| object.shutdown()).await
+        call(&self.object, |object| object.shutdown(), Ok).await
     }
 }
 
@@ -81,7 +77,7 @@ impl EventTask<ChannelName, Batch> for PluginEventTask {
     }
 
     async fn initialize(&mut self) -> Result<(), SchedulerError> {
-        call(&self.object, |object| object.initialize()).await
+        call(&self.object, |object| object.initialize(), Ok).await
     }
 
     async fn handle_event(&mut self, batch: Batch) -> Result<(), SchedulerError> {
@@ -89,21 +85,25 @@ impl EventTask<ChannelName, Batch> for PluginEventTask {
     }
 
     async fn end_of_input(&mut self) -> Result<(), SchedulerError> {
-        call(&self.object, |object| object.end_of_input()).await
+        call(&self.object, |object| object.end_of_input(), Ok).await
     }
 
     async fn save_state(&mut self) -> Result<Option<SavedState>, SchedulerError> {
-        let saved = call(&self.object, |object| object.save_state()).await?;
-        saved.into_option().map(FfiState::take).transpose()
+        call(&self.object, |object| object.save_state(), saved).await
     }
 
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
-        call(&self.object, |object| object.restore(state.into())).await
+        call(&self.object, |object| object.restore(state.into()), Ok).await
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {
-        call(&self.object, |object| object.shutdown()).await
+        call(&self.object, |object| object.shutdown(), Ok).await
     }
+}
+
+/// Copies a saved state out of the plugin's memory.
+fn saved(state: ROption<FfiState>) -> Result<Option<SavedState>, SchedulerError> {
+    state.into_option().map(FfiState::take).transpose()
 }
 
 impl Strategy<ChannelName, Batch> for PluginEventTask {}

@@ -8,19 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use abi_stable::std_types::RString;
 use hotbay_core::FOREVER;
 use hotbay_plugin_api::{
     ChannelName, Manifest, SchedulerError,
-    abi::{ComponentObject, PluginRef},
+    abi::PluginRef,
     limits::{self, cut},
     spec::RunTarget,
 };
 use tokio::{runtime::Handle, time::timeout};
 
 use hotbay_loader::{
-    Descriptor, Inspected, LoadError, Loader, MappedLibrary, ReadyLibrary, Refusal,
-    RetainedLibrary, ThreadMark, connect_log, read_manifest,
+    BayThreads, Descriptor, Inspected, LoadError, Loader, MappedLibrary, Module, PluginObject,
+    ReadyLibrary, Refusal, RetainedLibrary,
 };
 
 use super::{
@@ -55,7 +54,7 @@ pub struct Generation {
 }
 
 struct Parts {
-    module: PluginRef,
+    module: Module,
     bay: Bay,
     mapped: Option<MappedLibrary>,
 }
@@ -100,10 +99,11 @@ impl Generation {
 
     async fn map(ready: ReadyLibrary, threads: NonZeroUsize) -> Result<Self, Refusal> {
         let config = BayConfig { name: ready.name().to_owned(), threads };
-        let bay = open_bay(&config, ready.mark())?;
+        let bay = open_bay(&config, ready.threads())?;
         let mapped = bay.run(move || ready.map()).await;
         let (library, module) =
             mapped.map_err(|error| Refusal::Linking(format!("a panic: {error}")))??;
+        bay.dispatcher().hold(module.clone());
         let descriptor = library.descriptor().clone();
         let file = FileInfo {
             path: library.path().to_owned(),
@@ -115,10 +115,10 @@ impl Generation {
             info: GenerationInfo { manifest: empty_manifest(&descriptor), file: Some(file) },
             parts: Some(Parts { module, bay, mapped: Some(library) }),
         };
-        let manifest = generation.on_bay(move || read_manifest(module, &descriptor)).await??;
-        generation.info.manifest = manifest;
+        let read = move |module: &Module| module.manifest_of(&descriptor);
+        generation.info.manifest = generation.on_bay(read).await??;
         let plugin: Arc<str> = generation.name().into();
-        generation.on_bay(move || connect_log(module, plugin)).await?;
+        generation.on_bay(move |module| module.connect_log(plugin)).await?;
         generation.parts().note_loaded();
         Ok(generation)
     }
@@ -128,8 +128,9 @@ impl Generation {
     /// # Errors
     /// If the system does not start a thread, or the manifest is not valid.
     pub async fn linked(module: PluginRef, config: &BayConfig) -> Result<Self, Refusal> {
-        let bay = open_bay(config, ThreadMark::LINKED)?;
-        let json = module.manifest()().into_string();
+        let bay = open_bay(config, BayThreads::default())?;
+        let module = Module::linked(module);
+        let json = module.manifest()?;
         let manifest =
             serde_json::from_str(&json).map_err(|error| Refusal::Manifest(error.to_string()))?;
         let info = GenerationInfo { manifest, file: None };
@@ -170,9 +171,11 @@ impl Generation {
 
     async fn on_bay<T: Send + 'static>(
         &self,
-        code: impl FnOnce() -> T + Send + 'static,
+        code: impl FnOnce(&Module) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let ran = self.parts().bay.run(code).await;
+        let Parts { module, bay, .. } = self.parts();
+        let module = module.clone();
+        let ran = bay.run(move || code(&module)).await;
         ran.map_err(|error| Refusal::Manifest(format!("a panic: {error}")))
     }
 
@@ -186,17 +189,10 @@ impl Generation {
         component: &str,
         config: &serde_json::Value,
     ) -> Result<(), (String, String)> {
-        let module = self.parts().module;
-        let (component, json) = (RString::from(component), RString::from(config.to_string()));
-        let check = move || {
-            let problem = module.check_config()(component.as_rstr(), json.as_rstr()).into_option();
-            problem.map(|it| (cut(&it.path, limits::TEXT), cut(&it.message, limits::TEXT)))
-        };
-        match self.on_bay(check).await {
-            Ok(None) => Ok(()),
-            Ok(Some(problem)) => Err(problem),
-            Err(refusal) => Err((String::new(), refusal.to_string())),
-        }
+        let (component, json) = (component.to_owned(), config.to_string());
+        let check = move |module: &Module| module.check_config(&component, &json);
+        let checked = self.on_bay(check).await;
+        checked.unwrap_or_else(|refusal| Err((String::new(), refusal.to_string())))
     }
 
     /// Makes a component, which is to be driven on [`handle`](Self::handle).
@@ -210,18 +206,16 @@ impl Generation {
     ) -> Result<PluginComponent, SchedulerError> {
         let Parts { module, bay, .. } = self.parts();
         let report_gate = ReportGate::default();
-        let (module, component) = (*module, RString::from(setup.spec.name.as_str()));
+        let (module, component) = (module.clone(), setup.spec.name.clone());
         let host = host_port::open(services, bay.dispatcher(), setup, report_gate.clone())?;
-        let create = move || module.create_component()(component.as_rstr(), host);
+        let create = move || module.create_component(&component, host);
         let created = bay.run(create).await.map_err(SchedulerError::initialization)?;
-        Ok(match created.into_result()? {
-            ComponentObject::Background(object) => {
-                PluginComponent::Background(PluginBackgroundTask {
-                    object: ObjectHandle::new(bay, object),
-                    report_gate,
-                })
-            }
-            ComponentObject::Event(object) => {
+        Ok(match created? {
+            PluginObject::Background(object) => PluginComponent::Background(PluginBackgroundTask {
+                object: ObjectHandle::new(bay, object),
+                report_gate,
+            }),
+            PluginObject::Event(object) => {
                 let channel = ChannelName::new(cut(&object.channel(), limits::TEXT));
                 PluginComponent::Event(PluginEventTask {
                     object: ObjectHandle::new(bay, object),
@@ -256,7 +250,7 @@ impl Generation {
             function.ok_or_else(|| SchedulerError::TaskNotFound(name.as_str().into()))?;
         let Parts { module, bay, .. } = self.parts();
         let dispatcher = Arc::clone(bay.dispatcher());
-        let module = ObjectHandle::new(bay, *module);
+        let module = ObjectHandle::new(bay, module.clone());
         Ok(RunFactory::new(module, (target, function), setup, services.clone(), dispatcher))
     }
 
@@ -299,9 +293,10 @@ impl Parts {
                 return UnloadOutcome::StillRunning { threads: 1 };
             }
         };
-        let Self { bay, mapped, .. } = self;
+        let Self { module, bay, mapped } = self;
         let left = until.saturating_duration_since(Instant::now()).max(MIN_JOIN_LIMIT);
         let running = bay.join(left).max(held);
+        drop(module);
         match (mapped, running) {
             (None, 0) => UnloadOutcome::Linked,
             (Some(library), 0) => {
@@ -323,9 +318,9 @@ impl Parts {
         if self.mapped.is_none() || held > 0 {
             return held;
         }
-        let (module, dispatcher) = (self.module, Arc::clone(self.bay.dispatcher()));
+        let (module, dispatcher) = (self.module.clone(), Arc::clone(self.bay.dispatcher()));
         let end = move || {
-            module.close()();
+            module.close();
             dispatcher.clear();
         };
         let left = until.saturating_duration_since(Instant::now()).max(MIN_JOIN_LIMIT);
@@ -368,8 +363,8 @@ impl fmt::Debug for Generation {
     }
 }
 
-fn open_bay(config: &BayConfig, mark: ThreadMark) -> Result<Bay, Refusal> {
-    Bay::open_for(config, mark)
+fn open_bay(config: &BayConfig, threads: BayThreads) -> Result<Bay, Refusal> {
+    Bay::open_for(config, threads)
         .map_err(|error| Refusal::host("starting the threads of its bay", error))
 }
 

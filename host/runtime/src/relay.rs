@@ -6,8 +6,9 @@
 //!
 //! A slot is *empty*, or *set* by a poll. A wake-up queues the slot with the [`WakeDispatcher`],
 //! which calls and thereby drops the plugin's waker on the bay's threads. The slot is also
-//! emptied when its future or inbox is dropped, and when the bay closes. So no waker of a plugin is
-//! left when its library is unmapped.
+//! emptied when its future or inbox is dropped. When the bay closes, all slots are emptied and take
+//! no waker any more, and then the dispatcher lets go of its share of the library. So no waker of a
+//! plugin is left when its library is unmapped.
 //!
 //! # The races that the rules prevent
 //!
@@ -32,6 +33,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use hotbay_loader::Module;
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::Notify};
 
@@ -42,6 +44,9 @@ pub(crate) struct WakeDispatcher {
     woken: Mutex<Vec<Arc<WakerSlot>>>,
     /// All slots, so that a closing bay can empty them.
     slots: Mutex<Vec<Weak<WakerSlot>>>,
+    /// The plugin, until its wakers are dropped.
+    plugin: Mutex<Option<Module>>,
+    closed: Arc<AtomicBool>,
     arrived: Notify,
     stopped: AtomicBool,
 }
@@ -63,10 +68,18 @@ impl WakeDispatcher {
         }
     }
 
-    /// Drops every waker of the plugin. To be called on the bay, before it is joined.
+    /// Keeps the plugin mapped until [`clear`](Self::clear) is called.
+    pub(crate) fn hold(&self, plugin: Module) {
+        *self.plugin.lock() = Some(plugin);
+    }
+
+    /// Drops every waker of the plugin, and takes no further one. To be called on the bay, before it
+    /// is joined.
     pub(crate) fn clear(&self) {
+        self.closed.store(true, Ordering::Release);
         let slots = std::mem::take(&mut *self.slots.lock());
         slots.iter().filter_map(Weak::upgrade).for_each(|slot| slot.clear());
+        drop(self.plugin.lock().take());
     }
 
     pub(crate) fn stop(&self) {
@@ -84,6 +97,7 @@ impl WakeDispatcher {
         let slot = Arc::new(WakerSlot {
             foreign: Mutex::new(None),
             queued: AtomicBool::new(false),
+            closed: Arc::clone(&self.closed),
             dispatcher: Arc::downgrade(self),
         });
         let mut slots = self.slots.lock();
@@ -104,6 +118,8 @@ pub(crate) struct WakerSlot {
     foreign: Mutex<Option<Waker>>,
     /// Set while the slot is in the dispatcher's queue.
     queued: AtomicBool,
+    /// Set once no waker may be kept any more. Read under the lock of `foreign`.
+    closed: Arc<AtomicBool>,
     dispatcher: Weak<WakeDispatcher>,
 }
 
@@ -118,7 +134,8 @@ impl WakerSlot {
     /// Keeps the plugin's waker, and returns one of the host that leads to it.
     pub(crate) fn set(self: &Arc<Self>, waker: &Waker) -> Waker {
         let mut foreign = self.foreign.lock();
-        if !foreign.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        let is_closed = self.closed.load(Ordering::Acquire);
+        if !is_closed && !foreign.as_ref().is_some_and(|known| known.will_wake(waker)) {
             let before = foreign.replace(waker.clone());
             drop(foreign);
             drop(before);
@@ -248,5 +265,17 @@ mod tests {
         });
         wait.recv_timeout(std::time::Duration::from_secs(5)).expect("closing does not hang");
         assert!(weak.upgrade().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_waker_that_comes_after_the_bay_was_closed_is_not_kept() {
+        let dispatcher = WakeDispatcher::start(&Handle::current());
+        let (before, foreign) = (dispatcher.slot(), Arc::new(Foreign::default()));
+        let waker = Waker::from(Arc::clone(&foreign));
+        dispatcher.clear();
+        for slot in [before, dispatcher.slot()] {
+            slot.set(&waker).wake();
+        }
+        assert_eq!(Arc::strong_count(&foreign), 2, "the test and its waker have one each");
     }
 }

@@ -8,11 +8,10 @@ use std::{
     },
 };
 
-use abi_stable::std_types::{RBox, RStr, RString};
+use abi_stable::std_types::RString;
+use hotbay_loader::{Module, RunObject};
 use hotbay_plugin_api::{
-    FunctionKind, RunInfo, SchedulerError,
-    abi::{PluginRef, RunObject_TO},
-    limits,
+    FunctionKind, RunInfo, SchedulerError, limits,
     spec::{RunRequest, RunTarget},
 };
 use serde_json::Value;
@@ -26,15 +25,13 @@ use crate::{
     relay::WakeDispatcher,
 };
 
-type Object = RunObject_TO<'static, RBox<()>>;
-
 /// Makes the runs of one task or task kind for as long as its plugin is loaded.
 ///
 /// Each run has its own object in the plugin and its own side of the host, so that
 /// several runs may be under way at once, each with its arguments and its cancellation.
 pub struct RunFactory {
     /// Emptied when the bay closes: after that nothing of the plugin can be called.
-    module: ObjectHandle<PluginRef>,
+    module: ObjectHandle<Module>,
     target: RunTarget,
     function: FunctionKind,
     setup: ComponentSetup,
@@ -45,7 +42,7 @@ pub struct RunFactory {
 
 impl RunFactory {
     pub(crate) fn new(
-        module: ObjectHandle<PluginRef>,
+        module: ObjectHandle<Module>,
         (target, function): (RunTarget, FunctionKind),
         setup: ComponentSetup,
         services: Services,
@@ -68,10 +65,7 @@ impl RunFactory {
         let request = serde_json::to_string(&request).map_err(SchedulerError::execution)?;
         let setup = ComponentSetup { cancel, ..self.setup.clone() };
         let host = host_port::open(&self.services, &self.dispatcher, setup, ReportGate::default())?;
-        let create = move |module: &mut PluginRef| {
-            let created = module.create_run()(RStr::from(request.as_str()), host);
-            created.into_result().map_err(SchedulerError::from)
-        };
+        let create = move |module: &mut Module| module.create_run(&request, host);
         let object = self.module.make(create).await.ok_or_else(unloaded)??;
         Ok(PluginRun { object, function: self.function, busy: self.busy.clone() })
     }
@@ -91,7 +85,7 @@ impl fmt::Debug for RunFactory {
 /// One attempt of a run, which has not begun. [`run`](Self::run) is to be awaited on the runtime
 /// of its bay.
 pub struct PluginRun {
-    object: ObjectHandle<Object>,
+    object: ObjectHandle<RunObject>,
     function: FunctionKind,
     busy: BusyThreads,
 }
@@ -120,10 +114,10 @@ impl PluginRun {
     /// The error that the function returned, or a report of its panic.
     pub async fn run(&self) -> Result<Value, SchedulerError> {
         match self.function {
-            FunctionKind::Async => result(call(&self.object, |object| object.run()).await?),
+            FunctionKind::Async => call(&self.object, |object| object.run(), result).await,
             FunctionKind::Sync => {
                 let busy = self.busy.clone();
-                let blocking = move |object: &mut Object| {
+                let blocking = move |object: &mut RunObject| {
                     busy.0.fetch_add(1, Ordering::AcqRel);
                     // The plugin's side catches panics, so the count is always reduced again.
                     let returned = object.run_blocking().into_result();

@@ -60,8 +60,8 @@ pub(crate) struct SlotGuard {
     slot: usize,
 }
 
-/// Identifies the slot of a plugin to the threads of its bay.
-#[derive(Debug, Clone, Copy)]
+/// Identifies the slot of a plugin to the threads of its bay. The default is no slot.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SlotId(Option<usize>);
 
 impl Slot {
@@ -151,9 +151,6 @@ impl Drop for SlotGuard {
 }
 
 impl SlotId {
-    /// The id for threads that belong to no slot.
-    pub(crate) const NONE: Self = Self(None);
-
     /// Marks the calling thread as one of the plugin's bay.
     pub(crate) fn enter(self) {
         OF_THREAD.set(self.0);

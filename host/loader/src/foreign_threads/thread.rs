@@ -60,6 +60,6 @@ impl fmt::Display for ForeignThread {
 }
 
 /// Returns the id of the calling thread.
-pub(super) fn own_id() -> u32 {
+pub(crate) fn own_id() -> u32 {
     rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs()
 }

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     path::Path,
+    sync::Arc,
     thread,
 };
 
@@ -23,7 +24,7 @@ use super::{
     process_state::ProcessState,
     role::{self, Task},
 };
-use crate::{Refusal, UniqueKept, elf::SymbolNames, library::Library, log, manifest, mapped};
+use crate::{BayThreads, Refusal, UniqueKept, elf::SymbolNames, library::Library, mapped};
 
 /// Turns this process into a probe if its arguments say so; otherwise returns at once.
 ///
@@ -84,8 +85,8 @@ fn answer(path: &Path) -> io::Result<()> {
     };
     output.write_all(&serde_json::to_vec(&answer)?)?;
     // The host will unload the library one day, so a crash in its destructors must happen here.
-    if let Some(library) = library {
-        library.close();
+    if let Some(library) = library.and_then(Arc::into_inner) {
+        library.close_in_probe();
     }
     // The nonce at the end proves that the child got this far: a library can end the process
     // before, and with success.
@@ -101,7 +102,7 @@ fn refuse(mut output: impl Write, nonce: &[u8], refusal: Refusal) -> io::Result<
 
 /// Loads the library on a thread that ends before the library is unloaded, as in the host. A
 /// thread-local with a destructor on the main thread would prevent that.
-fn load_on_thread(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
+fn load_on_thread(path: &Path, entry: &str) -> Result<(String, Arc<Library>), Refusal> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().spawn_scoped(scope, || load(path, entry));
         let thread = thread.map_err(|error| cannot_probe("can't start a thread", error))?;
@@ -111,13 +112,13 @@ fn load_on_thread(path: &Path, entry: &str) -> Result<(String, Library), Refusal
 }
 
 /// Loads the library and makes the calls that the host makes for every plugin.
-fn load(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
+fn load(path: &Path, entry: &str) -> Result<(String, Arc<Library>), Refusal> {
     let unknown = |error| cannot_probe("can't see what it is like", error);
     let before = ProcessState::current().map_err(unknown)?;
-    let (library, module) = mapped::open(path, entry)?;
-    let manifest = manifest::to_text(module.manifest()());
-    log::connect(module, "probed".into());
-    module.close()();
+    let (library, module) = mapped::open(path, entry, BayThreads::default())?;
+    let manifest = module.manifest();
+    module.connect_log("probed".into());
+    module.close();
     let changed = before.changed_since().map_err(unknown)?;
     let refusal = match (changed, manifest) {
         (None, Ok(manifest)) => return Ok((manifest, library)),
@@ -125,7 +126,7 @@ fn load(path: &Path, entry: &str) -> Result<(String, Library), Refusal> {
         (None, Err(refusal)) => refusal,
     };
     // Unloading such a library could crash this process and so hide the reason.
-    library.keep();
+    Library::keep(library);
     Err(refusal)
 }
 

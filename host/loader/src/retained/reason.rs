@@ -12,7 +12,7 @@ use std::{
 use crate::{
     elf::{SymbolNames, read_unloading},
     foreign_threads::ForeignThread,
-    library::Library,
+    library::{Library, StillMapped},
 };
 
 /// The number of threads that a reason names.
@@ -23,18 +23,6 @@ const OPENING: [&str; 2] = ["dlopen", "dlmopen"];
 
 /// The functions that register a thread-local with a destructor.
 const THREAD_LOCAL: [&str; 2] = ["__cxa_thread_atexit_impl", "__cxa_thread_atexit"];
-
-/// What was found when unmapping a library was tried.
-#[derive(Debug)]
-pub(super) enum Reason {
-    /// These threads run its code.
-    Occupied(Vec<ForeignThread>),
-    /// These threads may run its code.
-    Unknown(Vec<ForeignThread>),
-    /// The dynamic linker keeps the library. These threads are younger than it; `None` if threads
-    /// cannot be seen on this system.
-    Linker { younger: Option<Vec<ForeignThread>> },
-}
 
 /// What the files say about a library that is still mapped. The private copy is removed later, so
 /// this is determined when the library is closed.
@@ -79,9 +67,12 @@ impl Circumstances {
     }
 
     /// Returns the predicate of a sentence about the library.
-    pub(super) fn explain(&self, reason: &Reason) -> String {
+    pub(super) fn explain(&self, reason: &StillMapped) -> String {
         match reason {
-            Reason::Occupied(threads) => {
+            StillMapped::InUse => {
+                "threads of its bay have not ended, or objects that it made are in use".to_owned()
+            }
+            StillMapped::Occupied(threads) => {
                 let verb = if threads.len() == 1 { "runs" } else { "run" };
                 let origin = match threads.iter().all(ForeignThread::is_younger) {
                     true => "started since it was loaded",
@@ -93,12 +84,12 @@ impl Circumstances {
                 };
                 format!("{}, {origin}, still {verb} its code{of_others}", Names(threads))
             }
-            Reason::Unknown(threads) => {
+            StillMapped::Unknown(threads) => {
                 let verb = if threads.len() == 1 { "pauses" } else { "pause" };
                 let names = Names(threads);
                 format!("{names}, started since it was loaded, never {verb} and may run its code")
             }
-            Reason::Linker { younger } => self.explain_linker(younger.as_deref()),
+            StillMapped::Linker { younger } => self.explain_linker(younger.as_deref()),
         }
     }
 
