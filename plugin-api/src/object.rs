@@ -134,6 +134,7 @@ fn saved<'a>(saving: guard::Boxed<'a, Option<SavedState>>) -> guard::Boxed<'a, R
 
 /// One run of a task or of a task kind.
 pub(crate) struct Run {
+    /// The id of the run, under which its code logs; that of the task if the host gave none.
     id: Arc<str>,
     function: TaskFn,
     context: Context,
@@ -141,7 +142,8 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(function: TaskFn, context: Context) -> Self {
-        Self { id: context.id().into(), function, context }
+        let id = context.run().map_or(context.id(), |run| &run.id).into();
+        Self { id, function, context }
     }
 
     fn wrong_kind(asked: &str) -> SchedulerError {

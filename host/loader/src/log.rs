@@ -35,6 +35,16 @@ fn bounded(fields: &str) -> Cow<'_, str> {
     format!(r#"{{"left_out":"fields of {} bytes"}}"#, fields.len()).into()
 }
 
+/// Splits the name of who logs into the task and the number of its run: the id of a run is
+/// `plugin/task/number`. A component has no number.
+fn run_of(name: &str) -> (&str, Option<u64>) {
+    let run = name.rsplit_once('/').filter(|(task, _)| task.contains('/'));
+    match run.and_then(|(task, number)| Some((task, number.parse().ok()?))) {
+        Some((task, number)) => (task, Some(number)),
+        None => (name, None),
+    }
+}
+
 /// The receiver for the events of one plugin.
 struct PluginLog {
     plugin: Arc<str>,
@@ -62,6 +72,7 @@ impl HostLog for PluginLog {
     ) {
         let plugin = &*self.plugin;
         let [target, task] = [target, task].map(|name| cut(&name, limits::NAME));
+        let (task, run) = run_of(&task);
         let (message, fields) = (cut(&message, limits::LOG_MESSAGE), bounded(&fields));
         macro_rules! emit {
             ($level:ident) => {
@@ -69,7 +80,8 @@ impl HostLog for PluginLog {
                     target: "plugin",
                     tracing::Level::$level,
                     plugin,
-                    task = task.as_str(),
+                    task,
+                    run,
                     module = target.as_str(),
                     // Most events have no fields, and an empty object would only be noise.
                     plugin.fields = (fields != "{}").then(|| tracing::field::display(&fields)),
@@ -84,5 +96,18 @@ impl HostLog for PluginLog {
             4 => emit!(DEBUG),
             _ => emit!(TRACE),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_logs_under_its_task_and_number() {
+        assert_eq!(run_of("hello/greet/12"), ("hello/greet", Some(12)));
+        assert_eq!(run_of("hello/greet"), ("hello/greet", None));
+        assert_eq!(run_of("venue/7"), ("venue/7", None));
+        assert_eq!(run_of("a/b/c"), ("a/b/c", None));
     }
 }
