@@ -139,6 +139,20 @@ enum Command {
     /// List, run, pause and follow the tasks of a running host
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Print what a plugin logged during a run of one of its tasks
+    ///
+    /// `hotbay task history` lists the runs with their numbers. Lines of the levels error, warn
+    /// and info are kept, whatever the log of the host shows.
+    RunLog {
+        #[command(flatten)]
+        host: task::Host,
+        /// The number of the run
+        #[arg(value_name = "RUN")]
+        run: u64,
+        /// Wait for further lines until the run has ended
+        #[arg(short, long)]
+        follow: bool,
+    },
     /// List, inspect and trust plugins, and manage the quarantine
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -267,6 +281,7 @@ async fn execute(command: Command) -> ExitCode {
         Command::Status { config, output } => status::status(&config, output),
         Command::Schema { file, format } => schema::schema(file, format),
         Command::Task(command) => task::execute(command),
+        Command::RunLog { host, run, follow } => task::run_log(&host, run, follow),
         Command::Plugin(PluginCommand::List { config: Some(config), output, .. }) => {
             status::list(&config, output)
         }

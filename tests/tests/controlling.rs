@@ -142,3 +142,22 @@ fn a_misspelled_task_gets_a_suggestion_and_a_missing_host_a_code_of_its_own() {
     let ended = Run::new(arguments).finish().expect_code(3);
     ended.expect_stderr(&["no host runs with"]);
 }
+
+#[test]
+fn what_a_plugin_logs_during_a_run_is_kept_with_the_run_and_can_be_followed() {
+    let host = Host::start(&[]);
+    let run = host.json("run", &["waits"])[0]["run"].to_string();
+    until("it runs", || host.running.stderr().contains("waits: ").then_some(()));
+    let config = host.config.path();
+    let log = |more: &[&str]| {
+        let arguments = ["run-log".into(), config.clone(), run.clone().into()];
+        Run::new(arguments.into_iter().chain(more.iter().map(PathBuf::from)))
+    };
+    let said = log(&[]).finish().expect_code(0).stdout;
+    assert!(said.contains(&format!("info  waits: schedules/waits/{run} attempt 1")), "{said}");
+    let following = log(&["--follow"]).start();
+    drop(host.task("cancel", &[&run]).expect_code(0));
+    assert_eq!(following.wait().expect_code(0).stdout, said);
+    drop(log(&["--output", "json"]).finish().expect_code(0));
+    host.stop();
+}

@@ -9,6 +9,7 @@ use hotbay_config::{Config, Diagnostics};
 use hotbay_loader::{Loader, LoaderConfig, Trust};
 use hotbay_runtime::Board;
 use hotbay_store::{quarantine::Quarantine, record::Journal};
+use hotbay_tasks::{RunLines, run_log};
 
 use crate::{
     HostError, HostHandle,
@@ -40,6 +41,7 @@ pub struct Host {
     lost_log_lines: fn() -> u64,
     handle: HostHandle,
     endpoint: HostEndpoint,
+    run_lines: RunLines,
 }
 
 impl Host {
@@ -67,7 +69,9 @@ impl Host {
     ) -> Result<Self, HostError> {
         let trust = trust::read(&config).map_err(HostError::Configuration)?;
         StateFolder::check(&config.state_folder)?;
+        let (run_log, run_lines) = run_log();
         let loader = LoaderConfig {
+            run_log: Some(run_log),
             probe_limit: config.plugins.probe_timeout,
             probe_program,
             quarantine: Some(Quarantine::open(&config.state_folder)),
@@ -88,6 +92,7 @@ impl Host {
             lost_log_lines: || 0,
             handle,
             endpoint,
+            run_lines,
         };
         let found = host.load_and_check().await?;
         if found.has_errors() {

@@ -51,7 +51,7 @@ pub use hotbay_config::TrustMode;
 pub use hotbay_plugin_api::abi::DescriptorText as Descriptor;
 pub use library::{BackgroundObject, EventObject, Module, PluginObject, PluginValue, RunObject};
 pub use loader::{Checked, Inspected, Loader, LoaderConfig, LoaderError};
-pub use log::PLUGIN_FIELDS;
+pub use log::{PLUGIN_FIELDS, RunLine, RunLog};
 pub use mapped::{MappedLibrary, ReadyLibrary};
 pub use probe::{PROBE_ARGUMENT, ProbeError, serve as serve_probe};
 pub use retained::{RetainedLibrary, sweep};

@@ -22,7 +22,7 @@ use hotbay_store::{
 };
 
 use crate::{
-    LoadError, ProbeError, ReadyLibrary, Refusal, Trust,
+    LoadError, ProbeError, ReadyLibrary, Refusal, RunLog, Trust,
     blocking::run_on_thread,
     probe::{Probe, Probed},
     slots::Slots,
@@ -38,6 +38,7 @@ pub struct Loader {
     staging: Arc<Staging>,
     probe: Probe,
     quarantine: Option<Quarantine>,
+    run_log: Option<RunLog>,
     size_cap: u64,
     slots: Slots,
     /// The number of the next private copy.
@@ -74,10 +75,16 @@ impl Loader {
             staging: Arc::new(staging),
             probe,
             quarantine: config.quarantine,
+            run_log: config.run_log,
             size_cap: config.size_cap,
             slots: Slots::new(),
             next_copy: AtomicU64::new(0),
         })
+    }
+
+    /// Returns what takes the lines that plugins log during runs.
+    pub fn run_log(&self) -> Option<RunLog> {
+        self.run_log.clone()
     }
 
     /// Checks, copies and probes a file: [`check`](Self::check), then [`probe`](Self::probe).

@@ -1,6 +1,6 @@
 //! Forwards the `tracing` events of a plugin to the host's subscriber.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use abi_stable::{
     sabi_trait::TD_Opaque,
@@ -10,7 +10,7 @@ use hotbay_plugin_api::{
     abi::{HostLog, HostLog_TO},
     limits::{self, cut},
 };
-use tracing::level_filters::LevelFilter;
+use tracing::{Level, level_filters::LevelFilter};
 
 /// The name of the field that holds the fields of a plugin's event, as one JSON object.
 ///
@@ -19,10 +19,49 @@ use tracing::level_filters::LevelFilter;
 pub const PLUGIN_FIELDS: &str = "plugin.fields";
 
 /// Returns a receiver that forwards a plugin's `tracing` events to the host's subscriber, under the
-/// plugin's name.
-pub(crate) fn receiver(plugin: Arc<str>) -> HostLog_TO<'static, RBox<()>> {
-    HostLog_TO::from_value(PluginLog { plugin }, TD_Opaque)
+/// plugin's name, and those of runs to their log.
+pub(crate) fn receiver(plugin: Arc<str>, runs: Option<RunLog>) -> HostLog_TO<'static, RBox<()>> {
+    HostLog_TO::from_value(PluginLog { plugin, runs }, TD_Opaque)
 }
+
+/// A line that a plugin logged during a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunLine {
+    /// The number of the run.
+    pub run: u64,
+    /// The severity.
+    pub level: Level,
+    /// The text.
+    pub message: String,
+    /// The fields, a JSON object.
+    pub fields: String,
+}
+
+/// Takes the lines that plugins log during runs. It is called on the threads of plugins, so it must
+/// neither block nor wait.
+#[derive(Clone)]
+pub struct RunLog(Arc<dyn Fn(RunLine) + Send + Sync>);
+
+impl RunLog {
+    /// Makes a log that gives each line to `take`.
+    pub fn new(take: impl Fn(RunLine) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+
+    /// Takes a line.
+    pub fn take(&self, line: RunLine) {
+        (self.0)(line);
+    }
+}
+
+impl fmt::Debug for RunLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunLog").finish_non_exhaustive()
+    }
+}
+
+/// The least severe level that the log of a run has, whatever the host's log shows.
+const RUN_LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// The bytes of the fields of an event as JSON: enough for all that the SDK sends, escaped.
 const FIELDS: usize = 2 * limits::LOG_FIELDS * (limits::LOG_FIELD + limits::NAME);
@@ -48,11 +87,14 @@ fn run_of(name: &str) -> (&str, Option<u64>) {
 /// The receiver for the events of one plugin.
 struct PluginLog {
     plugin: Arc<str>,
+    runs: Option<RunLog>,
 }
 
 impl HostLog for PluginLog {
     fn max_level(&self) -> u8 {
-        match LevelFilter::current() {
+        let shown = LevelFilter::current();
+        // A level is greater the more verbose it is.
+        match if self.runs.is_some() { shown.max(RUN_LEVEL) } else { shown } {
             LevelFilter::OFF => 0,
             LevelFilter::ERROR => 1,
             LevelFilter::WARN => 2,
@@ -74,6 +116,17 @@ impl HostLog for PluginLog {
         let [target, task] = [target, task].map(|name| cut(&name, limits::NAME));
         let (task, run) = run_of(&task);
         let (message, fields) = (cut(&message, limits::LOG_MESSAGE), bounded(&fields));
+        if let (Some(runs), Some(run)) = (&self.runs, run) {
+            let level = match level {
+                1 => Level::ERROR,
+                2 => Level::WARN,
+                3 => Level::INFO,
+                4 => Level::DEBUG,
+                _ => Level::TRACE,
+            };
+            let (message, fields) = (message.clone(), fields.clone().into_owned());
+            runs.take(RunLine { run, level, message, fields });
+        }
         macro_rules! emit {
             ($level:ident) => {
                 tracing::event!(

@@ -19,7 +19,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use hotbay_loader::{
     BayThreads, Descriptor, Inspected, LoadError, Loader, MappedLibrary, Module, PluginObject,
-    ReadyLibrary, Refusal, RetainedLibrary,
+    ReadyLibrary, Refusal, RetainedLibrary, RunLog,
 };
 
 use super::{
@@ -94,10 +94,14 @@ impl Generation {
     ) -> Result<Self, LoadError> {
         let ready = loader.ready(inspected).await?;
         let path = ready.path().to_owned();
-        Self::map(ready, threads).await.map_err(|refusal| refusal.of(path))
+        Self::map(ready, threads, loader.run_log()).await.map_err(|refusal| refusal.of(path))
     }
 
-    async fn map(ready: ReadyLibrary, threads: NonZeroUsize) -> Result<Self, Refusal> {
+    async fn map(
+        ready: ReadyLibrary,
+        threads: NonZeroUsize,
+        run_log: Option<RunLog>,
+    ) -> Result<Self, Refusal> {
         let config = BayConfig { name: ready.name().to_owned(), threads };
         let bay = open_bay(&config, ready.threads())?;
         let mapped = bay.run(move || ready.map()).await;
@@ -118,7 +122,11 @@ impl Generation {
         let read = move |module: &Module| module.manifest_of(&descriptor);
         generation.info.manifest = generation.on_bay(read).await??;
         let plugin: Arc<str> = generation.name().into();
-        generation.on_bay(move |module| module.connect_log(plugin)).await?;
+        // A plugin without runs need not format what the host's log does not show.
+        let manifest = &generation.info.manifest;
+        let has_runs = !manifest.tasks.is_empty() || !manifest.task_kinds.is_empty();
+        let run_log = run_log.filter(|_| has_runs);
+        generation.on_bay(move |module| module.connect_log(plugin, run_log)).await?;
         generation.parts().note_loaded();
         Ok(generation)
     }

@@ -3,7 +3,9 @@
 use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
 
 use clap::{Args, Subcommand};
-use hotbay_daemon::{RunView, TaskAnswer, TaskRequest, TaskState, TaskView, ask_tasks};
+use hotbay_daemon::{
+    LogLineView, RunView, TaskAnswer, TaskRequest, TaskState, TaskView, ask_tasks,
+};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
@@ -217,6 +219,7 @@ impl Host {
                 }
                 TaskAnswer::Runs(found) => runs(&mut page, found),
                 TaskAnswer::Times(found, zone) => times(&mut page, found, zone),
+                TaskAnswer::Log { lines, .. } => lines.iter().for_each(|it| page.line(line(it))),
                 TaskAnswer::Done => {}
             },
         }
@@ -240,6 +243,7 @@ fn json(page: &mut Page, answer: &TaskAnswer) {
         TaskAnswer::Times(times, zone) => {
             page.json(&serde_json::json!({ "times": times, "zone": zone }));
         }
+        TaskAnswer::Log { lines, .. } => page.json(lines),
         TaskAnswer::Done => page.json(&serde_json::json!({})),
     }
 }
@@ -314,6 +318,28 @@ fn times(page: &mut Page, times: &[Timestamp], zone: &str) {
     }
     if times.is_empty() {
         page.line("it is not due any more");
+    }
+}
+
+fn line(line: &LogLineView) -> String {
+    format!("{} {:5} {}", local(line.at, &TimeZone::system()), line.level, line.message)
+}
+
+/// Prints the log of a run; with `follow`, further lines as they come, until the run has ended.
+pub(super) fn run_log(host: &Host, run: u64, follow: bool) -> ExitCode {
+    let mut after = 0;
+    loop {
+        let answer = match host.ask(TaskRequest::Log { run, after }) {
+            Ok(answer) => answer,
+            Err(code) => return code,
+        };
+        let code = host.print(&answer, ExitCode::SUCCESS);
+        let TaskAnswer::Log { lines, has_ended } = answer else { return code };
+        if !follow || has_ended || code != ExitCode::SUCCESS {
+            return code;
+        }
+        after = lines.last().map_or(after, |line| line.number);
+        thread::sleep(POLL);
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
-use crate::{RunView, TaskView, runner::RunnerEvent};
+use crate::{LogLineView, RunView, TaskView, runner::RunnerEvent};
 
 /// What is asked of the tasks of a running host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,13 @@ pub enum TaskRequest {
         /// The number of the run.
         run: u64,
     },
+    /// The log of a run.
+    Log {
+        /// The number of the run.
+        run: u64,
+        /// Only lines with a higher number than this one; 0 for all.
+        after: u64,
+    },
 }
 
 /// The answer to a request.
@@ -84,6 +91,13 @@ pub enum TaskAnswer {
     Runs(Vec<RunView>),
     /// Times at which a task is due, with the name of its time zone.
     Times(Vec<Timestamp>, String),
+    /// Lines of the log of a run.
+    Log {
+        /// The lines, the first one first.
+        lines: Vec<LogLineView>,
+        /// Tells if there will be no further lines after these.
+        has_ended: bool,
+    },
     /// It is done.
     Done,
 }

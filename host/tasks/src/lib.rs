@@ -8,6 +8,7 @@ mod control;
 mod installed;
 pub mod plan;
 mod report;
+mod run_log;
 mod runner;
 mod schedule;
 mod scheduled;
@@ -36,6 +37,7 @@ use runner::{Runner, RunnerEvent};
 pub use build::TaskBuild;
 pub use control::{ControlError, TaskAnswer, TaskControl, TaskRequest};
 pub use report::TaskReport;
+pub use run_log::{RunLines, run_log};
 pub use schedule::schedules;
 pub use scheduled::ScheduledTask;
 pub use view::{EndedRuns, LogLineView, RunView, TaskState, TaskView};
@@ -94,13 +96,13 @@ impl TaskFactory {
 }
 
 impl Tasks {
-    /// Starts the loop that runs tasks, on the current runtime. No run starts before
-    /// [`begin`](Self::begin) is called.
-    pub fn start() -> Self {
+    /// Starts the loop that runs tasks, on the current runtime. It keeps the lines that plugins log
+    /// during runs. No run starts before [`begin`](Self::begin) is called.
+    pub fn start(lines: RunLines) -> Self {
         let installed = InstalledTasks::default();
         let (events, receiver) = unbounded_channel();
         let (sender, under_way) = watch::channel(0);
-        let runner = Runner::new(installed.clone(), events.clone(), sender);
+        let runner = Runner::new(installed.clone(), events.clone(), sender, lines);
         tokio::spawn(runner.run(receiver));
         Self { cancel: CancellationToken::new(), installed, events, under_way }
     }

@@ -12,6 +12,7 @@ mod words;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use hotbay_loader::RunLine;
 use hotbay_plugin_api::RunInfo;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,6 +30,7 @@ use crate::{
     control::{Answer, TaskRequest},
     installed::InstalledTasks,
     plan::{AttemptOutcome, Clock, Effect, Limit, Plan, PlanEvent, RunId, Step, StopReason},
+    run_log::RunLines,
 };
 use active::{ActiveRun, Attempt};
 use recent::RecentRuns;
@@ -62,6 +64,7 @@ pub(crate) struct Runner {
     installed: InstalledTasks,
     runs: HashMap<RunId, ActiveRun>,
     recent: RecentRuns,
+    lines: RunLines,
     /// The runs that were asked for in the present step, by the number of the request.
     asked: HashMap<u64, Asked>,
     next_request: u64,
@@ -92,6 +95,7 @@ impl Runner {
         installed: InstalledTasks,
         events: UnboundedSender<RunnerEvent>,
         under_way: watch::Sender<usize>,
+        lines: RunLines,
     ) -> Self {
         let clock = Clock { now: now(), uptime: Duration::ZERO };
         let mut plan = Plan::new(clock, 1);
@@ -103,6 +107,7 @@ impl Runner {
             installed,
             runs: HashMap::new(),
             recent: RecentRuns::default(),
+            lines,
             asked: HashMap::new(),
             next_request: 1,
             events,
@@ -119,6 +124,10 @@ impl Runner {
                     Some(event) => event,
                     None => return,
                 },
+                Some(line) = self.lines.next() => {
+                    self.note_line(line);
+                    continue;
+                }
                 () = sleep_until(self.next_step) => RunnerEvent::Plan(PlanEvent::Tick),
             };
             match event {
@@ -202,10 +211,26 @@ impl Runner {
 
     /// Deals with the end of an attempt.
     fn end(&mut self, run: RunId, outcome: AttemptOutcome, result: Value) {
+        // What it logged came before its end.
+        while let Some(line) = self.lines.take() {
+            self.note_line(line);
+        }
         self.note_attempt(run, &outcome, result);
         self.step(PlanEvent::Ended { run, outcome });
         // Whoever waits for the last attempt finds it counted.
         self.under_way.send_modify(|count| *count -= 1);
+    }
+
+    /// Keeps a line that a plugin logged during a run.
+    fn note_line(&mut self, (at, line): (Timestamp, RunLine)) {
+        let lost = self.lines.lost();
+        if lost > 0 {
+            warn!(lost, "lines of the logs of runs are lost, because they came too fast");
+        }
+        match self.runs.get_mut(&RunId(line.run)) {
+            Some(active) => active.log.push(at, &line),
+            None => self.recent.push_line(at, &line),
+        }
     }
 
     /// Takes note of the end of an attempt before the plan decides what follows.

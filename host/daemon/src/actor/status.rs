@@ -101,6 +101,9 @@ pub(super) fn masked_answer(
             runs.iter_mut().for_each(mask_run);
         }
         Ok(TaskAnswer::Runs(runs)) => runs.iter_mut().for_each(mask_run),
+        Ok(TaskAnswer::Log { lines, .. }) => {
+            lines.iter_mut().map(|line| &mut line.message).for_each(mask);
+        }
         Ok(TaskAnswer::Times(..) | TaskAnswer::Done) | Err(_) => {}
     }
     answer

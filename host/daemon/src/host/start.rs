@@ -39,9 +39,10 @@ impl Host {
             source,
             lost_log_lines,
             endpoint,
+            run_lines,
             ..
         } = self;
-        let tasks = Tasks::start();
+        let tasks = Tasks::start(run_lines);
         let config = Arc::new(config);
         Ok(Actor {
             pipeline: PluginPipeline::new(&config, config.follows_changes()),

@@ -23,7 +23,7 @@ use hotbay_plugin_api::{
 };
 
 use super::Library;
-use crate::{Descriptor, Refusal, layout, log, manifest};
+use crate::{Descriptor, Refusal, RunLog, layout, log, manifest};
 
 /// A share of a library. `None` for a plugin that is linked into this program.
 type Share = Option<Arc<Library>>;
@@ -98,9 +98,10 @@ impl Module {
         manifest::parse(&self.manifest()?, descriptor)
     }
 
-    /// Forwards the plugin's `tracing` events to the host's subscriber, under the plugin's name.
-    pub fn connect_log(&self, plugin: Arc<str>) {
-        self.functions.connect_log()(log::receiver(plugin));
+    /// Forwards the plugin's `tracing` events to the host's subscriber, under the plugin's name, and
+    /// those of runs to their log.
+    pub fn connect_log(&self, plugin: Arc<str>, runs: Option<RunLog>) {
+        self.functions.connect_log()(log::receiver(plugin, runs));
     }
 
     /// Checks a component's configuration, given as JSON.

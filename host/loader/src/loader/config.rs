@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use hotbay_store::quarantine::Quarantine;
 
-use crate::ProbeError;
+use crate::{ProbeError, RunLog};
 
 /// The settings of a [`Loader`](crate::Loader).
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct LoaderConfig {
     /// The list of builds that are not tried again. A build that crashes the probe, or hangs it
     /// several times in a row, is added to it. Without a quarantine, each look at such a file costs another probe.
     pub quarantine: Option<Quarantine>,
+    /// What takes the lines that plugins log during runs.
+    pub run_log: Option<RunLog>,
 }
 
 impl Default for LoaderConfig {
@@ -36,6 +38,7 @@ impl Default for LoaderConfig {
             size_cap: 256 << 20,
             staging: None,
             quarantine: None,
+            run_log: None,
         }
     }
 }

@@ -117,7 +117,7 @@ fn load(path: &Path, entry: &str) -> Result<(String, Arc<Library>), Refusal> {
     let before = ProcessState::current().map_err(unknown)?;
     let (library, module) = mapped::open(path, entry, BayThreads::default())?;
     let manifest = module.manifest();
-    module.connect_log("probed".into());
+    module.connect_log("probed".into(), None);
     module.close();
     let changed = before.changed_since().map_err(unknown)?;
     let refusal = match (changed, manifest) {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::words;
+use super::{recent::KeptLog, words};
 use crate::{
     RunView, TaskBuild,
     plan::{LiveRun, RunCause, RunId, StopReason},
@@ -31,6 +31,7 @@ pub(super) struct ActiveRun {
     pub(super) stop: Option<StopReason>,
     /// What the last attempt returned.
     pub(super) result: Value,
+    pub(super) log: KeptLog,
 }
 
 /// An attempt under way.
@@ -53,6 +54,7 @@ impl ActiveRun {
             attempt: None,
             stop: None,
             result: Value::Null,
+            log: KeptLog::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tracing::{debug, error, info, warn};
 
-use super::{ActiveRun, Runner, requests::Reply, words};
+use super::{ActiveRun, Runner, recent::KeptLog, requests::Reply, words};
 use crate::{
     ControlError, RunView, TaskAnswer,
     plan::{Change, LiveRun, MissedRuns, RunCause, RunId, RunOutcome, RunState, SkipReason},
@@ -60,7 +60,7 @@ impl Runner {
         let by = outcome.in_the_way().map(|run| run.0);
         let mut view = active.view(run, words::outcome(&outcome), outcome.failure());
         (view.by, view.ended) = (by, Some(now));
-        self.keep(view, active.durability);
+        self.keep(view, active.log, active.durability);
         let mut installed = self.installed.lock();
         let Some(task) = installed.get_mut(&active.task) else { return };
         let (id, run) = (&*active.task, run.0);
@@ -115,7 +115,7 @@ impl Runner {
             cause: words::cause(cause).to_owned(),
             ..RunView::without_attempt(run.0, task, "skipped", why, now)
         };
-        self.keep(view, durability);
+        self.keep(view, KeptLog::default(), durability);
         None
     }
 
@@ -138,7 +138,7 @@ impl Runner {
     }
 
     /// Keeps a run that has ended in memory, unless it is stored.
-    fn keep(&mut self, view: RunView, _durability: Durability) {
-        self.recent.push(view);
+    fn keep(&mut self, view: RunView, log: KeptLog, _durability: Durability) {
+        self.recent.push(view, log);
     }
 }

@@ -66,6 +66,7 @@ impl Runner {
                 task.map(|task| self.history(task.as_deref(), before, limit))
             }
             TaskRequest::Inspect { run } => self.inspect(run),
+            TaskRequest::Log { run, after } => self.log(run, after),
         };
         self.perform(Consequence::Answer(Reply::new(answer, says)));
     }
@@ -257,8 +258,18 @@ impl Runner {
     }
 
     fn inspect(&self, run: u64) -> Result<TaskAnswer, ControlError> {
-        let found = self.live_view(RunId(run)).or_else(|| self.recent.get(run).cloned());
+        let found =
+            self.live_view(RunId(run)).or_else(|| self.recent.get(run).map(|(run, _)| run.clone()));
         let found = found.ok_or_else(|| ControlError::Run(format!("there is no run {run}")))?;
         Ok(TaskAnswer::Runs(vec![found]))
+    }
+
+    fn log(&self, run: u64, after: u64) -> Result<TaskAnswer, ControlError> {
+        let live = self.runs.get(&RunId(run)).map(|it| (&it.log, false));
+        let ended = || self.recent.get(run).map(|(_, log)| (log, true));
+        let found = live.or_else(ended);
+        let (log, has_ended) =
+            found.ok_or_else(|| ControlError::Run(format!("there is no run {run}")))?;
+        Ok(TaskAnswer::Log { lines: log.after(after), has_ended })
     }
 }
