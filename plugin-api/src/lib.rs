@@ -127,7 +127,8 @@ pub use role::Role;
 #[cfg(feature = "spec")]
 pub use spec::{
     Backoff, ComponentManifest, Durability, EventTypeSpec, FunctionKind, Manifest, Misfire,
-    Overlap, PortManifest, Priority, RunInfo, Schedule, TaskKindSpec, TaskSpec,
+    OnDependencyFailure, Overlap, PortManifest, Priority, RunInfo, Schedule, TaskKindSpec,
+    TaskSpec,
 };
 pub use state::SavedState;
 pub use task::{
@@ -156,9 +157,10 @@ pub mod prelude {
     pub use crate::{
         Aggregator, BackgroundTask, Backoff, Batch, ChannelName, Component, Connector, Context,
         Counter, Event, EventTask, Executor, Gauge, JsonSchema, Kind, Misfire, Mode, NoConfig,
-        Overlap, PluginTask, PluginTaskKind, Port, Priority, Publisher, SavedState, Schedule,
-        SchedulerError, Strategy, Subscription, Subscriptions, TaskId, aggregator, async_trait,
-        connector, executor, export_plugin, run_async, run_sync, schema_of, settings_of, strategy,
+        OnDependencyFailure, Overlap, PluginTask, PluginTaskKind, Port, Priority, Publisher,
+        SavedState, Schedule, SchedulerError, Strategy, Subscription, Subscriptions, TaskId,
+        aggregator, async_trait, connector, executor, export_plugin, run_async, run_sync,
+        schema_of, settings_of, strategy,
     };
 }
 

@@ -9,7 +9,10 @@ use serde_json::Value;
 use crate::{
     TaskFn,
     context::parse_config,
-    spec::{Backoff, Durability, Misfire, Overlap, Priority, Schedule, TaskKindSpec, TaskSpec},
+    spec::{
+        Backoff, Durability, Misfire, OnDependencyFailure, Overlap, Priority, Schedule,
+        TaskKindSpec, TaskSpec,
+    },
 };
 
 /// The JSON Schema of a type, as a function that a constant can hold.
@@ -47,10 +50,17 @@ pub struct PluginTask {
     pub run: TaskFn,
     /// The schedule of the task's runs.
     pub schedule: Schedule,
+    /// No run is due by the schedule before this moment, which is written as that of
+    /// [`Schedule::OnceAt`]. An interval is counted from it.
+    pub starts_at: Option<&'static str>,
+    /// No run is due by the schedule after this moment.
+    pub ends_at: Option<&'static str>,
     /// The priority among tasks that are due at the same time.
     pub priority: Priority,
     /// Tasks that must have succeeded before a run begins: names of this plugin, or `plugin/task`.
     pub depends_on: &'static [&'static str],
+    /// What becomes of a run if one of these did not succeed.
+    pub on_dependency_failure: OnDependencyFailure,
     /// The number of attempts after which a run has failed.
     pub attempts: u32,
     /// The delay before the second attempt.
@@ -61,8 +71,18 @@ pub struct PluginTask {
     pub timeout: Option<Duration>,
     /// What happens if a run is due while another is under way.
     pub overlap: Overlap,
+    /// The most runs that are under way at once, if runs may overlap; `None` for any number.
+    pub at_once: Option<u32>,
+    /// The concurrency key: of the runs of all tasks with the same key, the host lets only so many be
+    /// under way at once as its configuration says, one by default.
+    pub key: Option<&'static str>,
+    /// The shortest time between two starts of the task's runs; zero for none.
+    pub min_start_interval: Duration,
     /// What happens to runs that were due while the host could not begin them.
     pub misfire: Misfire,
+    /// How late such a run may begin; `None` for any delay. The time that a run waits because the
+    /// host is busy does not count.
+    pub misfire_grace: Option<Duration>,
     /// The longest delay by which starts are spread.
     pub jitter: Duration,
     /// What is kept of the runs across restarts of the host.
@@ -88,14 +108,21 @@ impl PluginTask {
             description: "",
             run,
             schedule: Schedule::AtStart,
+            starts_at: None,
+            ends_at: None,
             priority: Priority::NORMAL,
             depends_on: &[],
+            on_dependency_failure: OnDependencyFailure::Skip,
             attempts: 1,
             retry_delay: Duration::ZERO,
             backoff: Backoff::Constant,
             timeout: None,
             overlap: Overlap::Skip,
+            at_once: None,
+            key: None,
+            min_start_interval: Duration::ZERO,
             misfire: Misfire::Once,
+            misfire_grace: None,
             jitter: Duration::ZERO,
             durability: Durability::Fsync,
             alert_after: None,
@@ -109,14 +136,21 @@ impl PluginTask {
         TaskSpec {
             description: self.description.to_owned(),
             schedule: self.schedule.into_owned(),
+            starts_at: self.starts_at.map(str::to_owned),
+            ends_at: self.ends_at.map(str::to_owned),
             priority: self.priority,
             depends_on: self.depends_on.iter().map(|&name| name.to_owned()).collect(),
+            on_dependency_failure: self.on_dependency_failure,
             attempts: self.attempts,
             retry_delay: self.retry_delay,
             backoff: self.backoff,
             timeout: self.timeout,
             overlap: self.overlap,
+            at_once: self.at_once,
+            key: self.key.map(str::to_owned),
+            min_start_interval: self.min_start_interval,
             misfire: self.misfire,
+            misfire_grace: self.misfire_grace,
             jitter: self.jitter,
             durability: self.durability,
             alert_after: self.alert_after,

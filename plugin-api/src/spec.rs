@@ -4,6 +4,7 @@
 //! nothing here depends on `abi_stable`. The rules for growing are those of the window, which
 //! the documentation of the module `abi` describes.
 
+mod dependency;
 mod durability;
 mod event_type;
 mod fields;
@@ -17,6 +18,7 @@ mod schedule;
 mod task;
 mod task_kind;
 
+pub use dependency::OnDependencyFailure;
 pub use durability::Durability;
 pub use event_type::EventTypeSpec;
 pub use manifest::{ComponentManifest, Manifest};

@@ -39,6 +39,7 @@ fn schedule(schedule: &Schedule<String>) -> String {
         Schedule::Every(interval) => format!("every {}", duration(*interval)),
         Schedule::Cron { expression, zone } => format!("cron `{expression}` in {zone}"),
         Schedule::AfterDependencies => "after the tasks that it depends on".to_owned(),
+        Schedule::OnEvent(channel) => format!("for each event of channel `{channel}`"),
         Schedule::Manual => "by hand".to_owned(),
     }
 }

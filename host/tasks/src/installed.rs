@@ -94,6 +94,7 @@ impl InstalledTask {
                 Schedule::Every(_)
                     | Schedule::Cron { .. }
                     | Schedule::AfterDependencies
+                    | Schedule::OnEvent(_)
                     | Schedule::Manual
             ),
             // A task that was to run once, and did, waits for nothing.

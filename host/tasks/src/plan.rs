@@ -17,15 +17,18 @@ mod timing;
 #[cfg(test)]
 mod simulation;
 
+pub use hotbay_plugin_api::OnDependencyFailure;
+
 pub use catch_up::{CatchUp, MisfirePolicy, MissedRuns};
 pub use cron::{CronError, CronSchedule};
-pub use definition::{OnDependencyFailure, RetryPolicy, TaskDefinition, Trigger};
+pub use definition::{RetryPolicy, TaskDefinition, Trigger};
 pub use dependencies::{Dependencies, DependencyEdge, Readiness, UpstreamRun, find_cycle};
 pub use machine::{Plan, StoredTask, WaitsFor};
 pub use rank::Rank;
 pub use ready::{Blocked, Group, Limit, ReadyQueue};
 pub use run::{AttemptOutcome, LiveRun, RunCause, RunOutcome, RunState, StopReason};
 pub use step::{Change, Clock, Effect, PlanEvent, SkipReason, Step};
+pub(crate) use timing::every;
 pub use timing::{DueTime, Recurrence, Timing};
 
 /// The number of a run, which is unique in a store. Later runs have higher numbers.

@@ -2,13 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Schedule, TaskSpec};
-use jiff::{SignedDuration, Timestamp};
+use hotbay_plugin_api::{Overlap, Schedule, TaskSpec};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use serde_json::Value;
 
 use crate::plan::{
-    CronSchedule, MisfirePolicy, OnDependencyFailure, Recurrence, RetryPolicy, TaskDefinition,
-    Timing, Trigger,
+    CronSchedule, MisfirePolicy, Recurrence, RetryPolicy, TaskDefinition, Timing, Trigger, every,
 };
 
 /// The shortest interval of a task, which is that of the configuration as well.
@@ -41,52 +40,27 @@ impl ScheduledTask {
         self.spec.depends_on.iter().map(id).collect()
     }
 
-    /// Returns what the plan has to know of the task. Intervals are counted from `anchor`.
+    /// Returns what the plan has to know of the task. Intervals are counted from `anchor`, or from
+    /// the start of the schedule if it has one.
     ///
     /// # Errors
-    /// What is wrong with the schedule.
+    /// What is wrong with the task.
     pub(crate) fn definition(&self, anchor: Timestamp) -> Result<TaskDefinition, String> {
         let Self { plugin, spec, .. } = self;
-        let timed =
-            |recurrence| Trigger::Time(Timing { jitter: spec.jitter, ..Timing::new(recurrence) });
-        let trigger = match &spec.schedule {
-            Schedule::AtStart => Trigger::Start,
-            Schedule::Manual => Trigger::Request,
-            Schedule::AfterDependencies if spec.depends_on.is_empty() => {
-                let reason = "runs after its dependencies, but names none in `depends_on`";
-                return Err(reason.to_owned());
-            }
-            Schedule::AfterDependencies => Trigger::Dependencies,
-            Schedule::OnceAt(at) => timed(Recurrence::Once(at.parse().map_err(|error| {
-                format!(
-                    "is due at `{at}`, which is no time ({error}); write it as \
-                     `2026-12-24T18:00:00Z`"
-                )
-            })?)),
-            Schedule::Every(interval) if *interval < SHORTEST_INTERVAL => {
-                let shortest = humantime::format_duration(SHORTEST_INTERVAL);
-                let interval = humantime::format_duration(*interval);
-                return Err(format!("has an interval of {interval}; the shortest is {shortest}"));
-            }
-            Schedule::Every(interval) => {
-                let interval = SignedDuration::try_from(*interval);
-                let interval = interval.map_err(|_| "has an interval without end".to_owned())?;
-                timed(Recurrence::Every { interval, anchor })
-            }
-            Schedule::Cron { expression, zone } => {
-                let cron = CronSchedule::parse(expression, zone);
-                let cron = cron.map_err(|error| format!("has a wrong schedule: {error}"))?;
-                timed(Recurrence::Cron(Arc::new(cron)))
-            }
-        };
+        let trigger = self.trigger(anchor)?;
+        if spec.at_once.is_some() && spec.overlap != Overlap::Allow {
+            let reason = "limits its runs with `at_once`, but does not let them overlap; let them \
+                          with the overlap policy `allow`";
+            return Err(reason.to_owned());
+        }
         Ok(TaskDefinition {
             plugin: plugin.as_str().into(),
             trigger,
             priority: spec.priority,
             overlap: spec.overlap,
-            misfire: MisfirePolicy { misfire: spec.misfire, grace: None },
+            misfire: MisfirePolicy { misfire: spec.misfire, grace: spec.misfire_grace },
             depends_on: self.depends_on(),
-            on_dependency_failure: OnDependencyFailure::default(),
+            on_dependency_failure: spec.on_dependency_failure,
             retry: RetryPolicy {
                 attempts: spec.attempts.max(1),
                 delay: spec.retry_delay,
@@ -94,12 +68,68 @@ impl ScheduledTask {
                 ..RetryPolicy::default()
             },
             timeout: spec.timeout,
-            at_once: None,
-            key: None,
-            start_interval: SignedDuration::ZERO,
+            at_once: spec.at_once.map(|most| usize::try_from(most.max(1)).unwrap_or(usize::MAX)),
+            key: spec.key.as_deref().map(Arc::from),
+            start_interval: SignedDuration::try_from(spec.min_start_interval)
+                .unwrap_or(SignedDuration::MAX),
             durability: spec.durability,
         })
     }
+
+    fn trigger(&self, anchor: Timestamp) -> Result<Trigger, String> {
+        let spec = &self.spec;
+        let bound = |text: &Option<String>| text.as_deref().map(moment).transpose();
+        let (from, until) = (bound(&spec.starts_at)?, bound(&spec.ends_at)?);
+        if let (Some(from), Some(until)) = (from, until)
+            && until < from
+        {
+            return Err(format!("has a schedule that ends at {until}, before it starts at {from}"));
+        }
+        let timed =
+            |recurrence| Ok(Trigger::Time(Timing { recurrence, from, until, jitter: spec.jitter }));
+        match &spec.schedule {
+            Schedule::Every(interval) if *interval < SHORTEST_INTERVAL => {
+                let shortest = humantime::format_duration(SHORTEST_INTERVAL);
+                let interval = humantime::format_duration(*interval);
+                Err(format!("has an interval of {interval}; the shortest is {shortest}"))
+            }
+            Schedule::Every(interval) => {
+                let interval = SignedDuration::try_from(*interval);
+                let interval = interval.map_err(|_| "has an interval without end".to_owned())?;
+                let aligned = |from| every(interval, from, anchor);
+                let anchor = from.and_then(aligned).unwrap_or(anchor);
+                timed(Recurrence::Every { interval, anchor })
+            }
+            Schedule::Cron { expression, zone } => {
+                let cron = CronSchedule::parse(expression, zone);
+                let cron = cron.map_err(|error| format!("has a wrong schedule: {error}"))?;
+                timed(Recurrence::Cron(Arc::new(cron)))
+            }
+            _ if from.is_some() || until.is_some() => {
+                let reason = "has a start or an end of its schedule, which only an interval or a \
+                              cron expression has";
+                Err(reason.to_owned())
+            }
+            Schedule::OnceAt(at) => timed(Recurrence::Once(moment(at)?)),
+            Schedule::AtStart => Ok(Trigger::Start),
+            Schedule::Manual | Schedule::OnEvent(_) => Ok(Trigger::Request),
+            Schedule::AfterDependencies if spec.depends_on.is_empty() => {
+                Err("runs after its dependencies, but names none in `depends_on`".to_owned())
+            }
+            Schedule::AfterDependencies => Ok(Trigger::Dependencies),
+        }
+    }
+}
+
+/// Reads a moment: RFC 3339, or a local time with its zone in brackets.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let zoned = || text.parse::<Zoned>().map(|it| it.timestamp()).ok();
+    text.parse().ok().or_else(zoned).ok_or_else(|| {
+        format!(
+            "is due at `{text}`, which is no time; write it as `2026-12-24T18:00:00Z` or \
+             `2026-12-24T18:00:00[Europe/Paris]`"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -123,6 +153,58 @@ mod tests {
         assert_eq!(every(Duration::MAX), "has an interval without end");
         assert!(refusal(Schedule::AfterDependencies).contains("names none in `depends_on`"));
         assert!(refusal(Schedule::OnceAt("noon".to_owned())).contains("`noon`, which is no time"));
+    }
+
+    fn trigger(spec: TaskSpec, anchor: &str) -> Result<Trigger, String> {
+        let task = ScheduledTask { plugin: "p".to_owned(), spec, config: json!({}) };
+        task.definition(anchor.parse().unwrap()).map(|it| it.trigger)
+    }
+
+    fn spec(schedule: Schedule<String>, starts_at: &str, ends_at: &str) -> TaskSpec {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let (starts_at, ends_at) = (text(starts_at), text(ends_at));
+        TaskSpec { schedule, starts_at, ends_at, ..TaskSpec::new("a", FunctionKind::Async) }
+    }
+
+    #[test]
+    fn a_local_time_that_the_clock_skips_or_repeats_is_the_compatible_one() {
+        for (local, instant) in [
+            ("2026-12-24 18:00[Europe/Berlin]", "2026-12-24T17:00:00Z"),
+            // The clock is set from 02:00 to 03:00.
+            ("2026-03-29T02:30:00[Europe/Berlin]", "2026-03-29T01:30:00Z"),
+            // The clock shows 02:30 twice, first in summer time.
+            ("2026-10-25T02:30:00[Europe/Berlin]", "2026-10-25T00:30:00Z"),
+        ] {
+            assert_eq!(moment(local).unwrap().to_string(), instant, "{local}");
+        }
+    }
+
+    #[test]
+    fn an_interval_with_a_start_is_counted_from_it() {
+        let every = Schedule::Every(Duration::from_secs(24 * 3600));
+        for (starts_at, anchor, first) in [
+            ("2026-12-01T06:00:00Z", "2026-11-27T14:32:00Z", "2026-12-01T06:00:00Z"),
+            ("2026-01-01T06:00:00Z", "2026-11-27T14:32:00Z", "2026-11-28T06:00:00Z"),
+        ] {
+            let trigger = trigger(spec(every.clone(), starts_at, ""), anchor).unwrap();
+            let Trigger::Time(timing) = trigger else { panic!("{trigger:?}") };
+            let after = anchor.parse().unwrap();
+            assert_eq!(timing.nominal_after(after), Some(first.parse().unwrap()), "{starts_at}");
+        }
+    }
+
+    #[test]
+    fn a_start_or_an_end_that_can_have_no_effect_is_refused() {
+        let every = Schedule::Every(Duration::from_secs(60));
+        let (early, late) = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
+        let refusal = |spec| trigger(spec, early).unwrap_err();
+        assert!(refusal(spec(every, late, early)).contains("before it starts"));
+        for schedule in [Schedule::Manual, Schedule::OnceAt(late.to_owned())] {
+            let found = refusal(spec(schedule, early, ""));
+            assert!(found.contains("only an interval or a cron expression has"), "{found}");
+        }
+        let at_once = TaskSpec { at_once: Some(2), ..spec(Schedule::Manual, "", "") };
+        assert!(refusal(at_once).contains("the overlap policy `allow`"));
     }
 
     #[test]

@@ -7,6 +7,9 @@ use hotbay_plugin_api::{Schedule, TaskSpec};
 /// A spec is never applied in part: a task that asks for one of these is refused.
 pub(crate) fn unsupported(task: &TaskSpec) -> Vec<String> {
     let mut wishes = Vec::new();
+    if let Schedule::OnEvent(channel) = &task.schedule {
+        wishes.push(format!("a run for each event of channel `{channel}` (`schedule`)"));
+    }
     if let Some(failures) = task.alert_after {
         wishes.push(format!("an alert after {failures} failures (`alert_after`)"));
     }
@@ -51,6 +54,7 @@ mod tests {
     #[test]
     fn what_is_not_honoured_is_named_by_its_field() {
         let asks = [
+            ("schedule", TaskSpec { schedule: Schedule::OnEvent("fills".to_owned()), ..task() }),
             ("alert_after", TaskSpec { alert_after: Some(3), ..task() }),
             ("arguments", TaskSpec { arguments: json!({ "required": ["days"] }), ..task() }),
         ];
@@ -64,10 +68,10 @@ mod tests {
     #[test]
     fn a_field_or_a_value_of_a_later_sdk_is_named() {
         let json = json!({
-            "name": "a", "function": "async", "overlap": "merge", "grace_ms": 5, "exclusive": false,
+            "name": "a", "function": "async", "overlap": "merge", "patience_ms": 5, "exclusive": false,
         });
         let mut wishes = unsupported(&serde_json::from_value(json).unwrap());
         wishes.sort_unstable();
-        assert_eq!(wishes, ["`grace_ms`", "`overlap`"]);
+        assert_eq!(wishes, ["`overlap`", "`patience_ms`"]);
     }
 }

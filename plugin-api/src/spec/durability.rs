@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a host keeps of the runs of a task, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "abi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
     /// Runs are kept in memory only. A host that starts again knows nothing of them.

@@ -16,7 +16,11 @@ pub enum Schedule<S = &'static str> {
     /// Once, when the plugin comes into service.
     #[default]
     AtStart,
-    /// Once, at a moment given in RFC 3339, such as `2026-12-24T18:00:00Z`.
+    /// Once, at a moment: in RFC 3339, such as `2026-12-24T18:00:00Z`, or a local time with its zone,
+    /// such as `2026-12-24T18:00:00[Europe/Paris]`.
+    ///
+    /// A local time that the clock skips is as much later as the clock is set forward; of one that
+    /// the clock shows twice, the first is meant.
     OnceAt(S),
     /// Each time that this duration has passed since the last start; the first run begins
     /// when the plugin comes into service.
@@ -31,6 +35,8 @@ pub enum Schedule<S = &'static str> {
     },
     /// Each time that all tasks of `depends_on` have succeeded anew.
     AfterDependencies,
+    /// For each event of a channel of the host, named here. The event is the argument of the run.
+    OnEvent(S),
     /// Only when a run is requested.
     Manual,
 }
@@ -47,6 +53,7 @@ impl Schedule {
                 Schedule::Cron { expression: expression.to_owned(), zone: zone.to_owned() }
             }
             Self::AfterDependencies => Schedule::AfterDependencies,
+            Self::OnEvent(channel) => Schedule::OnEvent(channel.to_owned()),
             Self::Manual => Schedule::Manual,
         }
     }
@@ -54,6 +61,7 @@ impl Schedule {
 
 /// The policy for a run that is due while an earlier run of the task is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "abi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// It does not take place.

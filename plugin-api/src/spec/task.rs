@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Backoff, Durability, Misfire, Overlap, Priority, Schedule,
+    Backoff, Durability, Misfire, OnDependencyFailure, Overlap, Priority, Schedule,
     fields::Fields,
     millis::{self, Millis},
 };
@@ -41,10 +41,18 @@ pub struct TaskSpec {
     pub function: FunctionKind,
     /// The schedule, which tells when the task's runs begin.
     pub schedule: Schedule<String>,
+    /// No run is due by the schedule before this moment, which is written as that of
+    /// [`Schedule::OnceAt`]. An interval is counted from it.
+    pub starts_at: Option<String>,
+    /// No run is due by the schedule after this moment.
+    pub ends_at: Option<String>,
     /// The priority among tasks that are due at the same time.
     pub priority: Priority,
     /// Tasks that must have succeeded before a run begins: names of this plugin, or `plugin/task`.
     pub depends_on: Vec<String>,
+    /// What becomes of a run if one of these did not succeed.
+    #[serde(skip_serializing_if = "OnDependencyFailure::is_default")]
+    pub on_dependency_failure: OnDependencyFailure,
     /// The number of attempts after which a run has failed; at least 1.
     pub attempts: u32,
     /// The delay before the second attempt.
@@ -57,8 +65,20 @@ pub struct TaskSpec {
     pub timeout: Option<Duration>,
     /// What happens if a run is due while another is under way.
     pub overlap: Overlap,
+    /// The most runs that are under way at once, if runs may overlap; `None` for any number.
+    pub at_once: Option<u32>,
+    /// The concurrency key: of the runs of all tasks with the same key, the host lets only so many be
+    /// under way at once as its configuration says, one by default.
+    pub key: Option<String>,
+    /// The shortest time between two starts of the task's runs; zero for none.
+    #[serde(rename = "min_start_interval_ms", with = "millis")]
+    pub min_start_interval: Duration,
     /// What happens to runs that were due while the host could not begin them.
     pub misfire: Misfire,
+    /// How late such a run may begin; `None` for any delay. The time that a run waits because the
+    /// host is busy does not count.
+    #[serde(rename = "misfire_grace_ms", serialize_with = "millis::serialize_option")]
+    pub misfire_grace: Option<Duration>,
     /// The longest delay by which starts are spread, so that tasks of one schedule do not
     /// all begin at once.
     #[serde(rename = "jitter_ms", with = "millis")]
@@ -89,14 +109,21 @@ impl TaskSpec {
             description: String::new(),
             function,
             schedule: Schedule::AtStart,
+            starts_at: None,
+            ends_at: None,
             priority: Priority::NORMAL,
             depends_on: Vec::new(),
+            on_dependency_failure: OnDependencyFailure::Skip,
             attempts: 1,
             retry_delay: Duration::ZERO,
             backoff: Backoff::Constant,
             timeout: None,
             overlap: Overlap::Skip,
+            at_once: None,
+            key: None,
+            min_start_interval: Duration::ZERO,
             misfire: Misfire::Once,
+            misfire_grace: None,
             jitter: Duration::ZERO,
             durability: Durability::Fsync,
             alert_after: None,
@@ -121,17 +148,27 @@ impl<'de> Deserialize<'de> for TaskSpec {
         let mut fields = Fields(Map::deserialize(deserializer)?);
         let name: String = fields.required("name")?;
         let plain = Self::new(name, fields.required("function")?);
+        let span =
+            |fields: &mut Fields, name| fields.take::<Option<Millis>>(name, None).map(|it| it.0);
         Ok(Self {
             description: fields.take("description", plain.description),
             schedule: fields.take("schedule", plain.schedule),
+            starts_at: fields.take("starts_at", plain.starts_at),
+            ends_at: fields.take("ends_at", plain.ends_at),
             priority: fields.take("priority", plain.priority),
             depends_on: fields.take("depends_on", plain.depends_on),
+            on_dependency_failure: fields
+                .take("on_dependency_failure", plain.on_dependency_failure),
             attempts: fields.take("attempts", plain.attempts),
             retry_delay: fields.take("retry_delay_ms", Millis::default()).0,
             backoff: fields.take("backoff", plain.backoff),
-            timeout: fields.take::<Option<Millis>>("timeout_ms", None).map(|limit| limit.0),
+            timeout: span(&mut fields, "timeout_ms"),
             overlap: fields.take("overlap", plain.overlap),
+            at_once: fields.take("at_once", plain.at_once),
+            key: fields.take("key", plain.key),
+            min_start_interval: fields.take("min_start_interval_ms", Millis::default()).0,
             misfire: fields.take("misfire", plain.misfire),
+            misfire_grace: span(&mut fields, "misfire_grace_ms"),
             jitter: fields.take("jitter_ms", Millis::default()).0,
             durability: fields.take("durability", plain.durability),
             alert_after: fields.take("alert_after", plain.alert_after),
@@ -169,14 +206,21 @@ mod tests {
                 expression: "0 3 * * *".into(),
                 zone: "Europe/Paris".into(),
             },
+            starts_at: Some("2026-01-01T00:00:00Z".to_owned()),
+            ends_at: Some("2027-01-01T00:00:00[Europe/Paris]".to_owned()),
             priority: Priority(7),
             depends_on: vec!["b".to_owned()],
+            on_dependency_failure: OnDependencyFailure::Fail,
             attempts: 3,
             retry_delay: seconds(1),
             backoff: Backoff::Exponential { cap: seconds(60) },
             timeout: Some(seconds(2)),
-            overlap: Overlap::Replace,
+            overlap: Overlap::Allow,
+            at_once: Some(4),
+            key: Some("disk".to_owned()),
+            min_start_interval: seconds(3),
             misfire: Misfire::All { cap: 5 },
+            misfire_grace: Some(seconds(600)),
             jitter: seconds(10),
             durability: Durability::Memory,
             alert_after: Some(2),
@@ -187,6 +231,34 @@ mod tests {
         };
         let json = serde_json::to_value(&spec).unwrap();
         assert_eq!(read(json), spec);
+    }
+
+    /// A host that does not know a field runs the task, if the field says what hosts did before.
+    #[test]
+    fn a_task_that_asks_for_nothing_new_has_no_field_of_effect_that_an_older_host_does_not_know() {
+        let json = serde_json::to_value(TaskSpec::new("a", FunctionKind::Async)).unwrap();
+        let Value::Object(mut fields) = json else { panic!("{json}") };
+        for known in [
+            "name",
+            "description",
+            "function",
+            "schedule",
+            "priority",
+            "depends_on",
+            "attempts",
+            "retry_delay_ms",
+            "backoff",
+            "timeout_ms",
+            "overlap",
+            "misfire",
+            "jitter_ms",
+            "alert_after",
+            "arguments",
+            "enabled",
+        ] {
+            fields.remove(known);
+        }
+        assert!(Fields(fields.clone()).with_effect().is_empty(), "{fields:?}");
     }
 
     #[test]
@@ -205,19 +277,19 @@ mod tests {
     fn a_field_of_a_later_sdk_is_kept_by_name_unless_it_can_have_no_effect() {
         let spec = read(json!({
             "name": "a", "function": "async",
-            "grace_ms": 500,
+            "patience_ms": 500,
             "x-icon": "moon",
             "region": "", "exclusive": false, "weight": 0, "labels": [], "limits": {},
             "owner": null,
         }));
-        assert_eq!(spec.not_understood.keys().collect::<Vec<_>>(), ["grace_ms"]);
+        assert_eq!(spec.not_understood.keys().collect::<Vec<_>>(), ["patience_ms"]);
     }
 
     #[test]
     fn a_value_of_a_later_sdk_is_kept_under_its_fields_name() {
         let spec = read(json!({
             "name": "a", "function": "async",
-            "schedule": { "on_event": "fills" },
+            "schedule": { "on_tide": "high" },
             "overlap": "merge",
             "misfire": { "all": { "cap": 2, "newest": true } },
             "attempts": 2,

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Backoff, Durability, Overlap, Priority};
+use hotbay_plugin_api::{Backoff, Durability, OnDependencyFailure, Overlap, Priority};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{MisfirePolicy, Recurrence, Timing, timing::spread_hash};
@@ -72,18 +72,6 @@ impl fmt::Display for Trigger {
             Self::Request => f.write_str("on request"),
         }
     }
-}
-
-/// What becomes of a run if a task on which it depends did not succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnDependencyFailure {
-    /// It does not take place.
-    #[default]
-    Skip,
-    /// It takes place all the same.
-    Run,
-    /// It fails without an attempt.
-    Fail,
 }
 
 /// How often a run is tried, and when.

@@ -100,7 +100,11 @@ impl Timing {
 
 /// Returns the first instant after `after` that is a multiple of the interval from the anchor, and
 /// not before the anchor.
-fn every(interval: SignedDuration, anchor: Timestamp, after: Timestamp) -> Option<Timestamp> {
+pub(crate) fn every(
+    interval: SignedDuration,
+    anchor: Timestamp,
+    after: Timestamp,
+) -> Option<Timestamp> {
     if after < anchor {
         return Some(anchor);
     }
