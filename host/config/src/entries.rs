@@ -195,6 +195,35 @@ pub struct TaskEntry {
 /// The time from one start of a task to the next.
 pub(super) type Interval = Span<MILLISECOND, TEN_YEARS>;
 
+/// How many runs of tasks may be under way at once. Further ones wait in the order of their
+/// priorities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The runs of all tasks. Without it, any number.
+    #[serde(deserialize_with = "AtOnce::option")]
+    #[schemars(with = "Option<AtOnce>")]
+    pub at_once: Option<NonZeroUsize>,
+    /// The runs of each plugin. Without it, any number.
+    #[serde(deserialize_with = "AtOnce::option")]
+    #[schemars(with = "Option<AtOnce>")]
+    pub at_once_per_plugin: Option<NonZeroUsize>,
+    /// The runs with each concurrency key, of whatever task.
+    #[serde(deserialize_with = "AtOnce::read")]
+    #[schemars(with = "AtOnce")]
+    pub at_once_per_key: usize,
+}
+
+impl Default for Limits {
+    /// Returns limits that let one run of each concurrency key be under way.
+    fn default() -> Self {
+        Self { at_once: None, at_once_per_plugin: None, at_once_per_key: 1 }
+    }
+}
+
+/// The number of runs that may be under way at once.
+pub(super) type AtOnce = Count<1, 1_000_000>;
+
 /// How the host reacts to changes of files while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

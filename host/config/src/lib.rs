@@ -81,8 +81,8 @@ use document::Document;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 pub use entries::{
-    ChannelEntry, ComponentEntry, Pipeline, PluginSettings, Plugins, Reload, Shutdown, StatePolicy,
-    TaskEntry, TimeMode,
+    ChannelEntry, ComponentEntry, Limits, Pipeline, PluginSettings, Plugins, Reload, Shutdown,
+    StatePolicy, TaskEntry, TimeMode,
 };
 pub use folders::StateFolder;
 pub use hotbay_plugin_api::Role;
@@ -110,6 +110,8 @@ pub struct Config {
     pub pipeline: Option<Pipeline>,
     /// The overrides of the manifests of tasks.
     pub tasks: Vec<TaskEntry>,
+    /// How many runs of tasks may be under way at once.
+    pub limits: Limits,
     /// How the host reacts to changes of files while it runs.
     pub reload: Reload,
     /// The folder for the host's status and records, which outlive the process. The default is

@@ -18,8 +18,8 @@ use hotbay_plugin_api::Role;
 pub(super) use draft::{Draft, PipelineDraft};
 
 /// The keys of a configuration.
-pub(super) const SECTIONS: [&str; 7] =
-    ["plugins", "channels", "pipeline", "tasks", "reload", "state_folder", "shutdown"];
+pub(super) const SECTIONS: [&str; 8] =
+    ["plugins", "channels", "pipeline", "tasks", "limits", "reload", "state_folder", "shutdown"];
 
 /// Reads every entry that has no error.
 pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
@@ -46,6 +46,7 @@ pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
                 }
             }
             "tasks" if !is_empty => draft.tasks = sections::tasks(node, report),
+            "limits" if !is_empty => draft.limits = de::read(node, report).unwrap_or_default(),
             "reload" if !is_empty => draft.reload = de::read(node, report).unwrap_or_default(),
             "state_folder" if !is_empty => {
                 let path = de::read::<PathText>(node, report);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::entries::{ChannelEntry, Pipeline, Plugins, Reload, Shutdown, TaskEntry};
+use super::entries::{ChannelEntry, Limits, Pipeline, Plugins, Reload, Shutdown, TaskEntry};
 use super::limits::{MAX_CHANNELS, MAX_TASKS};
 use super::sidecar::Sidecar;
 use super::values::PathText;
@@ -40,6 +40,8 @@ struct File {
     /// libraries.
     #[schemars(default, length(max = MAX_TASKS))]
     tasks: Vec<TaskEntry>,
+    #[schemars(default)]
+    limits: Limits,
     #[schemars(default)]
     reload: Reload,
     /// The folder for the host's status and records, which outlive the process. Without it, that is

@@ -16,8 +16,9 @@ mod supported;
 mod under_way;
 mod view;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
+use hotbay_config::Limits;
 use hotbay_plugin_api::{SchedulerError, spec::RunTarget};
 use tokio::{
     sync::{
@@ -31,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use hotbay_runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services};
 
 use installed::{InstalledTask, InstalledTasks};
-use plan::{PlanEvent, find_cycle};
+use plan::{PlanEvent, RunLimits, find_cycle};
 use runner::{Runner, RunnerEvent};
 
 pub use build::TaskBuild;
@@ -115,6 +116,17 @@ impl Tasks {
     /// Returns a handle with which tasks are controlled and observed.
     pub fn control(&self) -> TaskControl {
         TaskControl { events: self.events.clone() }
+    }
+
+    /// Sets how many runs may be under way at once.
+    pub fn set_limits(&self, limits: Limits) {
+        let Limits { at_once, at_once_per_plugin, at_once_per_key } = limits;
+        let limits = RunLimits {
+            all: at_once.map(NonZeroUsize::get),
+            per_plugin: at_once_per_plugin.map(NonZeroUsize::get),
+            per_key: Some(at_once_per_key),
+        };
+        drop(self.events.send(RunnerEvent::Limits(limits)));
     }
 
     /// Lets runs start, now that the tasks of all plugins are installed that are there.

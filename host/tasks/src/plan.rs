@@ -25,7 +25,7 @@ pub use definition::{RetryPolicy, TaskDefinition, Trigger};
 pub use dependencies::{Dependencies, DependencyEdge, Readiness, UpstreamRun, find_cycle};
 pub use machine::{Plan, StoredTask, WaitsFor};
 pub use rank::Rank;
-pub use ready::{Blocked, Group, Limit, ReadyQueue};
+pub use ready::{Blocked, Group, Limit, ReadyQueue, RunLimits};
 pub use run::{AttemptOutcome, LiveRun, RunCause, RunOutcome, RunState, StopReason};
 pub use step::{Change, Clock, Effect, PlanEvent, SkipReason, Step};
 pub(crate) use timing::every;

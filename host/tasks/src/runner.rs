@@ -29,7 +29,9 @@ use tracing::{debug, info, warn};
 use crate::{
     control::{Answer, TaskRequest},
     installed::InstalledTasks,
-    plan::{AttemptOutcome, Clock, Effect, Limit, Plan, PlanEvent, RunId, Step, StopReason},
+    plan::{
+        AttemptOutcome, Clock, Effect, Limit, Plan, PlanEvent, RunId, RunLimits, Step, StopReason,
+    },
     run_log::RunLines,
 };
 use active::{ActiveRun, Attempt};
@@ -48,6 +50,8 @@ pub(crate) enum RunnerEvent {
     Ended(RunId, AttemptOutcome, Value),
     /// Somebody asks for something.
     Request(TaskRequest, Answer),
+    /// How many runs may be under way at once.
+    Limits(RunLimits),
     /// All tasks of the plugins that are there are installed: runs may start.
     Begin,
     /// No run is to be started any more. The answer tells that this is so.
@@ -134,6 +138,10 @@ impl Runner {
                 RunnerEvent::Plan(event) => self.step(event),
                 RunnerEvent::Ended(run, outcome, result) => self.end(run, outcome, result),
                 RunnerEvent::Request(request, answer) => self.request(request, answer),
+                RunnerEvent::Limits(limits) => {
+                    self.plan.set_limits(limits);
+                    self.step(PlanEvent::Tick);
+                }
                 RunnerEvent::Begin => {
                     self.plan.set_limit(Limit::All, None);
                     self.step(PlanEvent::Tick);

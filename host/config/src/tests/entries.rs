@@ -57,6 +57,15 @@ fn a_host_can_do_without_everything_but_plugins() {
 }
 
 #[test]
+fn one_run_of_each_concurrency_key_is_under_way_unless_the_limits_say_otherwise() {
+    let limits = |text: &str| parse(&format!("plugins: {{ folder: p }}\n{text}")).unwrap().limits;
+    assert_eq!(limits("limits:").at_once_per_key, 1);
+    let some = limits("limits: { at_once: 8, at_once_per_plugin: 2, at_once_per_key: 3 }");
+    let numbers = (some.at_once, some.at_once_per_plugin, some.at_once_per_key);
+    assert_eq!(numbers, (NonZeroUsize::new(8), NonZeroUsize::new(2), 3));
+}
+
+#[test]
 fn empty_sections_are_as_good_as_none() {
     let text = "plugins: { folder: p }\nchannels:\npipeline:\ntasks:\nshutdown:\n";
     assert_eq!(findings(text), "");

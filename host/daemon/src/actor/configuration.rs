@@ -226,6 +226,10 @@ impl Actor {
             loaded.sidecar = sidecar;
         }
         self.take_warnings(&subject, warnings);
+        if config.limits != self.config.limits {
+            self.tasks.set_limits(config.limits);
+            count += 1;
+        }
         self.config = config;
         self.set_trust(trust);
         // Its files may have changed since the configuration was checked.

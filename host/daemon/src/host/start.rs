@@ -43,6 +43,7 @@ impl Host {
             ..
         } = self;
         let tasks = Tasks::start(run_lines);
+        tasks.set_limits(config.limits);
         let config = Arc::new(config);
         Ok(Actor {
             pipeline: PluginPipeline::new(&config, config.follows_changes()),

@@ -19,8 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Change, Clock, Dependencies, DependencyEdge, DueTime, Effect, Group, Limit, LiveRun, PlanEvent,
-    Rank, ReadyQueue, RunCause, RunId, RunState, SkipReason, Step, StopReason, TaskDefinition,
-    Timing, Trigger,
+    Rank, ReadyQueue, RunCause, RunId, RunLimits, RunState, SkipReason, Step, StopReason,
+    TaskDefinition, Timing, Trigger,
 };
 
 /// By how much the system's clock may differ from the time that has passed before it counts as
@@ -125,6 +125,11 @@ impl Plan {
             orphans: HashMap::new(),
             step: Step::default(),
         }
+    }
+
+    /// Sets how many runs may be under way at once, in all and of each plugin and key.
+    pub fn set_limits(&mut self, limits: RunLimits) {
+        self.ready.set_limits(limits);
     }
 
     /// Sets how many runs may be under way at once, in all or of one plugin or key.

@@ -27,6 +27,18 @@ pub enum Limit {
     Key(Arc<str>),
 }
 
+/// How many runs may have a place of each limit of a kind, unless a number is set for a single one.
+/// `None` stands for any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunLimits {
+    /// The runs of all tasks.
+    pub all: Option<usize>,
+    /// The runs of each plugin.
+    pub per_plugin: Option<usize>,
+    /// The runs with each concurrency key.
+    pub per_key: Option<usize>,
+}
+
 /// The group of a run: what the run has in common with others that are subject to the same limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Group {
@@ -69,7 +81,7 @@ struct GroupQueue {
 /// The places of a limit.
 #[derive(Debug, Default)]
 struct Places {
-    /// `None` for any number of places.
+    /// The number of places; `None` for that of all limits of the kind.
     most: Option<usize>,
     taken: usize,
     /// The groups that wait for a place.
@@ -92,13 +104,24 @@ pub struct ReadyQueue {
     waiting: HashMap<RunId, (Rank, Group)>,
     running: HashMap<RunId, Group>,
     places: HashMap<Limit, Places>,
+    limits: RunLimits,
     rates: HashMap<Arc<str>, StartRate>,
     /// The groups that are blocked until a time.
     later: BTreeSet<(Timestamp, Group)>,
 }
 
 impl ReadyQueue {
-    /// Sets how many runs may have a place of a limit at once; `None` for any number.
+    /// Sets how many runs may have a place of each limit of a kind.
+    ///
+    /// Runs that have a place keep it.
+    pub fn set_limits(&mut self, limits: RunLimits) {
+        self.limits = limits;
+        let all: Vec<_> = self.places.keys().cloned().collect();
+        all.iter().for_each(|limit| self.unblock(limit));
+    }
+
+    /// Sets how many runs may have a place of a limit at once; `None` for the number that is set for
+    /// all limits of the kind.
     ///
     /// Runs that have a place keep it, also if there are more than the new limit allows.
     pub fn set_limit(&mut self, limit: Limit, most: Option<usize>) {
@@ -199,7 +222,13 @@ impl ReadyQueue {
     fn obstacle(&self, group: &Group, now: Timestamp) -> Option<Blocked> {
         let is_full = |limit: &Limit| {
             let places = self.places.get(limit);
-            places.is_some_and(|it| it.most.is_some_and(|most| it.taken >= most))
+            let most = places.and_then(|it| it.most).or(match limit {
+                Limit::All => self.limits.all,
+                Limit::Plugin(_) => self.limits.per_plugin,
+                Limit::Key(_) => self.limits.per_key,
+                Limit::Task(_) => None,
+            });
+            most.is_some_and(|most| places.map_or(0, |it| it.taken) >= most)
         };
         if let Some(limit) = group.limits().find(is_full) {
             return Some(Blocked::By(limit));

@@ -45,6 +45,25 @@ fn a_run_without_a_free_place_waits_and_others_go_past_it() {
 }
 
 #[test]
+fn a_limit_of_each_plugin_and_key_holds_unless_one_of_them_has_its_own() {
+    let mut queue = ReadyQueue::default();
+    queue.set_limits(RunLimits { per_plugin: Some(2), per_key: Some(1), ..RunLimits::default() });
+    for (run, plugin, key) in
+        [(1, "p", None), (2, "p", None), (3, "p", None), (4, "q", Some("db")), (5, "r", Some("db"))]
+    {
+        queue.insert(RunId(run), rank(0, run as i64), group(plugin, "a", key));
+    }
+    assert_eq!(claim_all(&mut queue, at(9)), [1, 2, 4]);
+    queue.set_limits(RunLimits { per_key: Some(2), ..RunLimits::default() });
+    assert_eq!(claim_all(&mut queue, at(9)), [3, 5]);
+    queue.set_limits(RunLimits { all: Some(5), ..RunLimits::default() });
+    queue.insert(RunId(6), rank(0, 6), group("s", "a", None));
+    assert_eq!(queue.blocked_by(RunId(6), at(9)), Some(Blocked::By(Limit::All)));
+    queue.set_limit(Limit::All, Some(6));
+    assert_eq!(claim_all(&mut queue, at(9)), [6]);
+}
+
+#[test]
 fn a_raised_limit_takes_effect_at_once_and_a_lowered_one_takes_no_place_away() {
     let mut queue = ReadyQueue::default();
     queue.set_limit(Limit::All, Some(1));
