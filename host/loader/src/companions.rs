@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeSet,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -53,6 +54,12 @@ fn add(folders: &mut Vec<PathBuf>, path: &str, library: &Path) -> Result<(), Ref
         let folder = folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin);
         // No name stands for the current folder.
         let folder = PathBuf::from(if folder.is_empty() { "." } else { &folder });
+        if folder.to_string_lossy().contains('$') {
+            // What `$LIB` and `$PLATFORM` stand for is known to the dynamic linker alone.
+            let source =
+                io::Error::other("of what is replaced in it, only `$ORIGIN` is known here");
+            return Err(unsafe_place(&folder, AccessError::Unreadable(source)));
+        }
         CheckedFolder::check_way(&folder).map_err(|refusal| unsafe_place(&folder, refusal))?;
         folders.push(folder);
     }
@@ -81,6 +88,27 @@ mod tests {
     fn compile(arguments: &[&str], folder: &Path) {
         let compiled = Command::new("cc").args(arguments).current_dir(folder).status().unwrap();
         assert!(compiled.success());
+    }
+
+    #[test]
+    fn what_a_library_is_a_filter_for_is_judged_as_well_and_so_is_a_folder_that_is_not_known() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        fs::write(at("dep.c"), "int dep(void) { return 1; }\n").unwrap();
+        compile(&["-shared", "-fPIC", "-o", "libdep.so", "dep.c"], home.path());
+        fs::set_permissions(at("libdep.so"), Permissions::from_mode(0o666)).unwrap();
+        for filter in ["-F", "-f"] {
+            let filter = format!("-Wl,{filter},{}", at("libdep.so").display());
+            compile(&["-shared", "-fPIC", "-o", "main.so", "dep.c", &filter], home.path());
+            let refused = check_with(&at("main.so"), "").unwrap_err().to_string();
+            assert!(refused.contains("libdep.so: can be written by others"), "{refused}");
+        }
+        compile(
+            &["-shared", "-o", "main.so", "dep.c", "-fPIC", "-Wl,-rpath,/opt/$LIB"],
+            home.path(),
+        );
+        let refused = check_with(&at("main.so"), "").unwrap_err().to_string();
+        assert!(refused.contains("/opt/$LIB: cannot be read (of what"), "{refused}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use object::{
 pub(crate) struct Links {
     /// The library's own name, its `DT_SONAME`, if it has one.
     pub(crate) name: Option<String>,
-    /// The names of the libraries that this one needs.
+    /// The names of the libraries that this one needs, or is a filter for.
     pub(crate) needed: Vec<String>,
     /// Where the linker looks for them first, its `DT_RPATH` and `DT_RUNPATH`: folders between
     /// colons.
@@ -37,7 +37,9 @@ fn try_links_of(path: &Path) -> Option<Links> {
             Some(String::from_utf8_lossy(text).into_owned())
         };
         match entry.tag32(endian) {
-            Some(elf::DT_NEEDED) => links.needed.extend(text()),
+            Some(elf::DT_NEEDED | elf::DT_FILTER | elf::DT_AUXILIARY) => {
+                links.needed.extend(text())
+            }
             Some(elf::DT_RPATH | elf::DT_RUNPATH) => links.paths.extend(text()),
             Some(elf::DT_SONAME) => links.name = text(),
             Some(elf::DT_NULL) => break,
