@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{self, ErrorKind},
+    path::Path,
 };
 
 use rustix::io::Errno;
@@ -112,6 +113,11 @@ impl AccessError {
 }
 
 impl AccessError {
+    /// Returns a sentence about a file that the host writes by itself and that nobody else needs.
+    pub fn of_own_file(&self, path: &Path) -> String {
+        format!("{} {self}; see who put it there, and remove it", path.display())
+    }
+
     /// Returns `true` if another user can change the file, or put another one in its place.
     pub fn is_exposure(&self) -> bool {
         matches!(

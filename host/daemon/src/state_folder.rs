@@ -35,13 +35,15 @@ impl StateFolder {
     /// # Errors
     /// If another host uses the folder, or if another user could have written something in it.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, HostError> {
-        let opened = CheckedFolder::private(path, Missing::IsMade);
-        let locked = opened.and_then(|folder| {
-            let lock = folder.open_to_write(LOCK.as_ref())?;
-            Ok((folder, lock))
-        });
-        let (folder, mut lock) = match locked {
+        let folder = match CheckedFolder::private(path, Missing::IsMade) {
             Err(refusal) if refusal.is_by_check() => return Err(unsafe_folder(path, &refusal)),
+            Err(error) => return Ok(without(path, &error.into())),
+            Ok(opened) => opened,
+        };
+        let mut lock = match folder.open_to_write(LOCK.as_ref()) {
+            Err(refusal) if refusal.is_by_check() => {
+                return Err(HostError::System(refusal.of_own_file(&path.join(LOCK))));
+            }
             Err(error) => return Ok(without(path, &error.into())),
             Ok(opened) => opened,
         };

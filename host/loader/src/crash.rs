@@ -89,7 +89,14 @@ impl CrashLedger {
     pub fn open(state_folder: impl Into<PathBuf>) -> io::Result<Self> {
         let path = state_folder.into();
         let folder = CheckedFolder::private(&path, Missing::IsMade)?;
-        let mut report = folder.open_to_write(REPORT.as_ref())?;
+        let report = folder.open_to_write(REPORT.as_ref());
+        let mut report = report.map_err(|refusal| match refusal.is_by_check() {
+            true => {
+                let text = refusal.of_own_file(&path.join(REPORT));
+                io::Error::new(io::ErrorKind::PermissionDenied, text)
+            }
+            false => refusal.into(),
+        })?;
         report.try_lock().map_err(io::Error::from)?;
         let mut text = Vec::new();
         (&mut report).take(record::MAX_BYTES).read_to_end(&mut text)?;
