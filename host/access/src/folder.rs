@@ -105,6 +105,17 @@ impl CheckedFolder {
         Ok(Self(folder))
     }
 
+    /// Checks a file of this folder without opening it. The file may not be a link.
+    ///
+    /// # Errors
+    /// If the file does not exist or fails a check.
+    pub fn check_entry(&self, name: &OsStr) -> Result<(), AccessError> {
+        let found = openat(&self.0, name, LOOK, Mode::empty())?;
+        let stat = fstat(&found)?;
+        require_file(FileType::from_raw_mode(stat.st_mode))?;
+        owner::check(&found, &stat, Place::File)
+    }
+
     /// Opens and checks a file of this folder, of which at most `cap` bytes can be read. The file
     /// may not be a link.
     ///

@@ -1,0 +1,85 @@
+//! Why a store is not opened.
+
+use std::path::PathBuf;
+
+use hotbay_access::AccessError;
+
+use crate::store::Failure;
+
+/// Why a store is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder can't be used.
+    #[error("the state folder {} {error}; {}", path.display(), error.remedy())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why it can't be used.
+        error: AccessError,
+    },
+    /// The file could have been written by another user.
+    #[error("the store {} {error}; {}", path.display(), error.remedy())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why it can't be used.
+        error: AccessError,
+    },
+    /// A newer version of the program has written the file.
+    #[error(
+        "the store {} has version {found}, and this program knows versions up to {ours}; start the \
+         newer program, put a backup of before its installation in place, or name another state \
+         folder under `state_folder`",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version that this program knows.
+        ours: u32,
+    },
+    /// Another program has written the file.
+    #[error(
+        "{} is no store of this program; move it away, or name another state folder under \
+         `state_folder`",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error(
+        "the store {} is damaged ({reason}); keep a copy, and put a backup in its place, or remove \
+         it with its `-wal` and `-shm` to begin anew",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The file has an older version, and another host uses it.
+    #[error("a host of an older version runs with the store {}; stop it first", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file can't be used now.
+    #[error("the store {} can't be used: {failure}", path.display())]
+    Unavailable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        failure: Failure,
+    },
+    /// The library that manages the file is one that can damage it.
+    #[error("this program was built with SQLite {found}, which can damage files; 3.51.3 is needed")]
+    Library {
+        /// The version of the library.
+        found: &'static str,
+    },
+}

@@ -1,0 +1,236 @@
+//! The thread that writes.
+//!
+//! It takes all batches that are queued and writes them in one transaction, each within a savepoint
+//! of its own. After the commit, it tells those who wait. What it can't write fails, and it goes on
+//! with what is next: a disk that has room again, or a lock that is gone, needs no restart.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{
+    apply::{Apply, Memory},
+    codes::Number,
+    failure::{Fault, failure},
+    file::StoreFile,
+    queue::{Job, Queue, Queued},
+    state::HealthState,
+    upkeep::Sweep,
+};
+use crate::store::{Durability, Epoch, Failure, StoreError, Written};
+
+/// The one writer of a file.
+pub(super) struct Writer {
+    file: Arc<StoreFile>,
+    health: Arc<HealthState>,
+    /// `None` after a failure that calls for another connection.
+    db: Option<Connection>,
+    memory: Memory,
+    durability: Durability,
+    /// Where the removal of old runs has come to.
+    pub(super) sweep: Sweep,
+}
+
+impl Writer {
+    pub(super) fn new(file: Arc<StoreFile>, health: Arc<HealthState>, db: Connection) -> Self {
+        let durability = Durability::Fsync;
+        Self {
+            file,
+            health,
+            db: Some(db),
+            memory: Memory::new(),
+            durability,
+            sweep: Sweep::default(),
+        }
+    }
+
+    /// Writes what is queued until the queue is closed and empty.
+    pub(super) fn run(mut self, queue: &Queue) {
+        loop {
+            match queue.next() {
+                Job::Group(group) => self.write_group(group),
+                Job::Call(call) => call(&mut self),
+                Job::End => return,
+            }
+        }
+    }
+
+    fn write_group(&mut self, group: Vec<Queued>) {
+        let durability = group.iter().map(|it| it.batch.durability).max().unwrap_or_default();
+        let results = self.transaction(durability, |db, memory| {
+            let newest = newest_epoch(db)?;
+            group.iter().map(|queued| write_batch(db, memory, newest, queued)).collect()
+        });
+        let results: Vec<_> = match results {
+            Ok(results) => results,
+            Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
+        };
+        for (queued, result) in group.into_iter().zip(results) {
+            (queued.done)(result);
+        }
+    }
+
+    /// Does something in a transaction of an epoch.
+    pub(super) fn in_epoch<T>(
+        &mut self,
+        epoch: Epoch,
+        write: impl FnOnce(&Connection, &mut Memory) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        self.transaction(Durability::Fsync, |db, memory| {
+            check_epoch(newest_epoch(db)?, epoch)?;
+            write(db, memory)
+        })
+    }
+
+    /// Does something in a transaction, which is committed if it is successful.
+    pub(super) fn transaction<T>(
+        &mut self,
+        durability: Durability,
+        write: impl FnOnce(&Connection, &mut Memory) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let mark = self.memory.mark();
+        let result = self.connect().and_then(|()| self.try_transaction(durability, write));
+        match result {
+            Ok(value) => {
+                self.memory.commit();
+                self.health.is_good();
+                Ok(value)
+            }
+            Err(fault) => {
+                self.memory.roll_back(mark);
+                Err(self.failed(fault))
+            }
+        }
+    }
+
+    fn try_transaction<T>(
+        &mut self,
+        durability: Durability,
+        write: impl FnOnce(&Connection, &mut Memory) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.file.check_in_place().map_err(Fault::File)?;
+        let Some(db) = &self.db else { return Err(Fault::Own(StoreError::Closed)) };
+        if self.durability != durability {
+            set_durability(db, durability)?;
+            self.durability = durability;
+        }
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let written = write(db, &mut self.memory).and_then(|value| {
+            self.memory.counts.write(db)?;
+            db.prepare_cached("COMMIT")?.execute([])?;
+            Ok(value)
+        });
+        // SQLite ends a transaction by itself after some errors.
+        if written.is_err() && !db.is_autocommit() {
+            // What matters is the first error.
+            drop(db.execute_batch("ROLLBACK"));
+        }
+        written
+    }
+
+    /// Connects to the file, if the connection was given up.
+    fn connect(&mut self) -> Result<(), Fault> {
+        if self.db.is_none() {
+            self.file.check_in_place().map_err(Fault::File)?;
+            let db = self.file.connect_to_write()?;
+            self.db = Some(db);
+            self.durability = Durability::Fsync;
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, fault: Fault) -> StoreError {
+        match fault {
+            Fault::Own(error) => error,
+            Fault::File(failure) => {
+                // A connection may be of no use after such an error, even if the file is again.
+                // One to a file without a name stays: its end would remove files by their names.
+                if !matches!(failure, Failure::Full | Failure::Locked | Failure::Removed) {
+                    self.db = None;
+                }
+                self.health.is_failing(&failure);
+                self.file.unavailable(failure)
+            }
+        }
+    }
+
+    /// Lends the connection to what needs no transaction.
+    pub(super) fn with_connection<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let result = self.connect().and_then(|()| match &self.db {
+            Some(db) => Ok(work(db)?),
+            None => Err(Fault::Own(StoreError::Closed)),
+        });
+        result.map_err(|fault| self.failed(fault))
+    }
+}
+
+fn set_durability(db: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    db.execute_batch(match durability {
+        Durability::Async => "PRAGMA synchronous = NORMAL",
+        Durability::Fsync => "PRAGMA synchronous = FULL",
+    })
+}
+
+/// Writes one batch within a transaction. The outer error is that of the transaction.
+fn write_batch(
+    db: &Connection,
+    memory: &mut Memory,
+    newest: Option<Epoch>,
+    queued: &Queued,
+) -> Result<Result<Written, StoreError>, Fault> {
+    if let Err(fenced) = check_epoch(newest, queued.epoch) {
+        return match fenced {
+            Fault::Own(error) => Ok(Err(error)),
+            fault @ Fault::File(_) => Err(fault),
+        };
+    }
+    let mark = memory.mark();
+    db.prepare_cached("SAVEPOINT batch")?.execute([])?;
+    let mut apply = Apply { db, memory, epoch: queued.epoch, written: Written::default() };
+    let applied = queued.batch.records.iter().try_for_each(|record| apply.record(record));
+    let written = apply.written;
+    let result = match applied {
+        Ok(()) => Ok(written),
+        Err(Fault::Own(error)) => {
+            db.prepare_cached("ROLLBACK TO batch")?.execute([])?;
+            memory.roll_back(mark);
+            Err(error)
+        }
+        Err(fault @ Fault::File(_)) => return Err(fault),
+    };
+    db.prepare_cached("RELEASE batch")?.execute([])?;
+    Ok(result)
+}
+
+/// Returns the newest epoch, unless it was closed.
+fn newest_epoch(db: &Connection) -> rusqlite::Result<Option<Epoch>> {
+    let newest = db
+        .prepare_cached("SELECT epoch, closed IS NULL FROM epochs ORDER BY epoch DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get::<_, Number>(0)?.0, row.get(1)?)))
+        .optional()?;
+    Ok(newest.and_then(|(epoch, is_open)| if is_open { Some(Epoch(epoch)) } else { None }))
+}
+
+fn check_epoch(newest: Option<Epoch>, epoch: Epoch) -> Result<(), Fault> {
+    if newest == Some(epoch) { Ok(()) } else { Err(Fault::Own(StoreError::Fenced { epoch })) }
+}
+
+/// Sets the time of the lease, or of the end, of an epoch.
+pub(super) fn set_epoch(
+    db: &Connection,
+    sql: &'static str,
+    epoch: Epoch,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    db.prepare_cached(sql)?.execute((Number(epoch.0), super::codes::Time(at)))?;
+    Ok(())
+}
+
+/// Returns what is wrong with a file that could not be read.
+pub(super) fn unreadable(file: &StoreFile, error: &rusqlite::Error) -> StoreError {
+    file.unavailable(failure(error))
+}
