@@ -63,7 +63,7 @@ fn a_task_that_asks_for_more_than_the_scheduler_honours_is_refused_with_that_rea
         ("never", "has a wrong schedule: `0 0 30 2 *` never matches: no such date exists"),
         ("vague", "is due at `tomorrow`, which is no time"),
         ("after", "depends on `plane`, which the plugin does not have; it has `plain`"),
-        ("alarming", "asks for an alert after 3 failures (`alert_after`)"),
+        ("asking", "asks for arguments (`arguments`), which this host does not honour yet"),
     ] {
         let message = format!("task `{task}` of plugin `asks` {wish}");
         ended.expect_stderr(&["libasks.so", &message]);
@@ -76,7 +76,7 @@ fn a_task_that_asks_for_more_than_the_scheduler_honours_is_refused_with_that_rea
 fn switched_off_a_refused_task_is_no_obstacle() {
     let folder = PluginsFolder::with(&["asks"]);
     let off = |task| format!("  - {{ plugin: asks, task: {task}, enabled: false }}\n");
-    let tasks = ["never", "vague", "after", "alarming"].map(off).concat();
+    let tasks = ["never", "vague", "after", "asking"].map(off).concat();
     let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
     let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);
     assert!(ended.stdout.contains("0 components, 1 task"), "{}", ended.stdout);
@@ -87,7 +87,7 @@ fn a_task_that_its_plugin_switches_off_runs_if_the_configuration_switches_it_on(
     let folder = PluginsFolder::with(&["asks"]);
     let entry =
         |task, enabled| format!("  - {{ plugin: asks, task: {task}, enabled: {enabled} }}\n");
-    let off = ["never", "vague", "after", "alarming"].map(|task| entry(task, false));
+    let off = ["never", "vague", "after", "asking"].map(|task| entry(task, false));
     let tasks = off.concat() + &entry("dormant", true);
     let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
     let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);
@@ -99,7 +99,7 @@ fn tasks_that_depend_on_each_other_are_named_and_cost_only_their_plugin() {
     let folder = PluginsFolder::with(&["asks", "hello"]);
     let entry =
         |task, enabled| format!("  - {{ plugin: asks, task: {task}, enabled: {enabled} }}\n");
-    let off = ["never", "vague", "after", "alarming"].map(|task| entry(task, false));
+    let off = ["never", "vague", "after", "asking"].map(|task| entry(task, false));
     let tasks = off.concat() + &entry("chicken", true) + &entry("egg", true);
     let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
     let cycle = "tasks depend on each other: asks/chicken on asks/egg on asks/chicken";

@@ -34,10 +34,13 @@ pub(super) fn check(draft: &Draft, document: &Document, report: &mut Report) {
 fn tasks(draft: &Draft, document: &Document, report: &mut Report) {
     let mut seen = HashSet::new();
     for entry in &draft.tasks {
-        if !seen.insert((&entry.plugin, &entry.task)) {
-            let at = document.position(&entry.location.key("task"));
-            let (task, plugin) = (report.shown(&entry.task), report.shown(&entry.plugin));
-            let message = format!("the task `{task}` of `{plugin}` is already adjusted");
+        let (plugin, task) = entry.target();
+        if !seen.insert((plugin, task)) {
+            let at = document.position(&entry.name_path());
+            let task = report.shown(task);
+            let of = plugin.map(|plugin| format!(" of `{}`", report.shown(plugin)));
+            let message =
+                format!("the task `{task}`{} is already adjusted", of.unwrap_or_default());
             report.error(at, message, "leave one of the two entries");
         }
     }

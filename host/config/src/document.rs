@@ -1,21 +1,29 @@
 //! A document as a tree of values with their positions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use serde_json::Number;
 
-use super::diagnostic::Position;
+use super::diagnostic::{Diagnostic, Position, Severity};
 use super::path::{ConfigPath, Segment};
 use super::secrets::Secrets;
 
-/// The content of a file, with its variables replaced.
-#[derive(Debug, Clone)]
-pub(super) struct Document {
+/// The content of a file, with its variables replaced, for findings about its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
     pub(super) file: PathBuf,
     pub(super) root: Node,
     /// The values of its variables.
     pub(super) secrets: Secrets,
+}
+
+impl Default for Document {
+    /// Returns a file without a name and without content.
+    fn default() -> Self {
+        let root = Node { position: Position::START, value: Value::Null, written: None };
+        Self { file: PathBuf::new(), root, secrets: Secrets::default() }
+    }
 }
 
 /// A value and its position.
@@ -67,6 +75,39 @@ impl Node {
 }
 
 impl Document {
+    /// Returns the path of the file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Returns the values of the file's variables.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Returns the first of these keys that the mapping at a path has.
+    pub fn key_of<'k>(&self, path: &ConfigPath, keys: &[&'k str]) -> Option<&'k str> {
+        let mut node = &self.root;
+        for segment in path.segments() {
+            node = match (segment, &node.value) {
+                (Segment::Key(key), Value::Mapping(_)) => node.get(key)?,
+                (Segment::Index(index), Value::Sequence(items)) => items.get(*index)?,
+                (Segment::Key(_) | Segment::Index(_), _) => return None,
+            };
+        }
+        keys.iter().copied().find(|key| node.get(key).is_some())
+    }
+
+    /// Creates an error at the position of the value at `path`. The message does not show the
+    /// values of variables.
+    pub fn error_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
+        self.finding(Severity::Error, self.position(path), &message.into())
+    }
+
+    pub(super) fn finding(&self, severity: Severity, at: Position, message: &str) -> Diagnostic {
+        Diagnostic::new(&self.file, severity, self.secrets.masked(message)).at(at)
+    }
+
     /// Returns the position of the value at a path, or of the innermost existing value around it.
     pub(super) fn position(&self, path: &ConfigPath) -> Position {
         self.walk(path).0

@@ -13,7 +13,7 @@ use super::limits::{MAX_COMPONENTS, MAX_THREADS};
 use super::path::ConfigPath;
 use super::ports::Ports;
 use super::trust::TrustSettings;
-use super::values::{Count, DAY, HOUR, MILLISECOND, Name, PathText, Settings, Span, TEN_YEARS};
+use super::values::{Count, DAY, HOUR, MILLISECOND, Name, PathText, Settings, Span};
 
 /// The plugins folder, and how plugins are loaded.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -164,36 +164,6 @@ impl ComponentEntry {
         Role::Connector
     }
 }
-
-/// The overrides of a manifest for one task of a plugin.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TaskEntry {
-    /// The name of the plugin.
-    #[serde(deserialize_with = "Name::text")]
-    #[schemars(with = "Name")]
-    pub plugin: String,
-    /// The name of the task in the plugin's manifest.
-    #[serde(deserialize_with = "Name::text")]
-    #[schemars(with = "Name")]
-    pub task: String,
-    /// Whether the task runs. Without it, the manifest decides.
-    pub enabled: Option<bool>,
-    /// The time from one start to the next. Without it, the manifest's schedule holds.
-    #[serde(default, deserialize_with = "Interval::option")]
-    #[schemars(with = "Option<Interval>")]
-    pub interval: Option<Duration>,
-    /// The configuration of the task.
-    #[serde(default = "Settings::none", deserialize_with = "Settings::read")]
-    #[schemars(with = "Settings")]
-    pub config: serde_json::Value,
-    /// The path of the entry. The path of its configuration is `location.key("config")`.
-    #[serde(skip)]
-    pub location: ConfigPath,
-}
-
-/// The time from one start of a task to the next.
-pub(super) type Interval = Span<MILLISECOND, TEN_YEARS>;
 
 /// How many runs of tasks may be under way at once. Further ones wait in the order of their
 /// priorities.

@@ -66,6 +66,7 @@ mod secrets;
 mod sidecar;
 mod source;
 mod substitute;
+mod tasks;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -77,12 +78,11 @@ mod yaml;
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
-use document::Document;
-
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Severity};
+pub use document::Document;
 pub use entries::{
     ChannelEntry, ComponentEntry, Limits, Pipeline, PluginSettings, Plugins, Reload, Shutdown,
-    StatePolicy, TaskEntry, TimeMode,
+    StatePolicy, TimeMode,
 };
 pub use folders::StateFolder;
 pub use hotbay_plugin_api::Role;
@@ -92,8 +92,12 @@ pub use path::{ConfigPath, Segment};
 pub use ports::{PortUse, Ports};
 pub use schema::{FileKind, reference, schema};
 pub use secrets::Secrets;
-pub use sidecar::{Sidecar, SidecarTask};
+pub use sidecar::Sidecar;
+pub use tasks::{
+    BackoffEntry, MisfireEntry, PriorityEntry, ScheduleEntry, TaskEntry, TriggerEntry,
+};
 pub use trust::{KeyEntry, Pin, TrustMode, TrustSettings, key_line};
+pub use values::Bound;
 pub use wording::{closest, listed, suggestion};
 
 /// Looks up the variable of a `${VAR}`. A program passes `&|name| std::env::var(name)`.
@@ -108,7 +112,7 @@ pub struct Config {
     pub channels: Vec<(String, ChannelEntry)>,
     /// The pipeline, if the file has one.
     pub pipeline: Option<Pipeline>,
-    /// The overrides of the manifests of tasks.
+    /// The overrides of the manifests of tasks, which take precedence over those beside libraries.
     pub tasks: Vec<TaskEntry>,
     /// How many runs of tasks may be under way at once.
     pub limits: Limits,
@@ -169,7 +173,12 @@ impl Config {
 
     /// Returns the path of the file, as it was given to [`Config::load`].
     pub fn file(&self) -> &Path {
-        &self.document.file
+        self.document.file()
+    }
+
+    /// Returns the file, for findings about its values.
+    pub fn document(&self) -> &Document {
+        &self.document
     }
 
     /// Returns the position of the value at `path`, or of the innermost existing value around it.
@@ -185,26 +194,22 @@ impl Config {
 
     /// Returns the values of the file's variables.
     pub fn secrets(&self) -> &Secrets {
-        &self.document.secrets
+        self.document.secrets()
     }
 
     /// Creates an error at the position of the value at `path`. The message does not show the
     /// values of variables.
     pub fn error_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
-        self.finding(Severity::Error, self.position_of(path), message.into())
+        self.document.error_at(path, message)
     }
 
     /// Creates an error at the position of the key at `path`, for a key that must not exist.
     pub fn error_at_key(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
-        self.finding(Severity::Error, self.key_position_of(path), message.into())
+        self.document.finding(Severity::Error, self.key_position_of(path), &message.into())
     }
 
     /// Creates a warning at the position of the value at `path`.
     pub fn warning_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
-        self.finding(Severity::Warning, self.position_of(path), message.into())
-    }
-
-    fn finding(&self, severity: Severity, at: Position, message: String) -> Diagnostic {
-        Diagnostic::new(self.file(), severity, self.secrets().masked(&message)).at(at)
+        self.document.finding(Severity::Warning, self.position_of(path), &message.into())
     }
 }

@@ -12,6 +12,7 @@ use super::folders::resolved;
 use super::limits::MAX_COMPONENTS;
 use super::path::ConfigPath;
 use super::source::Report;
+use super::tasks::task_entries;
 use super::values::PathText;
 use hotbay_plugin_api::Role;
 
@@ -45,7 +46,7 @@ pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
                     pipeline.key_position = *key_position;
                 }
             }
-            "tasks" if !is_empty => draft.tasks = sections::tasks(node, report),
+            "tasks" if !is_empty => draft.tasks = task_entries(node, report),
             "limits" if !is_empty => draft.limits = de::read(node, report).unwrap_or_default(),
             "reload" if !is_empty => draft.reload = de::read(node, report).unwrap_or_default(),
             "state_folder" if !is_empty => {

@@ -9,9 +9,10 @@ use std::time::Duration;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::entries::{ChannelEntry, Limits, Pipeline, Plugins, Reload, Shutdown, TaskEntry};
-use super::limits::{MAX_CHANNELS, MAX_TASKS};
+use super::entries::{ChannelEntry, Limits, Pipeline, Plugins, Reload, Shutdown};
+use super::limits::MAX_CHANNELS;
 use super::sidecar::Sidecar;
+use super::tasks::TaskEntries;
 use super::values::PathText;
 
 pub use reference::reference;
@@ -38,8 +39,7 @@ struct File {
     pipeline: Option<Pipeline>,
     /// What differs from the manifests of the plugins' tasks, and from the settings beside their
     /// libraries.
-    #[schemars(default, length(max = MAX_TASKS))]
-    tasks: Vec<TaskEntry>,
+    tasks: Option<TaskEntries>,
     #[schemars(default)]
     limits: Limits,
     #[schemars(default)]
@@ -226,7 +226,10 @@ mod tests {
     fn the_schema_has_the_limits_of_lists() {
         let schema = schema(FileKind::Configuration);
         assert_eq!(schema["properties"]["channels"]["maxProperties"], MAX_CHANNELS);
-        assert_eq!(schema["properties"]["tasks"]["maxItems"], MAX_TASKS);
+        assert_eq!(
+            schema["properties"]["tasks"]["anyOf"][0]["anyOf"][0]["maxItems"],
+            crate::limits::MAX_TASKS
+        );
         let connectors = &schema["definitions"]["Pipeline"]["properties"]["connectors"];
         assert_eq!((&connectors["minItems"], &connectors["maxItems"]), (&json!(1), &json!(1_000)));
     }

@@ -4,61 +4,46 @@
 //! threads: 2                                   # as under plugins.settings
 //! components:
 //!   feed: { path: /data/spot.gz }              # defaults for every component entry of this kind
-//! tasks:
+//! tasks:                                       # or a list, as in the configuration
 //!   heartbeat: { interval: 5s, config: { greeting: hi } }
 //! ```
 //!
 //! The host's configuration takes precedence over this file.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::Path};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::{
-    Diagnostics, Environment, Secrets, de,
-    document::Value,
-    entries::{Interval, Threads},
+    Diagnostics, Document, Environment, Secrets, de,
+    document::{Node, Value},
+    entries::Threads,
     source,
+    tasks::{TaskEntries, TaskEntry, task_entries},
     values::Settings,
 };
 
 /// The content of the file beside a plugin's library.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Sidecar {
     /// The number of threads that run the plugin's tasks and components. Without it, there is one
     /// for each of its components, up to the number of cores. Threads for sync functions come on
     /// top.
-    #[serde(deserialize_with = "Threads::option")]
     #[schemars(with = "Option<Threads>")]
     pub threads: Option<NonZeroUsize>,
     /// The defaults for the configurations of the plugin's components, by name.
-    #[serde(deserialize_with = "Settings::by_name")]
-    #[schemars(with = "BTreeMap<String, Settings>")]
+    #[schemars(default, with = "BTreeMap<String, Settings>")]
     pub components: BTreeMap<String, serde_json::Value>,
-    /// The overrides of the manifest for the plugin's tasks, by name.
-    pub tasks: BTreeMap<String, SidecarTask>,
-    /// The values of the file's variables.
-    #[serde(skip)]
-    pub secrets: Secrets,
+    /// What differs from the manifest of the plugin's tasks.
+    #[schemars(with = "Option<TaskEntries>")]
+    pub tasks: Vec<TaskEntry>,
+    #[schemars(skip)]
+    document: Document,
 }
 
-/// The overrides of the manifest for one task.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SidecarTask {
-    /// Whether the task runs. Without it, the manifest decides.
-    pub enabled: Option<bool>,
-    /// The time from one start to the next. Without it, the manifest's schedule holds.
-    #[serde(default, deserialize_with = "Interval::option")]
-    #[schemars(with = "Option<Interval>")]
-    pub interval: Option<Duration>,
-    /// The configuration of the task.
-    #[serde(default = "Settings::none", deserialize_with = "Settings::read")]
-    #[schemars(with = "Settings")]
-    pub config: serde_json::Value,
-}
+/// The keys of the file.
+const KEYS: [&str; 3] = ["threads", "components", "tasks"];
 
 impl Sidecar {
     /// Reads a file of at most 1 MiB, with variables from `environment`. A file without content has
@@ -76,13 +61,43 @@ impl Sidecar {
         if document.root.value == Value::Null {
             return Ok(Self::default());
         }
-        let read = de::read::<Self>(&document.root, &mut report);
-        match read {
-            Some(sidecar) if !report.found.has_errors() => {
-                Ok(Self { secrets: document.secrets, ..sidecar })
-            }
-            _ => Err(report.found),
+        let read = Self::read(&document.root, &mut report);
+        if report.found.has_errors() {
+            return Err(report.found);
         }
+        Ok(Self { document, ..read })
+    }
+
+    /// Reads every entry that has no error.
+    fn read(root: &Node, report: &mut source::Report) -> Self {
+        let mut sidecar = Self::default();
+        for (key, entry) in de::section(root, &KEYS, report).unwrap_or_default() {
+            let node = &entry.node;
+            match key {
+                _ if node.value == Value::Null => {}
+                "threads" => {
+                    let threads = de::read::<Threads>(node, report);
+                    sidecar.threads = threads.and_then(|it| NonZeroUsize::new(it.into()));
+                }
+                "components" => {
+                    let components = de::read::<BTreeMap<String, Settings>>(node, report);
+                    let components = components.unwrap_or_default().into_iter();
+                    sidecar.components = components.map(|(name, it)| (name, it.into())).collect();
+                }
+                _ => sidecar.tasks = task_entries(node, report),
+            }
+        }
+        sidecar
+    }
+
+    /// Returns the values of the file's variables.
+    pub fn secrets(&self) -> &Secrets {
+        self.document.secrets()
+    }
+
+    /// Returns the file, for findings about its values. If there is no file, its path is empty.
+    pub fn document(&self) -> &Document {
+        &self.document
     }
 }
 
@@ -105,7 +120,7 @@ mod tests {
         let sidecar = load(yaml).unwrap();
         assert_eq!(sidecar.threads, NonZeroUsize::new(2));
         assert_eq!(sidecar.components["feed"], serde_json::json!({ "path": "/x" }));
-        assert_eq!(sidecar.tasks["beat"].interval, Some(Duration::from_secs(5)));
+        assert_eq!(sidecar.tasks[0].interval, Some(std::time::Duration::from_secs(5)));
     }
 
     #[test]

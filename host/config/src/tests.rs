@@ -9,6 +9,7 @@ mod places;
 mod properties;
 mod ranges;
 mod secrets;
+mod tasks;
 mod trust;
 mod values;
 mod variables;

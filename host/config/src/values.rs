@@ -2,8 +2,8 @@
 //! what it reads.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
+use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Unexpected, Visitor};
 
 use super::limits::MAX_NAME;
 
@@ -48,6 +48,14 @@ impl Name {
     /// Reads a name that may be left out.
     pub(crate) fn option<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
         Option::<Self>::deserialize(from).map(|name| name.map(|name| name.0))
+    }
+
+    /// Reads a list of names that may be left out.
+    pub(crate) fn list<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Vec<String>>, D::Error> {
+        let names = Option::<Vec<Self>>::deserialize(from)?;
+        Ok(names.map(|names| names.into_iter().map(|name| name.0).collect()))
     }
 }
 
@@ -121,7 +129,7 @@ impl<const MIN: u64, const MAX: u64> Span<MIN, MAX> {
         Option::<Self>::deserialize(from).map(|span| span.map(|span| span.0))
     }
 
-    fn range() -> String {
+    pub(crate) fn range() -> String {
         let shown = |millis| humantime::format_duration(Duration::from_millis(millis)).to_string();
         format!("from {} to {}", shown(MIN), shown(MAX))
     }
@@ -138,6 +146,12 @@ inline_schema!(Span<MIN, MAX>, [const MIN: u64, const MAX: u64], |_| json_schema
     "x-range": Self::range(),
     "examples": ["5s", "250ms", "1h 30m"],
 }));
+
+impl<const MIN: u64, const MAX: u64> From<Span<MIN, MAX>> for Duration {
+    fn from(span: Span<MIN, MAX>) -> Self {
+        span.0
+    }
+}
 
 struct SpanVisitor<const MIN: u64, const MAX: u64>;
 
@@ -179,6 +193,17 @@ impl<const MIN: usize, const MAX: usize> Count<MIN, MAX> {
         let count = Option::<Self>::deserialize(from)?;
         Ok(count.and_then(|count| NonZeroUsize::new(count.0)))
     }
+
+    /// Reads a number that may be left out.
+    pub(crate) fn some<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+        Option::<Self>::deserialize(from).map(|count| count.map(|count| count.0))
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> From<Count<MIN, MAX>> for usize {
+    fn from(count: Count<MIN, MAX>) -> Self {
+        count.0
+    }
 }
 
 impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Count<MIN, MAX> {
@@ -216,17 +241,15 @@ impl Settings {
         Self::deserialize(from).map(|settings| serde_json::Value::Object(settings.0))
     }
 
-    /// Reads settings by name.
-    pub(crate) fn by_name<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<BTreeMap<String, serde_json::Value>, D::Error> {
-        let all = BTreeMap::<String, Self>::deserialize(from)?;
-        Ok(all.into_iter().map(|(name, it)| (name, serde_json::Value::Object(it.0))).collect())
-    }
-
     /// Returns settings without a key.
     pub(crate) fn none() -> serde_json::Value {
         serde_json::Value::Object(serde_json::Map::new())
+    }
+}
+
+impl From<Settings> for serde_json::Value {
+    fn from(settings: Settings) -> Self {
+        Self::Object(settings.0)
     }
 }
 
@@ -253,5 +276,76 @@ impl<'de> Visitor<'de> for SettingsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Settings, A::Error> {
         Deserialize::deserialize(MapAccessDeserializer::new(map)).map(Settings)
+    }
+}
+
+/// A limit that a file sets or takes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound<T> {
+    /// There is no limit, whatever another file or a manifest says.
+    None,
+    /// The limit.
+    At(T),
+}
+
+impl<T> Bound<T> {
+    /// Returns the limit, if there is one.
+    pub fn limit(self) -> Option<T> {
+        match self {
+            Self::None => None,
+            Self::At(limit) => Some(limit),
+        }
+    }
+}
+
+/// A value, or the word `none`.
+#[derive(Debug)]
+pub(crate) struct OrNone<T>(Bound<T>);
+
+impl<'de, T: Deserialize<'de>> OrNone<T> {
+    /// Reads a limit that may be left out.
+    pub(crate) fn bound<D: Deserializer<'de>, V: From<T>>(
+        from: D,
+    ) -> Result<Option<Bound<V>>, D::Error> {
+        let read = Option::<Self>::deserialize(from)?;
+        Ok(read.map(|Self(bound)| match bound {
+            Bound::None => Bound::None,
+            Bound::At(limit) => Bound::At(limit.into()),
+        }))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrNone<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OrNoneVisitor(PhantomData))
+    }
+}
+
+inline_schema!(OrNone<T>, [T: JsonSchema], |generator: &mut SchemaGenerator| json_schema!({
+    "anyOf": [generator.subschema_for::<T>(), { "const": "none" }]
+}));
+
+struct OrNoneVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OrNoneVisitor<T> {
+    type Value = OrNone<T>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a limit, or `none`")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        match text {
+            "none" => Ok(OrNone(Bound::None)),
+            text => T::deserialize(text.into_deserializer()).map(|it| OrNone(Bound::At(it))),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        T::deserialize(number.into_deserializer()).map(|it| OrNone(Bound::At(it)))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        T::deserialize(number.into_deserializer()).map(|it| OrNone(Bound::At(it)))
     }
 }

@@ -11,7 +11,7 @@ use hotbay_config::{
 };
 use hotbay_plugin_api::{ComponentManifest, Manifest, TaskSpec};
 use hotbay_runtime::{ComponentSpec, Connections, Generation};
-use hotbay_tasks::ScheduledTask;
+use hotbay_tasks::{ScheduledTask, check_entries};
 use humantime::format_duration;
 use tokio::time::timeout;
 
@@ -60,16 +60,49 @@ pub(super) fn components(
     event_types(config, |plugin| plugins.manifest(plugin), findings);
 }
 
-/// Reports entries of tasks whose plugins are not loaded.
+/// Reports entries of tasks that can't be understood, or whose tasks are not there or are not clear.
 pub(super) fn tasks(
     config: &Config,
     plugins: &KnownPlugins,
     missing: Missing,
     findings: &mut Diagnostics,
 ) {
-    for entry in config.tasks.iter().filter(|entry| !plugins.contains(&entry.plugin)) {
-        let path = entry.location.key("plugin");
-        self::missing(config, plugins, (&path, &entry.plugin), missing, findings);
+    check_entries(config, findings);
+    for entry in &config.tasks {
+        match entry.target() {
+            (Some(plugin), _) if plugins.contains(plugin) => {}
+            (Some(plugin), _) => {
+                let path = entry.plugin_path();
+                self::missing(config, plugins, (&path, plugin), missing, findings);
+            }
+            (None, task) if plugins.with_task(task).next().is_none() => {
+                let message = format!("no loaded plugin has a task `{task}`");
+                let path = entry.name_path();
+                let finding = match missing {
+                    Missing::Waits => {
+                        config.warning_at(&path, format!("{message} yet; this waits for one"))
+                    }
+                    Missing::Refused => config.error_at(&path, message),
+                };
+                findings.push(finding.with_help(plugins.help_with_task(task)));
+            }
+            (None, _) => {}
+        }
+    }
+    task_names(config, plugins, findings);
+}
+
+/// Reports entries that name a task without its plugin, if more than one plugin has such a task.
+pub(super) fn task_names(config: &Config, plugins: &KnownPlugins, findings: &mut Diagnostics) {
+    for entry in &config.tasks {
+        let (None, task) = entry.target() else { continue };
+        let owners: Vec<_> = plugins.with_task(task).collect();
+        if owners.len() > 1 {
+            let message = format!("more than one plugin has a task `{task}`: {}", listed(&owners));
+            let names = owners.iter().map(|plugin| format!("{plugin}/{task}"));
+            let help = format!("name the one that is meant: {}", listed(names));
+            findings.push(config.error_at(&entry.name_path(), message).with_help(help));
+        }
     }
 }
 
@@ -94,8 +127,23 @@ pub(super) fn sidecar(
         unknown("component", name, components.clone());
     }
     let tasks: Vec<_> = manifest.tasks.iter().map(|it| it.name.as_str()).collect();
-    for name in sidecar.tasks.keys().filter(|it| !tasks.contains(&it.as_str())) {
-        unknown("task", name, tasks.clone());
+    let file = sidecar.document();
+    for entry in &sidecar.tasks {
+        let (plugin, task) = entry.target();
+        let finding = if let Some(other) = plugin.filter(|it| *it != manifest.name) {
+            let message =
+                format!("a task of plugin `{other}` in the settings of `{}`", manifest.name);
+            file.error_at(&entry.plugin_path(), message)
+                .with_help("move it to the configuration, or to the settings of that plugin")
+        } else if !tasks.contains(&task) {
+            let message = format!("plugin `{}` has no task `{task}`", manifest.name);
+            let has = if tasks.is_empty() { "none".to_owned() } else { listed(&tasks) };
+            let help = suggestion(task, tasks.iter().copied(), &format!("it has {has}"));
+            file.error_at(&entry.name_path(), message).with_help(help)
+        } else {
+            continue;
+        };
+        findings.push(finding);
     }
 }
 
@@ -122,7 +170,7 @@ pub(super) async fn component(
         let base = entry.location.key("config");
         let at = base.join(&path);
         // The plugin may quote values from both files.
-        let message = sidecar.secrets.masked(&message);
+        let message = sidecar.secrets().masked(&message);
         findings.push(config.error_at(&at, message).with_help(format!(
             "`hotbay plugin inspect` shows what `{}` of plugin `{}` takes",
             found.name, entry.plugin
@@ -157,9 +205,9 @@ pub(super) async fn task(
         return;
     };
     // The plugin may quote values from both files.
-    let message = sidecar.secrets.masked(&config.secrets().masked(&message)).into_owned();
+    let message = sidecar.secrets().masked(&config.secrets().masked(&message)).into_owned();
     let mut entries = config.tasks.iter();
-    let entry = entries.find(|it| it.plugin == task.plugin && it.task == task.spec.name);
+    let entry = entries.find(|it| it.is_about(&task.plugin, &task.spec.name));
     let finding = match entry.filter(|it| it.config.as_object().is_some_and(|it| !it.is_empty())) {
         Some(entry) => config.error_at(&entry.location.key("config").join(&path), message),
         None => {

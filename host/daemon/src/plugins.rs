@@ -122,6 +122,25 @@ impl KnownPlugins {
         self.manifests.get(plugin)
     }
 
+    /// Returns the names of the plugins that have a task of this name.
+    pub(crate) fn with_task(&self, task: &str) -> impl Iterator<Item = &str> {
+        let has = move |it: &&Manifest| it.tasks.iter().any(|own| own.name == task);
+        self.manifests.values().filter(has).map(|it| it.name.as_str())
+    }
+
+    /// Adds a plugin, or replaces the one of that name.
+    pub(crate) fn insert(&mut self, manifest: Manifest) {
+        self.manifests.insert(manifest.name.clone(), manifest);
+    }
+
+    /// Returns a sentence that lists the names of the tasks, and suggests one for this name.
+    pub(crate) fn help_with_task(&self, task: &str) -> String {
+        let tasks = || self.manifests.values().flat_map(|it| &it.tasks).map(|it| it.name.as_str());
+        let holds = format!("the plugins have {}", listed(tasks()));
+        let nothing = || format!("no plugin in {} has a task", self.folder.display());
+        if tasks().next().is_none() { nothing() } else { suggestion(task, tasks(), &holds) }
+    }
+
     /// Returns a sentence that lists the names of the plugins, and suggests one for this name.
     pub(crate) fn help(&self, name: &str) -> String {
         if self.manifests.is_empty() {

@@ -16,6 +16,8 @@ pub(crate) struct RunCounts {
     pub(crate) last_error: Option<String>,
     /// Tells if the last attempt failed.
     pub(crate) failing: bool,
+    /// The number of runs that have failed since the last success.
+    pub(crate) in_a_row: u32,
 }
 
 /// A task, with its settings, the build that runs it, and its history, which survives the builds.

@@ -6,6 +6,7 @@
 mod build;
 mod control;
 mod installed;
+mod overrides;
 pub mod plan;
 mod report;
 mod run_log;
@@ -37,6 +38,7 @@ use runner::{Runner, RunnerEvent};
 
 pub use build::TaskBuild;
 pub use control::{ControlError, TaskAnswer, TaskControl, TaskRequest};
+pub use overrides::check_entries;
 pub use report::TaskReport;
 pub use run_log::{RunLines, run_log};
 pub use schedule::schedules;

@@ -13,6 +13,22 @@ use crate::plan::{
 /// The shortest interval of a task, which is that of the configuration as well.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
+/// Why a task can't run as it says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct WrongSpec {
+    /// The field at fault.
+    pub(crate) field: &'static str,
+    /// The reason, which follows the name of the task.
+    pub(crate) reason: String,
+}
+
+impl WrongSpec {
+    pub(crate) fn new(field: &'static str, reason: impl Into<String>) -> Self {
+        Self { field, reason: reason.into() }
+    }
+}
+
 /// One task of a plugin, as its plugin and its settings say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScheduledTask {
@@ -45,13 +61,13 @@ impl ScheduledTask {
     ///
     /// # Errors
     /// What is wrong with the task.
-    pub(crate) fn definition(&self, anchor: Timestamp) -> Result<TaskDefinition, String> {
+    pub(crate) fn definition(&self, anchor: Timestamp) -> Result<TaskDefinition, WrongSpec> {
         let Self { plugin, spec, .. } = self;
         let trigger = self.trigger(anchor)?;
         if spec.at_once.is_some() && spec.overlap != Overlap::Allow {
             let reason = "limits its runs with `at_once`, but does not let them overlap; let them \
                           with the overlap policy `allow`";
-            return Err(reason.to_owned());
+            return Err(WrongSpec::new("at_once", reason));
         }
         Ok(TaskDefinition {
             plugin: plugin.as_str().into(),
@@ -76,14 +92,17 @@ impl ScheduledTask {
         })
     }
 
-    fn trigger(&self, anchor: Timestamp) -> Result<Trigger, String> {
+    fn trigger(&self, anchor: Timestamp) -> Result<Trigger, WrongSpec> {
         let spec = &self.spec;
+        let wrong = |reason: String| Err(WrongSpec::new("schedule", reason));
         let bound = |text: &Option<String>| text.as_deref().map(moment).transpose();
         let (from, until) = (bound(&spec.starts_at)?, bound(&spec.ends_at)?);
         if let (Some(from), Some(until)) = (from, until)
             && until < from
         {
-            return Err(format!("has a schedule that ends at {until}, before it starts at {from}"));
+            return wrong(format!(
+                "has a schedule that ends at {until}, before it starts at {from}"
+            ));
         }
         let timed =
             |recurrence| Ok(Trigger::Time(Timing { recurrence, from, until, jitter: spec.jitter }));
@@ -91,30 +110,31 @@ impl ScheduledTask {
             Schedule::Every(interval) if *interval < SHORTEST_INTERVAL => {
                 let shortest = humantime::format_duration(SHORTEST_INTERVAL);
                 let interval = humantime::format_duration(*interval);
-                Err(format!("has an interval of {interval}; the shortest is {shortest}"))
+                wrong(format!("has an interval of {interval}; the shortest is {shortest}"))
             }
             Schedule::Every(interval) => {
-                let interval = SignedDuration::try_from(*interval);
-                let interval = interval.map_err(|_| "has an interval without end".to_owned())?;
+                let Ok(interval) = SignedDuration::try_from(*interval) else {
+                    return wrong("has an interval without end".to_owned());
+                };
                 let aligned = |from| every(interval, from, anchor);
                 let anchor = from.and_then(aligned).unwrap_or(anchor);
                 timed(Recurrence::Every { interval, anchor })
             }
-            Schedule::Cron { expression, zone } => {
-                let cron = CronSchedule::parse(expression, zone);
-                let cron = cron.map_err(|error| format!("has a wrong schedule: {error}"))?;
-                timed(Recurrence::Cron(Arc::new(cron)))
-            }
-            _ if from.is_some() || until.is_some() => {
-                let reason = "has a start or an end of its schedule, which only an interval or a \
-                              cron expression has";
-                Err(reason.to_owned())
-            }
+            Schedule::Cron { expression, zone } => match CronSchedule::parse(expression, zone) {
+                Ok(cron) => timed(Recurrence::Cron(Arc::new(cron))),
+                Err(error) => wrong(format!("has a wrong schedule: {error}")),
+            },
+            _ if from.is_some() || until.is_some() => wrong(
+                "has a start or an end of its schedule, which only an interval or a cron \
+                 expression has"
+                    .to_owned(),
+            ),
             Schedule::OnceAt(at) => timed(Recurrence::Once(moment(at)?)),
             Schedule::AtStart => Ok(Trigger::Start),
             Schedule::Manual | Schedule::OnEvent(_) => Ok(Trigger::Request),
             Schedule::AfterDependencies if spec.depends_on.is_empty() => {
-                Err("runs after its dependencies, but names none in `depends_on`".to_owned())
+                let reason = "runs after its dependencies, but names none in `depends_on`";
+                Err(WrongSpec::new("depends_on", reason))
             }
             Schedule::AfterDependencies => Ok(Trigger::Dependencies),
         }
@@ -122,13 +142,14 @@ impl ScheduledTask {
 }
 
 /// Reads a moment: RFC 3339, or a local time with its zone in brackets.
-fn moment(text: &str) -> Result<Timestamp, String> {
+fn moment(text: &str) -> Result<Timestamp, WrongSpec> {
     let zoned = || text.parse::<Zoned>().map(|it| it.timestamp()).ok();
     text.parse().ok().or_else(zoned).ok_or_else(|| {
-        format!(
+        let reason = format!(
             "is due at `{text}`, which is no time; write it as `2026-12-24T18:00:00Z` or \
              `2026-12-24T18:00:00[Europe/Paris]`"
-        )
+        );
+        WrongSpec::new("schedule", reason)
     })
 }
 
@@ -142,7 +163,7 @@ mod tests {
     fn refusal(schedule: Schedule<String>) -> String {
         let spec = TaskSpec { schedule, ..TaskSpec::new("a", FunctionKind::Async) };
         let task = ScheduledTask { plugin: "p".to_owned(), spec, config: json!({}) };
-        task.definition(Timestamp::UNIX_EPOCH).unwrap_err()
+        task.definition(Timestamp::UNIX_EPOCH).unwrap_err().to_string()
     }
 
     #[test]
@@ -155,7 +176,7 @@ mod tests {
         assert!(refusal(Schedule::OnceAt("noon".to_owned())).contains("`noon`, which is no time"));
     }
 
-    fn trigger(spec: TaskSpec, anchor: &str) -> Result<Trigger, String> {
+    fn trigger(spec: TaskSpec, anchor: &str) -> Result<Trigger, WrongSpec> {
         let task = ScheduledTask { plugin: "p".to_owned(), spec, config: json!({}) };
         task.definition(anchor.parse().unwrap()).map(|it| it.trigger)
     }
@@ -197,7 +218,7 @@ mod tests {
     fn a_start_or_an_end_that_can_have_no_effect_is_refused() {
         let every = Schedule::Every(Duration::from_secs(60));
         let (early, late) = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
-        let refusal = |spec| trigger(spec, early).unwrap_err();
+        let refusal = |spec| trigger(spec, early).unwrap_err().to_string();
         assert!(refusal(spec(every, late, early)).contains("before it starts"));
         for schedule in [Schedule::Manual, Schedule::OnceAt(late.to_owned())] {
             let found = refusal(spec(schedule, early, ""));

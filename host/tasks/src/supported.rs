@@ -2,21 +2,18 @@
 
 use hotbay_plugin_api::{Schedule, TaskSpec};
 
-/// Returns what a task asks for that this host does not support yet, each with its field's name.
+/// Returns what a task asks for that this host does not support yet, each with its field.
 ///
 /// A spec is never applied in part: a task that asks for one of these is refused.
-pub(crate) fn unsupported(task: &TaskSpec) -> Vec<String> {
+pub(crate) fn unsupported(task: &TaskSpec) -> Vec<(&str, String)> {
     let mut wishes = Vec::new();
     if let Schedule::OnEvent(channel) = &task.schedule {
-        wishes.push(format!("a run for each event of channel `{channel}` (`schedule`)"));
-    }
-    if let Some(failures) = task.alert_after {
-        wishes.push(format!("an alert after {failures} failures (`alert_after`)"));
+        wishes.push(("schedule", format!("a run for each event of channel `{channel}`")));
     }
     if needs_arguments(task) && task.schedule != Schedule::Manual {
-        wishes.push("arguments (`arguments`)".to_owned());
+        wishes.push(("arguments", "arguments".to_owned()));
     }
-    wishes.extend(task.not_understood.keys().map(|field| format!("`{field}`")));
+    wishes.extend(task.not_understood.keys().map(|field| (field.as_str(), String::new())));
     wishes
 }
 
@@ -55,13 +52,12 @@ mod tests {
     fn what_is_not_honoured_is_named_by_its_field() {
         let asks = [
             ("schedule", TaskSpec { schedule: Schedule::OnEvent("fills".to_owned()), ..task() }),
-            ("alert_after", TaskSpec { alert_after: Some(3), ..task() }),
             ("arguments", TaskSpec { arguments: json!({ "required": ["days"] }), ..task() }),
         ];
         for (field, task) in asks {
             let wishes = unsupported(&task);
-            let [wish] = &wishes[..] else { panic!("{field}: {wishes:?}") };
-            assert!(wish.contains(&format!("`{field}`")), "{wish}");
+            let [(named, _)] = &wishes[..] else { panic!("{field}: {wishes:?}") };
+            assert_eq!(*named, field);
         }
     }
 
@@ -70,8 +66,9 @@ mod tests {
         let json = json!({
             "name": "a", "function": "async", "overlap": "merge", "patience_ms": 5, "exclusive": false,
         });
-        let mut wishes = unsupported(&serde_json::from_value(json).unwrap());
-        wishes.sort_unstable();
-        assert_eq!(wishes, ["`overlap`", "`patience_ms`"]);
+        let task = serde_json::from_value(json).unwrap();
+        let mut fields: Vec<_> = unsupported(&task).into_iter().map(|(field, _)| field).collect();
+        fields.sort_unstable();
+        assert_eq!(fields, ["overlap", "patience_ms"]);
     }
 }

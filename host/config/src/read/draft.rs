@@ -6,9 +6,10 @@ use crate::Config;
 use crate::diagnostic::{Diagnostics, Position};
 use crate::document::{Document, Node};
 use crate::entries::{ChannelEntry, ComponentEntry, Limits, Pipeline, Plugins, Reload};
-use crate::entries::{Shutdown, TaskEntry, TimeMode};
+use crate::entries::{Shutdown, TimeMode};
 use crate::folders::{base_dir, state_folder};
 use crate::source::Report;
+use crate::tasks::TaskEntry;
 use hotbay_plugin_api::Role;
 
 /// The entries that have no error.

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use crate::de;
 use crate::document::{Node, Value};
-use crate::entries::{ChannelEntry, Plugins, TaskEntry};
+use crate::entries::{ChannelEntry, Plugins};
 use crate::folders::resolved;
-use crate::limits::{MAX_CHANNELS, MAX_TASKS};
-use crate::path::ConfigPath;
+use crate::limits::MAX_CHANNELS;
 use crate::source::Report;
 
 pub(super) fn plugins(node: &Node, file: &Path, report: &mut Report) -> Option<Plugins> {
@@ -38,25 +37,6 @@ pub(super) fn channels(node: &Node, report: &mut Report) -> Vec<(String, Option<
         channels.push((name.clone(), config));
     }
     channels
-}
-
-pub(super) fn tasks(node: &Node, report: &mut Report) -> Vec<TaskEntry> {
-    let Value::Sequence(items) = &node.value else {
-        let found = de::description(node);
-        let help = "start each with `- plugin: …`";
-        report.error(node.position, format!("expected a list of tasks, found {found}"), help);
-        return Vec::new();
-    };
-    if items.len() > MAX_TASKS {
-        too_many(node, "tasks", (items.len(), MAX_TASKS), report);
-        return Vec::new();
-    }
-    let mut tasks = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let Some(task) = de::read::<TaskEntry>(item, report) else { continue };
-        tasks.push(TaskEntry { location: ConfigPath::root().key("tasks").index(index), ..task });
-    }
-    tasks
 }
 
 /// Reports a section with more entries than a configuration may have.

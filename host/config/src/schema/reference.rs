@@ -15,13 +15,22 @@ pub fn reference() -> String {
         MAX_VALUES,
         MAX_DEPTH
     );
+    let mut before = Vec::new();
     for (kind, title) in [
         (FileKind::Configuration, "The configuration"),
         (FileKind::Settings, "The settings beside a library"),
     ] {
         let schema = plain_schema(kind);
         page.push_str(&format!("\n## {title}\n"));
-        Chapter { schema: &schema, page: &mut page, described: Vec::new() }.section("", &schema);
+        let mut chapter = Chapter {
+            schema: &schema,
+            page: &mut page,
+            before: std::mem::take(&mut before),
+            described: Vec::new(),
+        };
+        chapter.section("", &schema);
+        let own = chapter.described.into_iter();
+        before = own.map(|(name, path)| (name.to_owned(), path)).collect();
     }
     page
 }
@@ -30,6 +39,8 @@ pub fn reference() -> String {
 struct Chapter<'s, 'p> {
     schema: &'s Value,
     page: &'p mut String,
+    /// The names of the definitions that the chapter before describes, with their paths.
+    before: Vec<(String, String)>,
     /// The names of the definitions that the chapter describes, with their paths.
     described: Vec<(&'s str, String)>,
 }
@@ -65,7 +76,14 @@ impl<'s> Chapter<'s, '_> {
             let is_new = !self.described.iter().any(|(other, _)| *other == name);
             if is_new {
                 self.described.push((name, path.clone()));
-                self.section(&path, schema);
+                match self.before.iter().find(|(other, _)| other == name) {
+                    Some((_, same)) => {
+                        let text =
+                            format!("As [`{same}`](#{}) in the configuration.", anchor(same));
+                        self.line(&format!("\n### `{path}`\n\n{text}"));
+                    }
+                    None => self.section(&path, schema),
+                }
             }
         }
     }
@@ -108,6 +126,9 @@ impl<'s> Chapter<'s, '_> {
         }
         if target.get("oneOf").is_some() {
             return "one of these words".to_owned();
+        }
+        if let Some(word) = target["const"].as_str() {
+            return format!("`{word}`");
         }
         let of = |schema: &'s Value| match self.value(schema).as_str() {
             "a mapping" => " of mappings".to_owned(),
@@ -157,6 +178,11 @@ fn definition(schema: &Value) -> Option<&str> {
         only.filter(|_| all.next().is_none())
     };
     direct.or_else(wrapped)?.strip_prefix("#/definitions/")
+}
+
+/// Returns the name by which a link finds the heading of a path.
+fn anchor(path: &str) -> String {
+    path.to_lowercase().chars().filter(|it| it.is_alphanumeric() || *it == '_').collect()
 }
 
 fn array(value: &Value) -> impl Iterator<Item = &Value> {

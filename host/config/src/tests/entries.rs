@@ -21,7 +21,7 @@ fn a_whole_file_is_read_without_a_finding() {
     assert_eq!(config.channels[0].1.capacity, 8192);
     assert_eq!(config.channels[0].1.overflow, Overflow::DropOldest);
     let task = &config.tasks[0];
-    assert_eq!((task.plugin.as_str(), task.task.as_str()), ("hello", "heartbeat"));
+    assert_eq!(task.target(), (Some("hello"), "heartbeat"));
     assert_eq!((task.enabled, task.interval), (Some(false), Some(Duration::from_secs(90))));
 }
 

@@ -70,7 +70,7 @@ impl Actor {
     pub(super) fn on_loaded(&mut self, report: LoadReport) {
         let LoadReport { plugin, file, version, hash, result } = report;
         let result = match result {
-            Ok(build) => match self.check_event_types(&build) {
+            Ok(build) => match self.check_beside_others(&build) {
                 Ok(()) => Ok(build),
                 Err(failure) => Err((failure, Some(build.into_plugin()))),
             },
@@ -91,17 +91,15 @@ impl Actor {
         }
     }
 
-    /// Checks the event types of a build's ports against those of the plugins in service.
+    /// Checks the event types of a build's ports against those of the plugins in service, and whether
+    /// the configuration names tasks that another plugin has, too.
     ///
     /// Not while it is loaded: another plugin may come into service meanwhile.
-    fn check_event_types(&self, build: &LoadedBuild) -> Result<(), StepFailure> {
-        let own = &build.plugin.generation.info().manifest;
-        let (known, mut findings) = (self.known(), Diagnostics::new());
-        let manifest = |plugin: &str| match plugin == own.name {
-            true => Some(own),
-            false => known.manifest(plugin),
-        };
-        check::event_types(&self.config, manifest, &mut findings);
+    fn check_beside_others(&self, build: &LoadedBuild) -> Result<(), StepFailure> {
+        let (mut known, mut findings) = (self.known(), Diagnostics::new());
+        known.insert(build.plugin.generation.info().manifest.clone());
+        check::event_types(&self.config, |plugin| known.manifest(plugin), &mut findings);
+        check::task_names(&self.config, &known, &mut findings);
         match findings.has_errors() {
             true => Err(StepFailure::new(RolloutStep::Configuration, &findings)),
             false => Ok(()),

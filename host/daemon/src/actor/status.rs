@@ -69,7 +69,7 @@ impl Actor {
     /// which the error of a plugin may quote.
     pub(super) fn secrets(&self) -> Secrets {
         let mut secrets = self.config.secrets().clone();
-        self.plugins.values().for_each(|plugin| secrets.extend(&plugin.sidecar.secrets));
+        self.plugins.values().for_each(|plugin| secrets.extend(plugin.sidecar.secrets()));
         secrets
     }
 }

@@ -234,7 +234,9 @@ impl Plan {
                 let is_edited = before.definition.trigger != definition.trigger;
                 let cursor = if is_edited { before.cursor.max(now) } else { before.cursor };
                 self.forget_times(task, &before);
-                let PlannedTask { dependencies, live, paused, started, .. } = before;
+                // Nor does one that was edited to begin with its plugin, which has begun.
+                let started = before.started || self.services.contains(&definition.plugin);
+                let PlannedTask { dependencies, live, paused, .. } = before;
                 let edges = dependencies.edges().to_vec();
                 let planned = PlannedTask { live, paused, started, ..PlannedTask::new(definition) };
                 self.insert_task(task, planned, cursor, edges);

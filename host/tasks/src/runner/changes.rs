@@ -68,12 +68,26 @@ impl Runner {
             RunOutcome::Succeeded => {
                 debug!(task = id, run, "a run is done");
                 task.counts.done += 1;
+                let failures = std::mem::take(&mut task.counts.in_a_row);
+                if task.scheduled.spec.alert_after.is_some_and(|after| failures >= after) {
+                    info!(task = id, run, failures, "the alert is over: a run succeeded");
+                }
                 task.ended.succeeded += 1;
             }
             RunOutcome::Failed(_) | RunOutcome::TimedOut | RunOutcome::Parked => {
                 let failure = outcome.failure().unwrap_or_default();
                 error!(task = id, run, "a run failed: {failure}");
                 task.counts.failed += 1;
+                task.counts.in_a_row = task.counts.in_a_row.saturating_add(1);
+                let failures = task.counts.in_a_row;
+                // Once for each row of failures: it goes on until a run succeeds.
+                if task.scheduled.spec.alert_after == Some(failures) {
+                    let runs = if failures == 1 { "run" } else { "runs in a row" };
+                    error!(
+                        task = id,
+                        run, "alert: {failures} {runs} failed, the last one: {failure}"
+                    );
+                }
                 task.ended.failed += 1;
                 if !matches!(outcome, RunOutcome::Failed(_)) {
                     task.counts.last_error = Some(failure);
