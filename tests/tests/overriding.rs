@@ -34,6 +34,15 @@ fn row(config: &ConfigFile, task: &str) -> Option<Value> {
     status["tasks"].as_array()?.iter().find(|row| row["id"] == task).cloned()
 }
 
+/// `Some` if a run of a task waits for its place.
+fn waiting(config: &ConfigFile, task: &str) -> Option<()> {
+    let config = config.path();
+    let arguments = ["task", "show", config.to_str()?, task, "--output", "json"];
+    let ended = Run::new(arguments).finish();
+    let shown: Value = serde_json::from_str(&ended.stdout).ok()?;
+    (shown["task"]["waiting"] == 1 && shown["task"]["running"] == 0).then_some(())
+}
+
 /// The findings of `hotbay validate` about tasks of `schedules` that a configuration changes.
 fn refusal(yaml: &str) -> String {
     let folder = PluginsFolder::with(&["schedules"]);
@@ -231,4 +240,48 @@ fn a_wrong_value_beside_a_library_is_shown_at_its_place() {
         "hello.yaml:4:9: plugin `hello` has no task `heart`",
         "hello.yaml:5:9: a task of plugin `other` in the settings of `hello`",
     ]);
+}
+
+#[test]
+fn runs_wait_for_a_place_of_their_key_and_of_the_host_until_the_limit_is_raised() {
+    let folder = PluginsFolder::with(&["schedules"]);
+    let yaml = |limits: &str, key: &str| {
+        let tasks = format!(
+            "  - {{ name: hangs, timeout: none, priority: high{key} }}\n  - {{ name: once{key} }}\n"
+        );
+        only(&["hangs", "once"], &tasks) + "shutdown: { drain: 100ms }\n" + limits
+    };
+    for (before, after, key) in [
+        ("limits: { at_once: 1 }\n", "limits: { at_once: 2 }\n", ""),
+        ("limits: { at_once_per_plugin: 1 }\n", "", ""),
+        ("", "limits: { at_once_per_key: 2 }\n", ", key: disk"),
+    ] {
+        let config = ConfigFile::new(&folder, &yaml(before, key));
+        let running = start(&config);
+        until("the host answers", || config.status());
+        // It begins first, having the higher priority.
+        until("one run has the place", || waiting(&config, "schedules/once"));
+        config.rewrite(&folder, &yaml(after, key));
+        running.wait_for_log("once: schedules/once/");
+        drop(stop(running));
+    }
+}
+
+#[test]
+fn a_schedule_is_said_in_words_with_the_next_three_times() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let schedule = "{ cron: '30 2 * * 1-5', timezone: Europe/Paris, start: 2096-03-01 00:00 }";
+    let yaml = format!("tasks: [{{ name: heartbeat, schedule: {schedule} }}]\n");
+    let config = ConfigFile::new(&folder, &yaml);
+    let ended = Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(0);
+    let next = "2096-03-01 02:30:00+01:00, 2096-03-02 02:30:00+01:00, 2096-03-05 02:30:00+01:00";
+    let words =
+        "at 02:30, on Monday, Tuesday, Wednesday, Thursday, and Friday (Europe/Paris), from";
+    for text in ["hello/heartbeat", "at 02:30, on Monday", "2096-03-05", "at start"] {
+        assert!(ended.stdout.contains(text), "{text}\n{}", ended.stdout);
+    }
+    let running = start(&config);
+    running.wait_for_log(&format!("next=\"{next}\""));
+    running.wait_for_log(words);
+    drop(stop(running).expect_code(0));
 }

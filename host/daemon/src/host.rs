@@ -9,6 +9,7 @@ use hotbay_config::{Config, Diagnostics};
 use hotbay_loader::{Loader, LoaderConfig, Trust};
 use hotbay_runtime::Board;
 use hotbay_store::{quarantine::Quarantine, record::Journal};
+use hotbay_tasks::ScheduleInWords;
 use hotbay_tasks::{RunLines, run_log};
 
 use crate::{
@@ -127,6 +128,13 @@ impl Host {
     /// Returns the number of tasks that are to run.
     pub fn task_count(&self) -> usize {
         self.resolved.values().map(|plugin| plugin.tasks.len()).sum()
+    }
+
+    /// Returns the ids of the tasks that are to run, with their schedules and the next times at which
+    /// they are due.
+    pub fn schedules(&self) -> Vec<(String, ScheduleInWords)> {
+        let tasks = self.resolved.values().flat_map(|plugin| &plugin.tasks);
+        tasks.filter_map(|task| Some((task.id(), task.in_words()?))).collect()
     }
 
     /// Closes the plugins without running anything.

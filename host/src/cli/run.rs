@@ -20,6 +20,7 @@ use super::{
     progress::ProgressDisplay,
     report,
     signals::{self, Stop, requested},
+    table::Table,
     wording::count,
     written,
 };
@@ -117,9 +118,17 @@ pub(super) async fn validate(path: &Path) -> ExitCode {
     };
     let components = count(host.component_count() as u64, "component");
     let tasks = count(host.task_count() as u64, "task");
+    let schedules = host.schedules();
     host.close().await;
     let mut page = Page::default();
     page.line(format_args!("{}: sound; {components}, {tasks}", path.display()));
+    if !schedules.is_empty() {
+        let mut table = Table::new(["task", "schedule", "next"]);
+        for (task, words) in schedules {
+            table.row([task, words.schedule, words.next.join(", ")]);
+        }
+        page.table(&table);
+    }
     print(page, ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@
 
 mod build;
 mod control;
+mod in_words;
 mod installed;
 mod overrides;
 pub mod plan;
@@ -29,6 +30,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use hotbay_runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services};
 
@@ -38,6 +40,7 @@ use runner::{Runner, RunnerEvent};
 
 pub use build::TaskBuild;
 pub use control::{ControlError, TaskAnswer, TaskControl, TaskRequest};
+pub use in_words::ScheduleInWords;
 pub use overrides::check_entries;
 pub use report::TaskReport;
 pub use run_log::{RunLines, run_log};
@@ -174,6 +177,11 @@ impl Tasks {
         }
         for (id, mut task, definition) in defined {
             let old = installed.remove(&id);
+            if old.as_ref().is_none_or(|old| old.schedule != task.schedule) {
+                let words = ScheduleInWords::new(&definition.trigger, runner::now());
+                let next = words.next.join(", ");
+                info!(task = &*id, schedule = words.schedule, next, "a task is scheduled");
+            }
             let stored = old.as_ref().map(InstalledTask::as_it_comes_back);
             before.extend(old.and_then(|old| task.take_over(old)));
             let is_disabled = task.disabled;
