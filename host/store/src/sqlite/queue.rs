@@ -28,6 +28,15 @@ pub(super) struct Queued {
     bytes: usize,
 }
 
+/// What the writer knows of the last group.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LastGroup {
+    /// How many batches it had, with those that came while it was written.
+    pub(super) batches: usize,
+    /// How long it took to write it.
+    pub(super) taken: Duration,
+}
+
 /// What the writer does next.
 pub(super) enum Job {
     /// Write these batches in one transaction.
@@ -56,6 +65,8 @@ struct State {
     batches: usize,
     bytes: usize,
     closed: bool,
+    /// The number of batches for which the writer waits.
+    wanted: usize,
 }
 
 impl Queue {
@@ -75,7 +86,9 @@ impl Queue {
         state.bytes += bytes;
         let queued = Queued { epoch, batch, done, since: Instant::now(), bytes };
         state.entries.push_back(Entry::Batch(queued));
-        self.filled.notify_one();
+        if state.batches >= state.wanted {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -97,10 +110,21 @@ impl Queue {
     }
 
     /// Waits for something to do.
-    pub(super) fn next(&self) -> Job {
+    ///
+    /// Those who were told of the last group are likely to write again at once. If the writer did
+    /// not wait for them, it would write two groups by turns, each of half the batches.
+    pub(super) fn next(&self, last: LastGroup) -> Job {
         let mut state = self.state.lock();
+        state.wanted = 1;
         while state.entries.is_empty() && !state.closed {
             self.filled.wait(&mut state);
+        }
+        state.wanted = last.batches.min(MOST_IN_GROUP);
+        let until = Instant::now() + last.taken / 4;
+        while state.batches < state.wanted && state.batches == state.entries.len() {
+            if state.closed || self.filled.wait_until(&mut state, until).timed_out() {
+                break;
+            }
         }
         let mut group = Vec::new();
         while group.len() < MOST_IN_GROUP {
@@ -119,6 +143,11 @@ impl Queue {
             }
         }
         if group.is_empty() { Job::End } else { Job::Group(group) }
+    }
+
+    /// Returns the number of batches that are queued.
+    pub(super) fn batches(&self) -> usize {
+        self.state.lock().batches
     }
 
     /// Returns the number of batches and for how long the oldest has been queued.

@@ -1,24 +1,26 @@
 //! The thread that writes.
 //!
-//! It takes all batches that are queued and writes them in one transaction, each within a savepoint
-//! of its own. After the commit, it tells those who wait. What it can't write fails, and it goes on
-//! with what is next: a disk that has room again, or a lock that is gone, needs no restart.
+//! It takes all batches that are queued and writes them in one transaction. After the commit, it
+//! tells those who wait. What it can't write fails, and it goes on with what is next: a disk that has
+//! room again, or a lock that is gone, needs no restart.
 
-use std::sync::Arc;
+mod group;
+
+use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
-    apply::{Apply, Memory},
+    apply::Memory,
     codes::Number,
     failure::{Fault, failure},
     file::StoreFile,
-    queue::{Job, Queue, Queued},
+    queue::{Job, LastGroup, Queue},
     state::HealthState,
     upkeep::Sweep,
 };
-use crate::store::{Durability, Epoch, Failure, StoreError, Written};
+use crate::store::{Durability, Epoch, Failure, StoreError};
 
 /// The one writer of a file.
 pub(super) struct Writer {
@@ -47,27 +49,21 @@ impl Writer {
 
     /// Writes what is queued until the queue is closed and empty.
     pub(super) fn run(mut self, queue: &Queue) {
+        let mut last = LastGroup::default();
         loop {
-            match queue.next() {
-                Job::Group(group) => self.write_group(group),
+            match queue.next(last) {
+                Job::Group(group) => {
+                    let (begin, batches) = (Instant::now(), group.len());
+                    let results = self.write_group(&group);
+                    let taken = begin.elapsed();
+                    last = LastGroup { batches: batches + queue.batches(), taken };
+                    for (queued, result) in group.into_iter().zip(results) {
+                        (queued.done)(result);
+                    }
+                }
                 Job::Call(call) => call(&mut self),
                 Job::End => return,
             }
-        }
-    }
-
-    fn write_group(&mut self, group: Vec<Queued>) {
-        let durability = group.iter().map(|it| it.batch.durability).max().unwrap_or_default();
-        let results = self.transaction(durability, |db, memory| {
-            let newest = newest_epoch(db)?;
-            group.iter().map(|queued| write_batch(db, memory, newest, queued)).collect()
-        });
-        let results: Vec<_> = match results {
-            Ok(results) => results,
-            Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
-        };
-        for (queued, result) in group.into_iter().zip(results) {
-            (queued.done)(result);
         }
     }
 
@@ -173,37 +169,6 @@ fn set_durability(db: &Connection, durability: Durability) -> rusqlite::Result<(
         Durability::Async => "PRAGMA synchronous = NORMAL",
         Durability::Fsync => "PRAGMA synchronous = FULL",
     })
-}
-
-/// Writes one batch within a transaction. The outer error is that of the transaction.
-fn write_batch(
-    db: &Connection,
-    memory: &mut Memory,
-    newest: Option<Epoch>,
-    queued: &Queued,
-) -> Result<Result<Written, StoreError>, Fault> {
-    if let Err(fenced) = check_epoch(newest, queued.epoch) {
-        return match fenced {
-            Fault::Own(error) => Ok(Err(error)),
-            fault @ Fault::File(_) => Err(fault),
-        };
-    }
-    let mark = memory.mark();
-    db.prepare_cached("SAVEPOINT batch")?.execute([])?;
-    let mut apply = Apply { db, memory, epoch: queued.epoch, written: Written::default() };
-    let applied = queued.batch.records.iter().try_for_each(|record| apply.record(record));
-    let written = apply.written;
-    let result = match applied {
-        Ok(()) => Ok(written),
-        Err(Fault::Own(error)) => {
-            db.prepare_cached("ROLLBACK TO batch")?.execute([])?;
-            memory.roll_back(mark);
-            Err(error)
-        }
-        Err(fault @ Fault::File(_)) => return Err(fault),
-    };
-    db.prepare_cached("RELEASE batch")?.execute([])?;
-    Ok(result)
 }
 
 /// Returns the newest epoch, unless it was closed.

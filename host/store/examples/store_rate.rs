@@ -1,0 +1,153 @@
+//! Measures how many runs a store in a file takes in a second: `cargo run --release --example
+//! store_rate -p hotbay-store [RUNS] [FOLDER]`.
+//!
+//! The life of each run is two batches: its creation and start, then the end of its attempt and of
+//! itself. A certain number of runs are on their way at any time. All batches are on the disk before
+//! they count, except where it says `async`.
+
+#![expect(clippy::print_stdout, reason = "a program of its own, which prints what it measures")]
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use hotbay_store::{
+    sqlite::SqliteStore,
+    store::{
+        AttemptOutcome, Batch, Durability, Epoch, HostInfo, NewRun, Outcome, Record, RunCause,
+        RunId, RunState, Store, Written,
+    },
+};
+use jiff::Timestamp;
+
+type Told = Result<(u64, Half), hotbay_store::store::StoreError>;
+
+/// The half of the life of a run that a batch has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    First,
+    Second,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let runs = arguments.next().map_or(Ok(200_000), |runs| runs.parse())?;
+    let within = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    println!("SQLite {}, {runs} runs each", rusqlite::version());
+    for (durability, in_flight) in [
+        (Durability::Fsync, 1),
+        (Durability::Fsync, 64),
+        (Durability::Fsync, 256),
+        (Durability::Fsync, 1_024),
+        (Durability::Async, 256),
+    ] {
+        let few = if in_flight == 1 { runs.min(2_000) } else { runs };
+        measure(&within, few, in_flight, durability)?;
+    }
+    Ok(())
+}
+
+fn measure(
+    within: &Path,
+    runs: u64,
+    in_flight: u64,
+    durability: Durability,
+) -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir_in(within)?;
+    let store = SqliteStore::open(folder.path())?;
+    let epoch = store.open_epoch(&HostInfo::this(), Duration::from_secs(600))?;
+    let tasks: Vec<Arc<str>> = (0..100).map(|task| format!("plugin/task_{task}").into()).collect();
+    let build: Arc<str> = "0".repeat(64).into();
+    let (send, told) = mpsc::channel();
+    let write = |run: u64, half| {
+        let task = &tasks[usize::try_from(run).unwrap_or_default() % tasks.len()];
+        write(&store, epoch, batch(run, half, task, &build, durability), (run, half), send.clone());
+    };
+    let begin = Instant::now();
+    let mut next = 1;
+    while next <= in_flight.min(runs) {
+        write(next, Half::First);
+        next += 1;
+    }
+    let mut ended = 0;
+    while ended < runs {
+        let (run, half) = told.recv()??;
+        if half == Half::First {
+            write(run, Half::Second);
+            continue;
+        }
+        ended += 1;
+        if next <= runs {
+            write(next, Half::First);
+            next += 1;
+        }
+    }
+    let taken = begin.elapsed();
+    let stats = store.stats()?;
+    println!(
+        "{durability:?}, {in_flight:4} in flight: {:7.0} runs/s, {:4} bytes/run, WAL {} MiB",
+        per_second(runs, taken),
+        (stats.file_bytes - stats.free_bytes) / runs,
+        stats.wal_bytes >> 20,
+    );
+    Ok(())
+}
+
+fn per_second(runs: u64, taken: Duration) -> f64 {
+    let micros = u32::try_from(taken.as_micros()).map_or(f64::INFINITY, f64::from);
+    u32::try_from(runs).map_or(f64::NAN, f64::from) / micros * 1e6
+}
+
+fn write(
+    store: &SqliteStore,
+    epoch: Epoch,
+    batch: Batch,
+    (run, half): (u64, Half),
+    told: mpsc::Sender<Told>,
+) {
+    let done = move |result: Result<Written, _>| {
+        // The receiver is gone only after an error, which it has told.
+        told.send(result.map(|_| (run, half))).unwrap_or(());
+    };
+    store.write(epoch, batch, Box::new(done));
+}
+
+fn batch(run: u64, half: Half, task: &Arc<str>, build: &Arc<str>, durability: Durability) -> Batch {
+    let (at, id) = (Timestamp::now(), RunId(run));
+    let records = match half {
+        Half::First => vec![
+            Record::Created(Box::new(NewRun {
+                run: id,
+                task: Arc::clone(task),
+                cause: RunCause::Request(run),
+                key: None,
+                since: at,
+                priority: 0,
+                arguments: None,
+                state: RunState::Queued,
+            })),
+            Record::Started { run: id, attempt: 1, at, build: Arc::clone(build) },
+        ],
+        Half::Second => vec![
+            Record::AttemptEnded {
+                run: id,
+                attempt: 1,
+                at,
+                outcome: AttemptOutcome::Succeeded,
+                error: None,
+            },
+            Record::Ended {
+                run: id,
+                at,
+                outcome: Outcome::Succeeded,
+                reason: None,
+                by: None,
+                result: None,
+            },
+        ],
+    };
+    Batch { records, durability }
+}
