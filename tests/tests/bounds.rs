@@ -16,7 +16,9 @@ struct Scene {
 impl Scene {
     fn of(task: &str) -> Self {
         let folder = PluginsFolder::with(&["talkative"]);
-        let all = ["fails", "panics", "counts", "reports", "returns", "logs", "nests", "measures"];
+        let all = [
+            "fails", "panics", "counts", "reports", "returns", "logs", "nests", "measures", "tells",
+        ];
         let disabled = all.iter().filter(|it| **it != task);
         let tasks: String = disabled
             .map(|it| format!("  - {{ plugin: talkative, task: {it}, enabled: false }}\n"))

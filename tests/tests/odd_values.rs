@@ -142,6 +142,26 @@ fn a_value_from_the_environment_reaches_neither_log_nor_status() {
 }
 
 #[test]
+fn what_a_plugin_says_of_a_value_from_the_environment_is_masked_as_well() {
+    let folder = PluginsFolder::with(&["talkative"]);
+    let others = ["fails", "panics", "counts", "reports", "returns", "logs", "nests", "measures"];
+    let others =
+        others.map(|it| format!("  - {{ plugin: talkative, task: {it}, enabled: false }}"));
+    let told = "  - { plugin: talkative, task: tells, config: { key: \"${TOP_SECRET}\" } }";
+    let config = ConfigFile::new(&folder, &format!("tasks:\n{}\n{told}\n", others.join("\n")));
+    let run = Run::config(config.path()).log("info");
+    let running = run.env("TOP_SECRET", "hunter2-\"s3cr3t\"").start();
+    running.wait_for_log("nobody takes");
+    let status = config.status().unwrap();
+    running.signal(Signal::Terminate);
+    let ended = running.wait().expect_code(1);
+    ended.expect_stderr(&["the key is ${TOP_SECRET}", "nobody takes ${TOP_SECRET}"]);
+    for said in [&status.to_string(), &ended.stderr, &ended.stdout] {
+        assert!(!said.contains("hunter2") && !said.contains("s3cr3t"), "{said}");
+    }
+}
+
+#[test]
 fn a_plugin_that_refuses_its_settings_does_not_show_them() {
     let folder = PluginsFolder::with(&["hello"]);
     let task = "tasks: [{ plugin: hello, task: greet, config: { name: ${PIN} } }]\n";

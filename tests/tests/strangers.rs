@@ -75,7 +75,10 @@ impl Scene {
 }
 
 fn config(trust: &str, state: &str) -> String {
-    format!("plugins: {{ folder: plugins, trust: {trust} }}\nstate_folder: {state}\n")
+    format!(
+        "plugins: {{ folder: plugins, trust: {trust} }}\nstate_folder: {state}\n\
+         reload: {{ settle: 20ms, probation: 100ms }}\n"
+    )
 }
 
 fn set_mode(path: &Path, mode: u32) {

@@ -80,11 +80,6 @@ impl Document {
         &self.file
     }
 
-    /// Returns the values of the file's variables.
-    pub fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
     /// Returns the first of these keys that the mapping at a path has.
     pub fn key_of<'k>(&self, path: &ConfigPath, keys: &[&'k str]) -> Option<&'k str> {
         let mut node = &self.root;

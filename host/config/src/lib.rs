@@ -91,7 +91,7 @@ pub use overlay::merged;
 pub use path::{ConfigPath, Segment};
 pub use ports::{PortUse, Ports};
 pub use schema::{FileKind, reference, schema};
-pub use secrets::Secrets;
+pub use secrets::masked;
 pub use sidecar::Sidecar;
 pub use tasks::{
     BackoffEntry, MisfireEntry, PriorityEntry, ScheduleEntry, TaskEntry, TriggerEntry,
@@ -190,11 +190,6 @@ impl Config {
     /// position of the item.
     pub fn key_position_of(&self, path: &ConfigPath) -> Position {
         self.document.key_position(path)
-    }
-
-    /// Returns the values of the file's variables.
-    pub fn secrets(&self) -> &Secrets {
-        self.document.secrets()
     }
 
     /// Creates an error at the position of the value at `path`. The message does not show the

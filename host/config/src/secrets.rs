@@ -3,13 +3,23 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
+
+/// What all files together got from environment variables.
+static OF_ALL_FILES: RwLock<Secrets> = RwLock::new(Secrets { names: BTreeMap::new() });
+
+/// Returns a text with `${NAME}` in place of each value that a file has got from an environment
+/// variable.
+///
+/// This is for texts that may come from anywhere, such as a log, or the error of a plugin about its
+/// settings. The values are known as soon as a file was read, and for the rest of the process.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    OF_ALL_FILES.read().unwrap_or_else(PoisonError::into_inner).masked(text)
+}
 
 /// The values that a file got from environment variables, each with the name of its variable.
-///
-/// A text that was made from such a value, as the error of a plugin about its settings, is shown
-/// after [`Secrets::masked`] only.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secrets {
+pub(crate) struct Secrets {
     /// The names of the variables by their values.
     names: BTreeMap<String, String>,
 }
@@ -18,7 +28,13 @@ pub struct Secrets {
 const SHORTEST_TO_FIND: usize = 4;
 
 impl Secrets {
+    /// Adds the value of a variable, here and for [`masked`].
     pub(crate) fn add(&mut self, name: &str, value: &str) {
+        self.insert(name, value);
+        OF_ALL_FILES.write().unwrap_or_else(PoisonError::into_inner).insert(name, value);
+    }
+
+    fn insert(&mut self, name: &str, value: &str) {
         let value = value.trim();
         // These words are no secrets, and are in many messages.
         if !value.is_empty() && !matches!(value, "true" | "false" | "null") {
@@ -26,13 +42,8 @@ impl Secrets {
         }
     }
 
-    /// Adds the values of another file.
-    pub fn extend(&mut self, others: &Self) {
-        others.names.iter().for_each(|(value, name)| self.add(name, value));
-    }
-
     /// Returns the text with `${NAME}` in place of each value.
-    pub fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(crate) fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut masked = Cow::Borrowed(text);
         let mut longest_first: Vec<_> = self.names.iter().collect();
         longest_first.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, num::NonZeroUsize, path::Path};
 use schemars::JsonSchema;
 
 use super::{
-    Diagnostics, Document, Environment, Secrets, de,
+    Diagnostics, Document, Environment, de,
     document::{Node, Value},
     entries::Threads,
     source,
@@ -88,11 +88,6 @@ impl Sidecar {
             }
         }
         sidecar
-    }
-
-    /// Returns the values of the file's variables.
-    pub fn secrets(&self) -> &Secrets {
-        self.document.secrets()
     }
 
     /// Returns the file, for findings about its values. If there is no file, its path is empty.

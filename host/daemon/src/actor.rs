@@ -59,7 +59,7 @@ pub(crate) use load::LoadedBuild;
 pub(crate) use probation::PluginProbation;
 
 use event::{ActorEvent, reported};
-use status::masked_answer;
+use status::{masked, masked_answer};
 
 /// The time between two checks of things that give no event: libraries that are still mapped, and
 /// files that were removed before they were watched.
@@ -198,10 +198,9 @@ impl Actor {
                 drop(answer.send(Arc::new(Status::of(self))));
             }
             ActorEvent::Command(HostCommand::Tasks(request, answer)) => {
-                let (control, secrets) = (self.tasks.control(), self.secrets());
+                let control = self.tasks.control();
                 tokio::spawn(async move {
-                    let said = masked_answer(&secrets, control.ask(request).await);
-                    drop(answer.send(said));
+                    drop(answer.send(masked_answer(control.ask(request).await)));
                 });
             }
             ActorEvent::Folder(snapshot) => self.take_snapshot(*snapshot),
@@ -324,7 +323,8 @@ impl Actor {
         drop(self.endpoint.events.send(event));
     }
 
-    fn record(&mut self, record: Replacement) {
+    fn record(&mut self, mut record: Replacement) {
+        record.alert = masked(record.alert);
         self.send_event(HostEvent::Replacement(Arc::new(record.clone())));
         self.journal.add(record);
     }

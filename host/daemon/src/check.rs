@@ -6,8 +6,8 @@ mod ports;
 use std::path::Path;
 
 use hotbay_config::{
-    ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar, listed, merged,
-    suggestion,
+    ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar, listed, masked,
+    merged, suggestion,
 };
 use hotbay_plugin_api::{ComponentManifest, Manifest, TaskSpec};
 use hotbay_runtime::{ComponentSpec, Connections, Generation};
@@ -170,7 +170,7 @@ pub(super) async fn component(
         let base = entry.location.key("config");
         let at = base.join(&path);
         // The plugin may quote values from both files.
-        let message = sidecar.secrets().masked(&message);
+        let message = masked(&message);
         findings.push(config.error_at(&at, message).with_help(format!(
             "`hotbay plugin inspect` shows what `{}` of plugin `{}` takes",
             found.name, entry.plugin
@@ -193,7 +193,7 @@ pub(super) async fn component(
 pub(super) async fn task(
     config: &Config,
     library: &Path,
-    (plugin, sidecar): (&Generation, &Sidecar),
+    plugin: &Generation,
     task: &ScheduledTask,
     findings: &mut Diagnostics,
 ) {
@@ -205,7 +205,7 @@ pub(super) async fn task(
         return;
     };
     // The plugin may quote values from both files.
-    let message = sidecar.secrets().masked(&config.secrets().masked(&message)).into_owned();
+    let message = masked(&message).into_owned();
     let mut entries = config.tasks.iter();
     let entry = entries.find(|it| it.is_about(&task.plugin, &task.spec.name));
     let finding = match entry.filter(|it| it.config.as_object().is_some_and(|it| !it.is_empty())) {

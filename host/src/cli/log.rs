@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use hotbay_config::{closest, text::Escape};
+use hotbay_config::{closest, masked, text::Escape};
 use hotbay_loader::PLUGIN_FIELDS;
 use serde_json::Value;
 use tracing::{field::Field, level_filters::LevelFilter};
@@ -74,14 +74,13 @@ fn misspelt(word: &str) -> Option<&'static str> {
 
 /// Writes a field of an event or a span.
 fn write_field(out: &mut format::Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
     match field.name() {
-        "message" => write!(Escape(out), "{value:?}"),
-        PLUGIN_FIELDS => write_plugin_fields(out, &format!("{value:?}")),
-        name => {
-            write_name(out, name)?;
-            write!(Escape(out), "{value:?}")
-        }
+        "message" => {}
+        PLUGIN_FIELDS => return write_plugin_fields(out, &text),
+        name => write_name(out, name)?,
     }
+    Escape(out).write_str(&masked(&text))
 }
 
 /// Writes the name of a field and what separates it from the value, as `tracing` does.
@@ -96,16 +95,17 @@ fn write_name(out: &mut format::Writer<'_>, name: &str) -> fmt::Result {
 fn write_plugin_fields(out: &mut format::Writer<'_>, json: &str) -> fmt::Result {
     let Ok(Value::Object(fields)) = serde_json::from_str(json) else {
         write_name(out, "fields")?;
-        return write!(Escape(out), "{json:?}");
+        return Escape(out).write_str(&masked(&format!("{json:?}")));
     };
     for (index, (name, value)) in fields.iter().enumerate() {
         if index > 0 {
             out.write_char(' ')?;
         }
         write_name(out, &plugin_field_name(name))?;
-        match value.as_str() {
+        // A text is masked before it is put into quotes: it may be in quotes already.
+        match value.as_str().map(masked) {
             Some(text) => write!(Escape(&mut *out), "{text:?}")?,
-            None => write!(Escape(&mut *out), "{value}")?,
+            None => Escape(&mut *out).write_str(&masked(&value.to_string()))?,
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use hotbay_config::{Config, Diagnostics};
+use hotbay_config::{Config, Diagnostics, masked};
 use hotbay_daemon::{Host, HostError, Report};
 use hotbay_loader::TrustMode;
 
@@ -71,7 +71,8 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     match ran {
         Ok(report) => print_report(&report, output, stop).await,
         Err(error) => {
-            err(format_args!("hotbay: {}: {error}", path.display()));
+            let error = error.to_string();
+            err(format_args!("hotbay: {}: {}", path.display(), masked(&error)));
             ExitCode::from(FAILED_RUN)
         }
     }

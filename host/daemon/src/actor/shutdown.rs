@@ -44,7 +44,6 @@ impl Actor {
         if let Some(pipeline) = &self.pipeline {
             problems.extend(pipeline.stop(&self.config).await);
         }
-        let secrets = self.secrets();
         let mut report = collect(ReportInput {
             pipeline: self.pipeline.as_ref(),
             tasks: self.tasks.reports(),
@@ -53,10 +52,10 @@ impl Actor {
             problems,
         });
         for component in &mut report.components {
-            component.error = masked(&secrets, component.error.take());
+            component.error = masked(component.error.take());
         }
         for task in &mut report.tasks {
-            task.last_error = masked(&secrets, task.last_error.take());
+            task.last_error = masked(task.last_error.take());
         }
         self.close_all().await;
         self.journal.flush();

@@ -1,6 +1,5 @@
 //! Collecting the status of a host.
 
-use hotbay_config::Secrets;
 use hotbay_plugin_api::SchedulerError;
 
 use super::Actor;
@@ -19,11 +18,10 @@ impl Status {
         let before = host.probations.values().map(|it| &it.before);
         plugins.extend(before.map(|it| plugin(it, BuildState::StandingBy)));
         plugins.extend(host.closing.leaks.iter().map(|leak| leak.status()));
-        let secrets = host.secrets();
         let refused = host.refused.iter().map(|(file, refused)| RefusedStatus {
             file: file.clone(),
             code: refused.code.clone(),
-            reason: secrets.masked(&refused.reason).into_owned(),
+            reason: hotbay_config::masked(&refused.reason).into_owned(),
             remedy: refused.remedy.clone(),
         });
         let pipeline = host.pipeline.as_ref();
@@ -42,14 +40,14 @@ impl Status {
             refused: refused.chain(host.refused_settings.values().cloned()).collect(),
             components: members
                 .map(|(pipeline, member)| component(host, pipeline, member))
-                .map(|it| ComponentStatus { error: masked(&secrets, it.error), ..it })
+                .map(|it| ComponentStatus { error: masked(it.error), ..it })
                 .collect(),
             tasks: host
                 .tasks
                 .reports()
                 .into_iter()
                 .map(|it| task(host, it))
-                .map(|it| TaskStatus { last_error: masked(&secrets, it.last_error), ..it })
+                .map(|it| TaskStatus { last_error: masked(it.last_error), ..it })
                 .collect(),
             counters: by_full_name(board.counters()),
             gauges: by_full_name(board.gauges())
@@ -64,32 +62,21 @@ impl Status {
     }
 }
 
-impl Actor {
-    /// Returns the values of variables in the configuration and in the settings of the plugins,
-    /// which the error of a plugin may quote.
-    pub(super) fn secrets(&self) -> Secrets {
-        let mut secrets = self.config.secrets().clone();
-        self.plugins.values().for_each(|plugin| secrets.extend(plugin.sidecar.secrets()));
-        secrets
-    }
-}
-
 /// Returns the error of a plugin without the values of variables.
-pub(super) fn masked(secrets: &Secrets, error: Option<String>) -> Option<String> {
-    error.map(|error| secrets.masked(&error).into_owned())
+pub(super) fn masked(error: Option<String>) -> Option<String> {
+    error.map(|error| hotbay_config::masked(&error).into_owned())
 }
 
 /// Returns an answer about tasks without the values of variables.
 pub(super) fn masked_answer(
-    secrets: &Secrets,
     mut answer: Result<TaskAnswer, ControlError>,
 ) -> Result<TaskAnswer, ControlError> {
-    let mask = |text: &mut String| *text = secrets.masked(text).into_owned();
+    let mask = |text: &mut String| *text = hotbay_config::masked(text).into_owned();
     let mask_run = |run: &mut RunView| {
         run.reason.as_mut().map(mask);
         if !run.result.is_null() {
             let text = run.result.to_string();
-            run.result = serde_json::from_str(&secrets.masked(&text)).unwrap_or_default();
+            run.result = serde_json::from_str(&hotbay_config::masked(&text)).unwrap_or_default();
         }
     };
     match &mut answer {
