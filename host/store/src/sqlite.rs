@@ -22,7 +22,6 @@ mod writer;
 
 use std::{
     fs::File,
-    io,
     path::Path,
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
@@ -30,6 +29,7 @@ use std::{
 };
 
 pub use error::OpenError;
+use hotbay_access::Missing;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
@@ -82,7 +82,10 @@ impl SqliteStore {
         let writer = Writer::new(Arc::clone(&file), Arc::clone(&health), db);
         let run = {
             let queue = Arc::clone(&queue);
-            move || writer.run(&queue)
+            move || {
+                let _end = queue::EndAtDrop(&queue);
+                writer.run(&queue);
+            }
         };
         let thread = thread::Builder::new().name("hotbay-store".to_owned()).spawn(run);
         let thread = thread.map_err(|error| OpenError::Unavailable {
@@ -91,6 +94,22 @@ impl SqliteStore {
         })?;
         let readers = Readers::new(Arc::clone(&file));
         Ok(Self { file, health, queue, readers, thread: Some(thread), lock: Mutex::new(None) })
+    }
+
+    /// Examines the store of a state folder without a change of it. Returns `None` if there is
+    /// none. A host may use it meanwhile.
+    ///
+    /// # Errors
+    /// If the folder or the file can't be used, or if the file is of a newer version.
+    pub fn examine(folder: &Path) -> Result<Option<CheckReport>, OpenError> {
+        let file = StoreFile::find(folder, Missing::IsAnError)?;
+        if !file.exists() {
+            return Ok(None);
+        }
+        let not_opened = |error| file.not_opened(&error);
+        let db = file.connect_to_read().map_err(not_opened)?;
+        schema::find(&db, &file)?;
+        upkeep::check(&db, &file).map(Some).map_err(not_opened)
     }
 
     /// Does something on the thread of the writer, after all that is queued, and waits for it.
@@ -108,14 +127,11 @@ impl SqliteStore {
     fn lock(&self) -> Result<(), StoreError> {
         let mut lock = self.lock.lock();
         if lock.is_none() {
-            let locked = self.file.lock().map_err(|error| self.unavailable(&error))?;
+            let locked = self.file.lock();
+            let locked = locked.map_err(|error| self.file.unavailable(Failure::of(&error)))?;
             *lock = Some(locked.ok_or_else(|| self.held())?);
         }
         Ok(())
-    }
-
-    fn unavailable(&self, error: &io::Error) -> StoreError {
-        self.file.unavailable(Failure::Io(error.to_string()))
     }
 
     /// Says who is in charge.
@@ -148,14 +164,13 @@ fn migrate(file: &StoreFile) -> Result<(), OpenError> {
         return Ok(());
     }
     let path = || file.path().to_owned();
-    let lock = file.lock().map_err(|error| OpenError::Unavailable {
-        path: path(),
-        failure: Failure::Io(error.to_string()),
-    })?;
+    let lock = file
+        .lock()
+        .map_err(|error| OpenError::Unavailable { path: path(), failure: Failure::of(&error) })?;
     let Some(_lock) = lock else { return Err(OpenError::InUse { path: path() }) };
     // Another process may have done it meanwhile.
     let found = schema::find(&db, file)?;
-    schema::migrate(&mut db, found).map_err(not_opened)
+    schema::migrate(&mut db, found, schema::MIGRATIONS).map_err(not_opened)
 }
 
 fn lease_until(lease: Duration) -> Timestamp {
@@ -277,9 +292,9 @@ impl Store for SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.queue.close();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = self.thread.take() else { return };
+        // The last handle may be dropped by a function that is told of a batch.
+        if thread.thread().id() != thread::current().id() && thread.join().is_err() {
             tracing::error!("the thread of the store has panicked");
         }
     }

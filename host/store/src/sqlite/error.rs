@@ -62,8 +62,11 @@ pub enum OpenError {
         /// What was found.
         reason: String,
     },
-    /// The file has an older version, and another host uses it.
-    #[error("a host of an older version runs with the store {}; stop it first", path.display())]
+    /// Another process makes the file, or uses an older version of it.
+    #[error(
+        "another host makes the store {}, or runs with an older version of it; stop it first",
+        path.display()
+    )]
     InUse {
         /// The file.
         path: PathBuf,

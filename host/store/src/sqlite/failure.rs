@@ -1,6 +1,9 @@
 //! From errors of SQLite to what is wrong.
 
+use std::io;
+
 use rusqlite::{Error, ErrorCode, ffi};
+use rustix::io::Errno;
 
 use crate::store::{Conflict, Failure, StoreError};
 
@@ -22,6 +25,17 @@ impl From<Error> for Fault {
 impl From<Conflict> for Fault {
     fn from(conflict: Conflict) -> Self {
         Self::Own(conflict.into())
+    }
+}
+
+impl Failure {
+    /// Returns what is wrong according to an error of the operating system.
+    pub(super) fn of(error: &io::Error) -> Self {
+        match Errno::from_io_error(error) {
+            Some(Errno::NOSPC | Errno::DQUOT) => Self::Full,
+            Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => Self::ReadOnly,
+            _ => Self::Io(error.to_string()),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{AtFlags, fstat, statat};
 
-use super::{OpenError, failure::failure};
+use super::{OpenError, failure::failure, schema};
 use crate::store::{Failure, StoreError};
 
 /// The name of the file in the state folder.
@@ -53,9 +53,20 @@ struct Identity {
 impl StoreFile {
     /// Finds the file in a folder, and creates it empty if it is missing.
     pub(super) fn in_folder(path: &Path) -> Result<Self, OpenError> {
+        let file = Self::find(path, Missing::IsMade)?;
+        match file.folder.create(NAME.as_ref()) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(OpenError::Unavailable { path: file.path, failure: Failure::of(&error) })
+            }
+            Ok(_) | Err(_) => Ok(file),
+        }
+    }
+
+    /// Finds the place of the file in a folder, and checks what is there.
+    pub(super) fn find(path: &Path, missing: Missing) -> Result<Self, OpenError> {
         let refused = |error: AccessError| OpenError::Folder { path: path.to_owned(), error };
         let io = |error: io::Error| refused(AccessError::Unreadable(error));
-        let folder = CheckedFolder::private(path, Missing::IsMade).map_err(refused)?;
+        let folder = CheckedFolder::private(path, missing).map_err(refused)?;
         // SQLite opens files by their paths, and is told to follow no links.
         let real = path.canonicalize().map_err(io)?;
         let (opened, named) = (fstat(&folder), real.metadata().map_err(io)?);
@@ -65,31 +76,21 @@ impl StoreFile {
         }
         let file = Self { folder, path: real.join(NAME), opened: Mutex::default() };
         for name in [NAME, WAL, SHARED_MEMORY] {
-            file.check_file(name)?;
+            // A descriptor of the file that is closed would take the locks of SQLite with it, so
+            // it is not opened to be checked.
+            match file.folder.check_entry(name.as_ref()) {
+                Ok(()) | Err(AccessError::Missing) => {}
+                Err(error) => {
+                    return Err(OpenError::File { path: file.path.with_file_name(name), error });
+                }
+            }
         }
         Ok(file)
     }
 
-    /// Refuses a file of another user, and creates the main one if it is missing.
-    fn check_file(&self, name: &str) -> Result<(), OpenError> {
-        let path = || self.path.with_file_name(name);
-        match self.folder.check_entry(name.as_ref()) {
-            Err(AccessError::Missing) if name == NAME => match self.folder.create(name.as_ref()) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    let failure = match rustix::io::Errno::from_io_error(&error) {
-                        Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => Failure::Full,
-                        Some(rustix::io::Errno::ROFS | rustix::io::Errno::ACCESS) => {
-                            Failure::ReadOnly
-                        }
-                        _ => Failure::Io(error.to_string()),
-                    };
-                    Err(OpenError::Unavailable { path: path(), failure })
-                }
-                Ok(_) | Err(_) => Ok(()),
-            },
-            Ok(()) | Err(AccessError::Missing) => Ok(()),
-            Err(error) => Err(OpenError::File { path: path(), error }),
-        }
+    /// Tells if there is a file.
+    pub(super) fn exists(&self) -> bool {
+        statat(&self.folder, NAME, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -122,6 +123,7 @@ impl StoreFile {
     /// Opens the connection of the writer.
     pub(super) fn connect_to_write(&self) -> rusqlite::Result<Connection> {
         let db = self.connect()?;
+        schema::set_wal(&db)?;
         db.execute_batch(&format!(
             "PRAGMA synchronous = FULL;
              PRAGMA wal_autocheckpoint = {PAGES_TO_MERGE};
@@ -156,6 +158,12 @@ impl StoreFile {
         let found = self.identities();
         let is_same = |index: usize| opened[index].is_none() || opened[index] == found[index];
         if is_same(0) && is_same(1) { Ok(()) } else { Err(Failure::Removed) }
+    }
+
+    /// Notes that the writer has closed its connection: the last one that is closed removes what
+    /// was merged.
+    pub(super) fn closed(&self) {
+        self.opened.lock()[1] = None;
     }
 
     /// Locks the store for this process. Returns `None` if another one has locked it.

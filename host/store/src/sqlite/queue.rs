@@ -167,6 +167,23 @@ impl fmt::Debug for Queue {
     }
 }
 
+/// Ends the queue when the writer does, also by a panic: nobody must wait for it then.
+pub(super) struct EndAtDrop<'a>(pub(super) &'a Queue);
+
+impl Drop for EndAtDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        let entries = std::mem::take(&mut self.0.state.lock().entries);
+        for entry in entries {
+            match entry {
+                Entry::Batch(queued) => (queued.done)(Err(StoreError::Closed)),
+                // Who waits for the call notices that it is gone.
+                Entry::Call(call) => drop(call),
+            }
+        }
+    }
+}
+
 /// A batch that was not queued.
 pub(super) struct Refused {
     pub(super) done: Done,

@@ -7,8 +7,9 @@ use super::{OpenError, file::StoreFile};
 /// The mark by which the file is known as one of Hotbay.
 const APPLICATION: i32 = i32::from_be_bytes(*b"HOTB");
 
-/// What makes each version from the one before; the first, from an empty file.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql")];
+/// What makes each version from the one before; the first, from an empty file. A file of each is
+/// somewhere, so none of them is ever changed.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql")];
 
 /// Returns the version that this program writes.
 pub(super) fn newest() -> u32 {
@@ -55,18 +56,22 @@ pub(super) fn find(db: &Connection, file: &StoreFile) -> Result<Found, OpenError
     }
 }
 
-/// Brings a file to the newest version.
-pub(super) fn migrate(db: &mut Connection, found: Found) -> rusqlite::Result<()> {
+/// Brings a file to the version after the last of these migrations.
+pub(super) fn migrate(
+    db: &mut Connection,
+    found: Found,
+    migrations: &[&str],
+) -> rusqlite::Result<()> {
     if found == Found::Empty {
         // This has an effect only as long as the file is empty.
         db.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     }
-    db.pragma_update(None, "journal_mode", "WAL")?;
+    set_wal(db)?;
     let done = match found {
         Found::Empty => 0,
         Found::Version(version) => usize::try_from(version).unwrap_or(usize::MAX),
     };
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+    for (index, sql) in migrations.iter().enumerate().skip(done) {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
@@ -74,4 +79,9 @@ pub(super) fn migrate(db: &mut Connection, found: Found) -> rusqlite::Result<()>
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Lets readers and the writer not wait for each other. A backup is not in this mode.
+pub(super) fn set_wal(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "journal_mode", "WAL")
 }

@@ -6,7 +6,11 @@
 
 mod group;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+    time::Instant,
+};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -20,7 +24,7 @@ use super::{
     state::HealthState,
     upkeep::Sweep,
 };
-use crate::store::{Durability, Epoch, Failure, StoreError};
+use crate::store::{Done, Durability, Epoch, Failure, StoreError, Written};
 
 /// The one writer of a file.
 pub(super) struct Writer {
@@ -58,7 +62,7 @@ impl Writer {
                     let taken = begin.elapsed();
                     last = LastGroup { batches: batches + queue.batches(), taken };
                     for (queued, result) in group.into_iter().zip(results) {
-                        (queued.done)(result);
+                        tell(queued.done, result);
                     }
                 }
                 Job::Call(call) => call(&mut self),
@@ -144,6 +148,7 @@ impl Writer {
                 // One to a file without a name stays: its end would remove files by their names.
                 if !matches!(failure, Failure::Full | Failure::Locked | Failure::Removed) {
                     self.db = None;
+                    self.file.closed();
                 }
                 self.health.is_failing(&failure);
                 self.file.unavailable(failure)
@@ -161,6 +166,13 @@ impl Writer {
             None => Err(Fault::Own(StoreError::Closed)),
         });
         result.map_err(|fault| self.failed(fault))
+    }
+}
+
+/// Tells what became of a batch. A panic of the one who is told does not end the writer.
+fn tell(done: Done, result: Result<Written, StoreError>) {
+    if panic::catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
+        tracing::error!("a function that was told of a batch has panicked");
     }
 }
 

@@ -54,7 +54,10 @@ fn give_back(db: &Connection) -> rusqlite::Result<()> {
     let kept = FREE_PAGES.max(pages("page_count")? / 8);
     let given_back = (pages("freelist_count")? - kept).min(PAGES_GIVEN_BACK);
     if given_back > 0 {
-        db.execute_batch(&format!("PRAGMA incremental_vacuum({given_back})"))?;
+        // Each row is a page that was given back.
+        let mut pages = db.prepare(&format!("PRAGMA incremental_vacuum({given_back})"))?;
+        let mut given_back = pages.query([])?;
+        while given_back.next()?.is_some() {}
     }
     Ok(())
 }
