@@ -73,7 +73,7 @@ enum Command {
     /// A failed run of a task that runs again and again is no failure of the host.
     ///
     /// Unless it replays a recording, the host follows changes: plugins that are added,
-    /// replaced or removed, their settings (NAME.yaml beside the library), and its own
+    /// replaced or removed, their settings (NAME.yaml or config.yaml beside the library), and its own
     /// configuration. On SIGHUP it checks all of them at once. A change with mistakes is
     /// refused, and the previous plugin or configuration stays in service.
     ///

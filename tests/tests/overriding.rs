@@ -285,3 +285,40 @@ fn a_schedule_is_said_in_words_with_the_next_three_times() {
     running.wait_for_log(words);
     drop(stop(running).expect_code(0));
 }
+
+#[test]
+fn the_file_config_yaml_beside_the_libraries_is_about_the_tasks_of_all_of_them() {
+    let folder = PluginsFolder::with(&["hello", "schedules"]);
+    let shared = |every: &str, config: &str| {
+        let text = format!(
+            "tasks:\n- name: stubborn\n  max_retries: 0\n  alert_on_failure: true\n- name: \
+             heartbeat\n  schedule: {{ every: {every} }}\n- name: greet\n  config: {config}\n"
+        );
+        folder.write("config.yaml", text.as_bytes());
+    };
+    shared("2h", "{ name: Ada }");
+    folder.write("hello.yaml", b"tasks: { greet: { config: { name: Grace } } }\n");
+    let config = ConfigFile::new(&folder, &only(&["stubborn"], ""));
+    let running = start(&config);
+    running.wait_for_log("alert: 1 run failed, the last one: ");
+    running.wait_for_log("Grace");
+    let is = |words: &str| {
+        let says = || (row(&config, "hello/heartbeat")?["schedule"] == words).then_some(());
+        until(words, says);
+    };
+    is("every 2h");
+    shared("3h", "{ name: Ada }");
+    is("every 3h");
+    folder.write("config.yaml", b"threads: 3\n");
+    running.wait_for_log("config.yaml:1:1: unknown key `threads`; expected `tasks`");
+    folder.write("config.yaml", b"tasks: [{ name: greeet }]\n");
+    running.wait_for_log("config.yaml:1:17: warning: no loaded plugin has a task `greeet` yet");
+    drop(stop(running).expect_code(1));
+}
+
+#[test]
+fn a_configuration_that_stands_among_the_plugins_is_no_settings_of_theirs() {
+    let folder = PluginsFolder::with(&["hello"]);
+    let config = folder.write("config.yaml", b"plugins: { folder: . }\nlimits: { at_once: 9 }\n");
+    drop(Run::new(["validate".as_ref(), config.as_os_str()]).finish().expect_code(0));
+}

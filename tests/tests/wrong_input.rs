@@ -111,9 +111,10 @@ fn wrong_settings_of_a_task() {
     refused(&config).expect_stderr(&["hotbay.yaml:2:", "unknown field `nam`, expected `name`"]);
     folder.write("hello.yaml", b"tasks: { greet: { config: { name: 7 } } }\n");
     let config = ConfigFile::new(&folder, "reload: { watch: false }\n");
-    Run::config(config.path()).finish().expect_code(2).expect_stderr(&[
-        "hello.yaml: tasks.greet.config.name: invalid type: integer `7`, expected a string",
-    ]);
+    Run::config(config.path())
+        .finish()
+        .expect_code(2)
+        .expect_stderr(&["hello.yaml:1:35: invalid type: integer `7`, expected a string"]);
 }
 
 #[test]

@@ -99,6 +99,11 @@ impl Document {
         self.finding(Severity::Error, self.position(path), &message.into())
     }
 
+    /// Creates a warning at the position of the value at `path`.
+    pub fn warning_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
+        self.finding(Severity::Warning, self.position(path), &message.into())
+    }
+
     pub(super) fn finding(&self, severity: Severity, at: Position, message: &str) -> Diagnostic {
         Diagnostic::new(&self.file, severity, self.secrets.masked(message)).at(at)
     }

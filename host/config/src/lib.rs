@@ -92,7 +92,7 @@ pub use path::{ConfigPath, Segment};
 pub use ports::{PortUse, Ports};
 pub use schema::{FileKind, reference, schema};
 pub use secrets::masked;
-pub use sidecar::Sidecar;
+pub use sidecar::{SharedTasks, Sidecar};
 pub use tasks::{
     BackoffEntry, MisfireEntry, PriorityEntry, ScheduleEntry, TaskEntry, TriggerEntry,
 };
@@ -205,6 +205,6 @@ impl Config {
 
     /// Creates a warning at the position of the value at `path`.
     pub fn warning_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
-        self.document.finding(Severity::Warning, self.position_of(path), &message.into())
+        self.document.warning_at(path, message)
     }
 }

@@ -38,8 +38,59 @@ pub struct Sidecar {
     /// What differs from the manifest of the plugin's tasks.
     #[schemars(with = "Option<TaskEntries>")]
     pub tasks: Vec<TaskEntry>,
+    /// What the file `config.yaml` in the folder says about the tasks of all its plugins. The file of
+    /// the plugin takes precedence.
+    #[schemars(skip)]
+    pub shared: SharedTasks,
     #[schemars(skip)]
     document: Document,
+}
+
+/// The content of the file `config.yaml` in a folder of plugins, which is about the tasks of all of
+/// them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SharedTasks {
+    /// What differs from the manifests of the tasks.
+    pub tasks: Vec<TaskEntry>,
+    document: Document,
+}
+
+impl SharedTasks {
+    /// Reads a file of at most 1 MiB, with variables from `environment`.
+    ///
+    /// # Errors
+    /// As [`Sidecar::load`].
+    pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
+        let Some((document, mut report)) = parse(file, environment)? else {
+            return Ok(Self::default());
+        };
+        let entries = de::section(&document.root, &["tasks"], &mut report).unwrap_or_default();
+        let written = entries.iter().find(|(_, entry)| entry.node.value != Value::Null);
+        let tasks = written.map(|(_, entry)| task_entries(&entry.node, &mut report));
+        if report.found.has_errors() {
+            return Err(report.found);
+        }
+        Ok(Self { tasks: tasks.unwrap_or_default(), document })
+    }
+
+    /// Returns the file, for findings about its values. If there is no file, its path is empty.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+}
+
+/// Reads a file and parses it. Returns `None` if it has no content.
+fn parse(
+    file: &Path,
+    environment: Environment<'_>,
+) -> Result<Option<(Document, source::Report)>, Diagnostics> {
+    let text = source::read(file, source::Source::Settings)?;
+    let mut report = source::Report::new(file);
+    match crate::build::parse(&text, environment, &mut report) {
+        Some(document) if document.root.value == Value::Null => Ok(None),
+        Some(document) => Ok(Some((document, report))),
+        None => Err(report.found),
+    }
 }
 
 /// The keys of the file.
@@ -53,14 +104,9 @@ impl Sidecar {
     /// If the file cannot be read or another user can change it; and all errors of the file, in the
     /// order of its lines.
     pub fn load(file: &Path, environment: Environment<'_>) -> Result<Self, Diagnostics> {
-        let text = source::read(file, source::Source::Settings)?;
-        let mut report = source::Report::new(file);
-        let Some(document) = crate::build::parse(&text, environment, &mut report) else {
-            return Err(report.found);
-        };
-        if document.root.value == Value::Null {
+        let Some((document, mut report)) = parse(file, environment)? else {
             return Ok(Self::default());
-        }
+        };
         let read = Self::read(&document.root, &mut report);
         if report.found.has_errors() {
             return Err(report.found);

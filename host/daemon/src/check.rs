@@ -6,8 +6,8 @@ mod ports;
 use std::path::Path;
 
 use hotbay_config::{
-    ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Severity, Sidecar, listed, masked,
-    merged, suggestion,
+    ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Document, Segment, Severity,
+    Sidecar, TaskEntry, listed, masked, merged, suggestion,
 };
 use hotbay_plugin_api::{ComponentManifest, Manifest, TaskSpec};
 use hotbay_runtime::{ComponentSpec, Connections, Generation};
@@ -68,42 +68,50 @@ pub(super) fn tasks(
     findings: &mut Diagnostics,
 ) {
     check_entries(config, findings);
-    for entry in &config.tasks {
-        match entry.target() {
-            (Some(plugin), _) if plugins.contains(plugin) => {}
+    for (file, entry) in entries(config, plugins) {
+        let (path, message, help) = match entry.target() {
+            (Some(plugin), _) if plugins.contains(plugin) => continue,
             (Some(plugin), _) => {
-                let path = entry.plugin_path();
-                self::missing(config, plugins, (&path, plugin), missing, findings);
+                let message = format!("plugin `{plugin}` is not loaded");
+                (entry.plugin_path(), message, plugins.help(plugin))
             }
-            (None, task) if plugins.with_task(task).next().is_none() => {
+            (None, task) if plugins.with_task(task).next().is_some() => continue,
+            (None, task) => {
                 let message = format!("no loaded plugin has a task `{task}`");
-                let path = entry.name_path();
-                let finding = match missing {
-                    Missing::Waits => {
-                        config.warning_at(&path, format!("{message} yet; this waits for one"))
-                    }
-                    Missing::Refused => config.error_at(&path, message),
-                };
-                findings.push(finding.with_help(plugins.help_with_task(task)));
+                (entry.name_path(), message, plugins.help_with_task(task))
             }
-            (None, _) => {}
-        }
+        };
+        let finding = match missing {
+            Missing::Waits => file.warning_at(&path, format!("{message} yet; this waits for it")),
+            Missing::Refused => file.error_at(&path, message),
+        };
+        findings.push(finding.with_help(help));
     }
     task_names(config, plugins, findings);
 }
 
 /// Reports entries that name a task without its plugin, if more than one plugin has such a task.
 pub(super) fn task_names(config: &Config, plugins: &KnownPlugins, findings: &mut Diagnostics) {
-    for entry in &config.tasks {
+    for (file, entry) in entries(config, plugins) {
         let (None, task) = entry.target() else { continue };
         let owners: Vec<_> = plugins.with_task(task).collect();
         if owners.len() > 1 {
             let message = format!("more than one plugin has a task `{task}`: {}", listed(&owners));
             let names = owners.iter().map(|plugin| format!("{plugin}/{task}"));
             let help = format!("name the one that is meant: {}", listed(names));
-            findings.push(config.error_at(&entry.name_path(), message).with_help(help));
+            findings.push(file.error_at(&entry.name_path(), message).with_help(help));
         }
     }
+}
+
+/// Returns what is said about the tasks of any plugin, with the files that say it.
+fn entries<'a>(
+    config: &'a Config,
+    plugins: &'a KnownPlugins,
+) -> impl Iterator<Item = (&'a Document, &'a TaskEntry)> {
+    let shared = &plugins.shared;
+    let own = config.tasks.iter().map(|entry| (config.document(), entry));
+    own.chain(shared.tasks.iter().map(|entry| (shared.document(), entry)))
 }
 
 /// Checks the settings file beside a library against the plugin.
@@ -192,8 +200,7 @@ pub(super) async fn component(
 /// Has a plugin check the settings of a task, if the plugin tells their type.
 pub(super) async fn task(
     config: &Config,
-    library: &Path,
-    plugin: &Generation,
+    (plugin, sidecar): (&Generation, &Sidecar),
     task: &ScheduledTask,
     findings: &mut Diagnostics,
 ) {
@@ -204,21 +211,30 @@ pub(super) async fn task(
     let Err((path, message)) = settings_are_right(config, plugin, &name, &task.config).await else {
         return;
     };
-    // The plugin may quote values from both files.
+    // The plugin may quote values from all files.
     let message = masked(&message).into_owned();
-    let mut entries = config.tasks.iter();
-    let entry = entries.find(|it| it.is_about(&task.plugin, &task.spec.name));
-    let finding = match entry.filter(|it| it.config.as_object().is_some_and(|it| !it.is_empty())) {
-        Some(entry) => config.error_at(&entry.location.key("config").join(&path), message),
-        None => {
-            let files = settings_files(library, plugin.name());
-            let file = files.into_iter().find(|file| file.is_file());
-            let place = [format!("tasks.{}.config", task.spec.name), path.to_string()].join(".");
-            let message = format!("{}: {message}", place.trim_end_matches('.'));
-            let file = file.as_deref().unwrap_or(config.file());
-            Diagnostic::new(file, Severity::Error, message)
-        }
+    let shared = &sidecar.shared;
+    let files = [
+        (config.document(), &config.tasks),
+        (sidecar.document(), &sidecar.tasks),
+        (shared.document(), &shared.tasks),
+    ];
+    let about = |(file, entries): &(&'_ Document, &'_ Vec<TaskEntry>)| {
+        let mut entries = entries.iter();
+        let entry = entries.find(|it| it.is_about(&task.plugin, &task.spec.name))?;
+        // The key is said by this file, or it is a key that no file says.
+        let says = match path.segments().first() {
+            Some(Segment::Key(key)) => entry.config.get(key).is_some(),
+            Some(Segment::Index(_)) | None => true,
+        };
+        let at = entry.location.key("config").join(&path);
+        says.then(|| file.error_at(&at, &*message))
     };
+    let finding = files.iter().find_map(about).unwrap_or_else(|| {
+        let place = [format!("tasks.{}.config", task.spec.name), path.to_string()].join(".");
+        let message = format!("{}: {message}", place.trim_end_matches('.'));
+        Diagnostic::new(config.file(), Severity::Error, message)
+    });
     findings.push(finding.with_help(format!(
         "these are the settings of task `{}` of plugin `{}`",
         task.spec.name, task.plugin

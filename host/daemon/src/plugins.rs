@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use hotbay_config::{Config, Diagnostic, Severity, Sidecar, listed, suggestion};
+use hotbay_config::{Config, Diagnostic, Severity, SharedTasks, Sidecar, listed, suggestion};
 use hotbay_loader::{Inspected, LoadError, Loader, Trust, TrustMode, TrustedBy};
 use hotbay_plugin_api::Manifest;
 use hotbay_runtime::Generation;
@@ -105,13 +105,19 @@ impl LoadedPlugin {
 pub(crate) struct KnownPlugins {
     folder: PathBuf,
     manifests: BTreeMap<String, Manifest>,
+    /// What the folder says about the tasks of all plugins.
+    pub(crate) shared: SharedTasks,
 }
 
 impl KnownPlugins {
     pub(crate) fn new(folder: &Path, loaded: &BTreeMap<String, LoadedPlugin>) -> Self {
         let manifest = |plugin: &LoadedPlugin| plugin.generation.info().manifest.clone();
         let manifests = loaded.iter().map(|(name, plugin)| (name.clone(), manifest(plugin)));
-        Self { folder: folder.to_owned(), manifests: manifests.collect() }
+        let manifests = manifests.collect();
+        // All of them have read the same file; the last one that was loaded read it last.
+        let last = loaded.values().max_by_key(|plugin| plugin.number);
+        let shared = last.map(|plugin| plugin.sidecar.shared.clone()).unwrap_or_default();
+        Self { folder: folder.to_owned(), manifests, shared }
     }
 
     pub(crate) fn contains(&self, plugin: &str) -> bool {

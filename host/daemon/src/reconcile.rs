@@ -130,8 +130,9 @@ pub(crate) enum Subject {
 impl Desired {
     /// Returns the content of the settings files of a plugin whose library is `file`.
     pub(crate) fn settings_of(&self, file: &Path, plugin: &str) -> String {
-        let texts = settings_files(file, plugin).map(|path| self.settings.get(&path).cloned());
-        texts.map(Option::unwrap_or_default).join("\n")
+        let files = settings_files(file, plugin).into_iter().chain(shared_settings_files(file));
+        let texts = files.map(|path| self.settings.get(&path).cloned().unwrap_or_default());
+        texts.collect::<Vec<_>>().join("\n")
     }
 
     /// Returns the observation of a file of this version, under the present circumstances.
@@ -144,6 +145,11 @@ impl Desired {
             requests: self.requests,
         }
     }
+}
+
+/// Returns the paths that a file may have which is about the tasks of all plugins in a folder.
+pub(crate) fn shared_settings_files(library: &Path) -> [PathBuf; 2] {
+    ["config.yaml", "config.yml"].map(|name| library.with_file_name(name))
 }
 
 /// Returns the paths that the settings file of a plugin may have: it is named like the library or like

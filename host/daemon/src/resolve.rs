@@ -32,7 +32,7 @@ pub(crate) async fn resolve(
     }
     let tasks = schedules(config, generation, sidecar, findings);
     for task in &tasks {
-        check::task(config, library, generation, task, findings).await;
+        check::task(config, (generation, sidecar), task, findings).await;
     }
     ResolvedPlugin { components, tasks }
 }

@@ -27,20 +27,23 @@ pub fn schedules(
         check_entry(config, plugin, entry, findings);
     }
     for task in &plugin.info().manifest.tasks {
+        let shared = &sidecar.shared;
+        let shared = Override::find(shared.document(), &shared.tasks, (plugin, task), findings);
         let beside = Override::find(sidecar.document(), &sidecar.tasks, (plugin, task), findings);
         let own = Override::find(config.document(), &config.tasks, (plugin, task), findings);
         let mut spec = task.clone();
-        let is_right = [beside, own].into_iter().flatten().all(|it| match it.apply(&mut spec) {
-            Ok(()) => true,
-            Err(finding) => {
-                // Those of the configuration are found without its plugins.
-                findings.extend((it.file.file() != config.file()).then_some(finding));
-                false
-            }
-        });
+        let is_right =
+            [shared, beside, own].into_iter().flatten().all(|it| match it.apply(&mut spec) {
+                Ok(()) => true,
+                Err(finding) => {
+                    // Those of the configuration are found without its plugins.
+                    findings.extend((it.file.file() != config.file()).then_some(finding));
+                    false
+                }
+            });
         if is_right && spec.enabled {
             // The configuration takes precedence.
-            match (Overridden { plugin, overrides: [own, beside] }).scheduled(spec) {
+            match (Overridden { plugin, overrides: [own, beside, shared] }).scheduled(spec) {
                 Ok(task) => scheduled.push(task),
                 Err(finding) => findings.push(*finding),
             }
@@ -79,7 +82,7 @@ fn file_of(plugin: &Generation) -> PathBuf {
 /// A task of a plugin, with what files say about it, the one that takes precedence first.
 struct Overridden<'a> {
     plugin: &'a Generation,
-    overrides: [Option<Override<'a>>; 2],
+    overrides: [Option<Override<'a>>; 3],
 }
 
 impl Overridden<'_> {
@@ -88,9 +91,9 @@ impl Overridden<'_> {
     /// # Errors
     /// If the task can't be run as its spec says.
     fn scheduled(&self, spec: TaskSpec) -> Result<ScheduledTask, Box<Diagnostic>> {
-        let [config, beside] = self.overrides.map(|it| it.map(|it| &it.entry.config));
-        let plugin = self.plugin.name().to_owned();
-        let task = ScheduledTask { plugin, spec, config: merged(beside, config) };
+        let [config, beside, shared] = self.overrides.map(|it| it.map(|it| &it.entry.config));
+        let config = merged(Some(&merged(shared, beside)), config);
+        let task = ScheduledTask { plugin: self.plugin.name().to_owned(), spec, config };
         let unsupported = unsupported(&task.spec);
         if let Some((field, _)) = unsupported.first() {
             let wishes = unsupported.iter().map(|(field, wish)| match wish.as_str() {

@@ -206,7 +206,7 @@ impl LoadRequest {
     async fn load(self, plugin: &str) -> Result<LoadedBuild, (StepFailure, Option<LoadedPlugin>)> {
         let Self { library, number, config, loader, services, factory, leaks } = self;
         bound_leaks(leaks, config.reload.leaks).await.map_err(|failure| (failure, None))?;
-        let sidecar = read_sidecar(&library.path, plugin)
+        let sidecar = read_sidecar(&config, &library.path, plugin)
             .map_err(|found| (StepFailure::new(RolloutStep::Configuration, &found), None))?;
         let began = Instant::now();
         let loaded = LoadedPlugin::load(&loader, &config, library, (sidecar, number))

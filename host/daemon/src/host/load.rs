@@ -133,7 +133,7 @@ impl Host {
             warnings.push(finding);
             return;
         }
-        let sidecar = match read_sidecar(&library.path, &name) {
+        let sidecar = match read_sidecar(&self.config, &library.path, &name) {
             Ok(sidecar) => sidecar,
             Err(found) if self.puts_up_with(&found) => {
                 return warnings.append(self.refuse_at_start(&library.path, found));

@@ -89,9 +89,11 @@ impl CheckRequest {
         let Subject::Settings { plugin } = &self.subject else { return Ok(None) };
         let Some(checked) = self.plugins.get_mut(plugin) else { return Ok(None) };
         let (file, plugin) = (checked.file.clone(), plugin.clone());
-        let read = move || read_sidecar(&file, &plugin);
+        let config = Arc::clone(&self.config);
+        let read = move || read_sidecar(&config, &file, &plugin);
         let sidecar = read_blocking(checked.file.clone(), read).await?;
         checked.sidecar = sidecar.clone();
+        self.known.shared = sidecar.shared.clone();
         Ok(Some(sidecar))
     }
 }
