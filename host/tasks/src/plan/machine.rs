@@ -3,6 +3,7 @@
 mod due;
 mod ended;
 mod held;
+mod planned;
 mod waits;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use planned::{PlannedTask, Policies};
 pub use waits::WaitsFor;
 
 use hotbay_plugin_api::Overlap;
@@ -37,7 +39,9 @@ const CLOCK_RESET: SignedDuration = SignedDuration::from_hours(25);
 /// steps, [`Plan::next_step`] tells when the next one is needed at the latest.
 #[derive(Debug)]
 pub struct Plan {
-    tasks: HashMap<Arc<str>, PlannedTask>,
+    /// Boxed, because a table keeps room for more entries than it has.
+    tasks: HashMap<Arc<str>, Box<PlannedTask>>,
+    policies: Policies,
     runs: BTreeMap<RunId, LiveRun>,
     ready: ReadyQueue,
     /// The times at which runs are due, or are tried again.
@@ -67,35 +71,6 @@ enum Waker {
     Run(RunId),
 }
 
-/// A task, and where its schedule is.
-#[derive(Debug)]
-struct PlannedTask {
-    definition: TaskDefinition,
-    /// Runs are dealt with up to this nominal time.
-    cursor: Timestamp,
-    next: Option<DueTime>,
-    dependencies: Dependencies,
-    /// The runs that have not ended, in the order in which they were created.
-    live: BTreeSet<RunId>,
-    paused: bool,
-    /// It has run because it came into service, or its plugin has been in service since.
-    started: bool,
-}
-
-impl PlannedTask {
-    fn new(definition: TaskDefinition) -> Self {
-        Self {
-            definition,
-            cursor: Timestamp::MIN,
-            next: None,
-            dependencies: Dependencies::default(),
-            live: BTreeSet::new(),
-            paused: false,
-            started: false,
-        }
-    }
-}
-
 /// What is stored of a task.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StoredTask {
@@ -112,6 +87,7 @@ impl Plan {
     pub fn new(clock: Clock, next_run: u64) -> Self {
         Self {
             tasks: HashMap::new(),
+            policies: Policies::default(),
             runs: BTreeMap::new(),
             ready: ReadyQueue::default(),
             due: BTreeSet::new(),
@@ -160,7 +136,12 @@ impl Plan {
                 self.due.insert((at, Waker::Run(run)));
             }
             RunState::Queued => self.enqueue(run, &live),
-            RunState::Dependencies | RunState::Running { .. } | RunState::Abandoned(_) => {}
+            RunState::Dependencies => {
+                if let Some(planned) = self.tasks.get_mut(live.task()) {
+                    planned.waiting.insert(run);
+                }
+            }
+            RunState::Running { .. } | RunState::Abandoned(_) => {}
         }
         self.runs.insert(run, live);
     }
@@ -199,7 +180,7 @@ impl Plan {
 
     /// Returns the schedule of a task that has times.
     pub fn timing(&self, task: &str) -> Option<&Timing> {
-        match &self.tasks.get(task)?.definition.trigger {
+        match &self.tasks.get(task)?.trigger {
             Trigger::Time(timing) => Some(timing),
             Trigger::Start | Trigger::Dependencies | Trigger::Request => None,
         }
@@ -231,18 +212,19 @@ impl Plan {
         match (self.tasks.remove(task), stored) {
             (Some(before), _) => {
                 // A schedule that was edited does not fire at once: its next run is one after it.
-                let is_edited = before.definition.trigger != definition.trigger;
+                let is_edited = before.trigger != definition.trigger;
                 let cursor = if is_edited { before.cursor.max(now) } else { before.cursor };
                 self.forget_times(task, &before);
                 // Nor does one that was edited to begin with its plugin, which has begun.
                 let started = before.started || self.services.contains(&definition.plugin);
-                let PlannedTask { dependencies, live, paused, .. } = before;
+                let PlannedTask { dependencies, live, waiting, paused, .. } = *before;
                 let edges = dependencies.edges().to_vec();
-                let planned = PlannedTask { live, paused, started, ..PlannedTask::new(definition) };
+                let new = self.policies.plan(definition);
+                let planned = PlannedTask { live, waiting, paused, started, ..new };
                 self.insert_task(task, planned, cursor, edges);
             }
             (None, Some(StoredTask { cursor, edges, paused })) => {
-                let planned = PlannedTask { paused, ..PlannedTask::new(definition) };
+                let planned = PlannedTask { paused, ..self.policies.plan(definition) };
                 self.insert_task(task, planned, cursor.unwrap_or(now), edges);
                 self.catch_up(task, &mut 0);
             }
@@ -250,7 +232,8 @@ impl Plan {
                 // The first run of an interval is due now, although its anchor is past by a moment.
                 let first = definition.trigger.anchor().map_or(now, |anchor| anchor.min(now));
                 let cursor = first.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(first);
-                self.insert_task(task, PlannedTask::new(definition), cursor, Vec::new());
+                let planned = self.policies.plan(definition);
+                self.insert_task(task, planned, cursor, Vec::new());
             }
         }
         self.start_if_in_service(task);
@@ -269,14 +252,19 @@ impl Plan {
             edge.unavailable = self.unavailable(upstream);
             edge
         };
-        let definition = &planned.definition;
-        planned.dependencies = Dependencies::new(definition.depends_on.iter().map(edge).collect());
-        for upstream in &definition.depends_on {
+        let policy = &planned.policy;
+        planned.dependencies = Dependencies::new(policy.depends_on.iter().map(edge).collect());
+        for upstream in &policy.depends_on {
             self.dependents.entry(Arc::clone(upstream)).or_default().insert(Arc::clone(task));
         }
-        self.ready.set_rate(Arc::clone(task), definition.start_interval);
-        planned.live.extend(self.orphans.remove(task).unwrap_or_default());
-        self.tasks.insert(Arc::clone(task), planned);
+        self.ready.set_rate(Arc::clone(task), policy.start_interval);
+        for run in self.orphans.remove(task).unwrap_or_default() {
+            planned.live.insert(run);
+            if self.runs.get(&run).is_some_and(|it| it.state == RunState::Dependencies) {
+                planned.waiting.insert(run);
+            }
+        }
+        self.tasks.insert(Arc::clone(task), Box::new(planned));
         self.limit_task(task);
         self.set_cursor(task, cursor);
         self.tell_dependents(task, None);
@@ -302,7 +290,7 @@ impl Plan {
         if let Some(next) = planned.next {
             self.due.remove(&(next.start, Waker::Task(Arc::clone(task))));
         }
-        for upstream in &planned.definition.depends_on {
+        for upstream in &planned.policy.depends_on {
             if let Some(dependents) = self.dependents.get_mut(upstream) {
                 dependents.remove(task);
             }
@@ -315,9 +303,8 @@ impl Plan {
         } else {
             self.services.remove(&plugin);
         }
-        let of_plugin = |(_, it): &(&Arc<str>, &PlannedTask)| it.definition.plugin == plugin;
-        let tasks: Vec<_> =
-            self.tasks.iter().filter(of_plugin).map(|(task, _)| Arc::clone(task)).collect();
+        let of_plugin = self.tasks.iter().filter(|(_, it)| it.policy.plugin == plugin);
+        let tasks: Vec<_> = of_plugin.map(|(task, _)| Arc::clone(task)).collect();
         for task in tasks {
             self.limit_task(&task);
             self.start_if_in_service(&task);
@@ -335,11 +322,12 @@ impl Plan {
     /// runs must not overlap.
     fn limit_task(&mut self, task: &Arc<str>) {
         let Some(planned) = self.tasks.get(task) else { return };
-        let can_run = self.services.contains(&planned.definition.plugin) && !planned.paused;
-        let most = match (can_run, planned.definition.overlap) {
+        let can_run = self.services.contains(&planned.policy.plugin) && !planned.paused;
+        let most = match (can_run, planned.policy.overlap) {
             (false, _) => Some(0),
-            (true, Overlap::Allow) => planned.definition.at_once,
-            (true, Overlap::Skip | Overlap::Queue | Overlap::Replace) => Some(1),
+            (true, Overlap::Allow) => Some(planned.policy.at_once.unwrap_or(usize::MAX)),
+            // One, which is so if nothing is set.
+            (true, Overlap::Skip | Overlap::Queue | Overlap::Replace) => None,
         };
         self.ready.set_limit(Limit::Task(Arc::clone(task)), most);
     }
@@ -363,7 +351,7 @@ impl Plan {
         while let Some(run) = self.ready.claim(self.clock.now) {
             let Some(live) = self.runs.get_mut(&run) else { continue };
             live.attempts += 1;
-            let timeout = self.tasks.get(live.task()).and_then(|it| it.definition.timeout);
+            let timeout = self.tasks.get(live.task()).and_then(|it| it.policy.timeout);
             let deadline = timeout.map(|limit| self.clock.uptime.saturating_add(limit));
             live.state = RunState::Running { deadline, stopping: None };
             let (task, attempt) = (Arc::clone(live.task()), live.attempts);
@@ -374,7 +362,7 @@ impl Plan {
     }
 
     fn enqueue(&mut self, run: RunId, live: &LiveRun) {
-        let priority = self.tasks.get(live.task()).map(|it| it.definition.priority);
+        let priority = self.tasks.get(live.task()).map(|it| it.policy.priority);
         let rank = Rank::new(priority.unwrap_or_default(), live.since);
         self.ready.insert(run, rank, live.group.clone());
     }

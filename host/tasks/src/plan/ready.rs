@@ -101,8 +101,9 @@ pub struct ReadyQueue {
     groups: HashMap<Group, GroupQueue>,
     /// The first run of each group that is not blocked.
     heads: BTreeMap<(Rank, RunId), Group>,
-    waiting: HashMap<RunId, (Rank, Group)>,
-    running: HashMap<RunId, Group>,
+    /// Trees, because a table that grows moves all of its entries in one step.
+    waiting: BTreeMap<RunId, (Rank, Group)>,
+    running: BTreeMap<RunId, Group>,
     places: HashMap<Limit, Places>,
     limits: RunLimits,
     rates: HashMap<Arc<str>, StartRate>,
@@ -226,7 +227,7 @@ impl ReadyQueue {
                 Limit::All => self.limits.all,
                 Limit::Plugin(_) => self.limits.per_plugin,
                 Limit::Key(_) => self.limits.per_key,
-                Limit::Task(_) => None,
+                Limit::Task(_) => Some(1),
             });
             most.is_some_and(|most| places.map_or(0, |it| it.taken) >= most)
         };

@@ -32,9 +32,8 @@ impl Plan {
     /// Lets the schedules go on from the present time, because the clock was set back far.
     fn reset_cursors(&mut self) {
         let now = self.clock.now;
-        let ahead = |(_, it): &(&Arc<str>, &PlannedTask)| it.cursor > now;
-        let tasks: Vec<_> =
-            self.tasks.iter().filter(ahead).map(|(task, _)| Arc::clone(task)).collect();
+        let ahead = self.tasks.iter().filter(|(_, it)| it.cursor > now);
+        let tasks: Vec<_> = ahead.map(|(task, _)| Arc::clone(task)).collect();
         for task in tasks {
             self.set_cursor(&task, now);
         }
@@ -75,9 +74,9 @@ impl Plan {
     /// of all tasks that are made up for.
     pub(super) fn catch_up(&mut self, task: &Arc<str>, made_up: &mut i32) {
         let Some(planned) = self.tasks.get(task).filter(|_| !self.is_held(task)) else { return };
-        let Trigger::Time(timing) = &planned.definition.trigger else { return };
+        let Trigger::Time(timing) = &planned.trigger else { return };
         if planned.next.is_some_and(|due| due.start <= self.clock.now) {
-            let policy = planned.definition.misfire;
+            let policy = planned.policy.misfire;
             let caught_up = policy.catch_up(timing, planned.cursor, self.clock.now);
             self.make_up(task, caught_up, made_up);
         }
@@ -111,7 +110,7 @@ impl Plan {
     pub(super) fn set_next(&mut self, task: &Arc<str>) {
         let Some(planned) = self.tasks.get_mut(task) else { return };
         let before = planned.next.take();
-        if let Trigger::Time(timing) = &planned.definition.trigger {
+        if let Trigger::Time(timing) = &planned.trigger {
             planned.next = timing.next_after(planned.cursor, task);
         }
         let next = planned.next;
@@ -129,10 +128,13 @@ impl Plan {
         let Some(live) = self.runs.get_mut(&run) else { return };
         let task = Arc::clone(live.task());
         let has_dependencies =
-            self.tasks.get(&task).is_some_and(|it| !it.definition.depends_on.is_empty());
+            self.tasks.get(&task).is_some_and(|it| !it.policy.depends_on.is_empty());
         // A run that is tried again does not wait for them again.
         if live.attempts + live.interruptions + live.crashes == 0 && has_dependencies {
             live.state = RunState::Dependencies;
+            if let Some(planned) = self.tasks.get_mut(&task) {
+                planned.waiting.insert(run);
+            }
             self.note_state(run);
             self.follow_dependencies(&task);
         } else {
@@ -143,6 +145,9 @@ impl Plan {
     /// Lets a run wait for a place.
     pub(super) fn queue(&mut self, run: RunId) {
         let Some(mut live) = self.runs.remove(&run) else { return };
+        if let Some(planned) = self.tasks.get_mut(live.task()) {
+            planned.waiting.remove(&run);
+        }
         live.state = RunState::Queued;
         self.enqueue(run, &live);
         self.runs.insert(run, live);
@@ -154,8 +159,8 @@ impl Plan {
             return;
         }
         let Some(planned) = self.tasks.get_mut(task) else { return };
-        let is_there = self.services.contains(&planned.definition.plugin);
-        if is_there && planned.definition.trigger == Trigger::Start && !planned.started {
+        let is_there = self.services.contains(&planned.policy.plugin);
+        if is_there && planned.trigger == Trigger::Start && !planned.started {
             planned.started = true;
             self.create(task, RunCause::Start, None, false);
         }
@@ -176,16 +181,16 @@ impl Plan {
         if planned.paused && !matches!(cause, RunCause::Request(_)) {
             return self.skip(task, cause, SkipReason::Paused);
         }
-        let earlier: Vec<_> = planned.live.iter().copied().collect();
-        match planned.definition.overlap {
+        match planned.policy.overlap {
             _ if forced => {}
             Overlap::Skip => {
-                if let Some(first) = earlier.first() {
+                if let Some(first) = planned.live.first() {
                     return self.skip(task, cause, SkipReason::Overlap(*first));
                 }
             }
             Overlap::Queue | Overlap::Allow => {}
             Overlap::Replace => {
+                let earlier = planned.live.clone();
                 earlier.into_iter().for_each(|run| self.stop(run, StopReason::Replaced));
             }
         }
@@ -193,17 +198,17 @@ impl Plan {
         let run = RunId(self.next_run);
         self.next_run += 1;
         planned.live.insert(run);
-        let definition = &planned.definition;
-        let has_to_wait = !definition.depends_on.is_empty() && !forced;
+        let policy = &planned.policy;
+        let has_to_wait = !policy.depends_on.is_empty() && !forced;
         let state = match begin.filter(|begin| *begin > self.clock.now) {
             Some(begin) => RunState::Delayed(begin),
             None if has_to_wait && cause != RunCause::Dependencies => RunState::Dependencies,
             None => RunState::Queued,
         };
         let group = Group {
-            plugin: Arc::clone(&definition.plugin),
+            plugin: Arc::clone(&policy.plugin),
             task: Arc::clone(task),
-            key: definition.key.clone(),
+            key: policy.key.clone(),
         };
         let live = LiveRun {
             group,
@@ -222,11 +227,8 @@ impl Plan {
     /// Deals with the dependencies of a task, some of which may have changed.
     pub(super) fn follow_dependencies(&mut self, task: &Arc<str>) {
         let Some(planned) = self.tasks.get(task) else { return };
-        let waiting = planned.live.iter().copied();
-        let is_waiting =
-            |run: &RunId| self.runs.get(run).map(|it| &it.state) == Some(&RunState::Dependencies);
-        let waiting = waiting.filter(is_waiting).min();
-        let is_triggered = planned.definition.trigger == Trigger::Dependencies;
+        let waiting = planned.waiting.first().copied();
+        let is_triggered = planned.trigger == Trigger::Dependencies;
         if planned.dependencies.edges().is_empty()
             || (waiting.is_none() && !is_triggered)
             || self.is_held(task)
@@ -237,7 +239,7 @@ impl Plan {
         if matches!(readiness, Readiness::Waits(_)) {
             return;
         }
-        let policy = planned.definition.on_dependency_failure;
+        let policy = planned.policy.on_dependency_failure;
         self.consume(task);
         let failure = match (readiness, policy) {
             (Readiness::Waits(_) | Readiness::Satisfied, _) => None,

@@ -86,7 +86,7 @@ impl Plan {
     /// Tries a run again, if it has attempts left.
     fn failed(&mut self, run: RunId, failure: RunOutcome) {
         let Some(live) = self.runs.get_mut(&run) else { return };
-        let retry = self.tasks.get(live.task()).map(|it| it.definition.retry);
+        let retry = self.tasks.get(live.task()).map(|it| it.policy.retry);
         let Some(retry) = retry.filter(|retry| live.attempts < retry.attempts) else {
             return self.finish(run, failure);
         };
@@ -111,7 +111,7 @@ impl Plan {
         let Some(live) = self.runs.get_mut(&run) else { return };
         live.attempts = live.attempts.saturating_sub(1);
         live.crashes += 1;
-        let most = self.tasks.get(live.task()).map(|it| it.definition.retry.crashes);
+        let most = self.tasks.get(live.task()).map(|it| it.policy.retry.crashes);
         if most.is_some_and(|most| live.crashes >= most) {
             self.finish(run, RunOutcome::Parked);
         } else {
@@ -136,7 +136,10 @@ impl Plan {
         }
         self.ready.remove(run);
         match self.tasks.get_mut(live.task()) {
-            Some(planned) => planned.live.remove(&run),
+            Some(planned) => {
+                planned.waiting.remove(&run);
+                planned.live.remove(&run)
+            }
             None => self.orphans.get_mut(live.task()).is_some_and(|runs| runs.remove(&run)),
         };
     }

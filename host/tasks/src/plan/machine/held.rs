@@ -7,8 +7,8 @@ use super::*;
 impl Plan {
     /// Returns `true` if nothing new may begin of a task, because it can't be stored now.
     pub fn is_held(&self, task: &str) -> bool {
-        let is_stored = |it: &PlannedTask| it.definition.durability != Durability::Memory;
-        self.held && self.tasks.get(task).is_some_and(is_stored)
+        let policy = self.tasks.get(task).map(|it| &it.policy);
+        self.held && policy.is_some_and(|it| it.durability != Durability::Memory)
     }
 
     /// The runs that were due while the tasks were held were missed, as in a host that is down.

@@ -15,14 +15,34 @@ fn rank(priority: i16, ms: i64) -> Rank {
     Rank::new(Priority(priority), at(ms))
 }
 
+/// A queue without a limit for the tasks of these tests.
+fn unlimited() -> ReadyQueue {
+    let mut queue = ReadyQueue::default();
+    for task in ["a", "b", "c", "t0", "t1", "t2"] {
+        queue.set_limit(Limit::Task(task.into()), Some(usize::MAX));
+    }
+    queue
+}
+
 /// Claims until nothing more may begin.
 fn claim_all(queue: &mut ReadyQueue, now: Timestamp) -> Vec<u64> {
     std::iter::from_fn(|| queue.claim(now)).map(|run| run.0).collect()
 }
 
 #[test]
-fn runs_begin_by_priority_and_then_by_age() {
+fn at_first_one_run_of_each_task_may_have_a_place() {
     let mut queue = ReadyQueue::default();
+    for (run, task) in [(1, "a"), (2, "a"), (3, "b")] {
+        queue.insert(RunId(run), rank(0, 0), group("p", task, None));
+    }
+    assert_eq!(claim_all(&mut queue, at(1)), [1, 3]);
+    assert!(queue.release(RunId(1)));
+    assert_eq!(claim_all(&mut queue, at(1)), [2]);
+}
+
+#[test]
+fn runs_begin_by_priority_and_then_by_age() {
+    let mut queue = unlimited();
     queue.insert(RunId(1), rank(0, 0), group("p", "a", None));
     queue.insert(RunId(2), rank(100, 50), group("p", "b", None));
     queue.insert(RunId(3), rank(0, 10), group("p", "b", None));
@@ -32,7 +52,7 @@ fn runs_begin_by_priority_and_then_by_age() {
 
 #[test]
 fn a_run_without_a_free_place_waits_and_others_go_past_it() {
-    let mut queue = ReadyQueue::default();
+    let mut queue = unlimited();
     queue.set_limit(Limit::Key("db".into()), Some(1));
     queue.insert(RunId(1), rank(0, 0), group("p", "a", Some("db")));
     queue.insert(RunId(2), rank(0, 1), group("q", "b", Some("db")));
@@ -46,7 +66,7 @@ fn a_run_without_a_free_place_waits_and_others_go_past_it() {
 
 #[test]
 fn a_limit_of_each_plugin_and_key_holds_unless_one_of_them_has_its_own() {
-    let mut queue = ReadyQueue::default();
+    let mut queue = unlimited();
     queue.set_limits(RunLimits { per_plugin: Some(2), per_key: Some(1), ..RunLimits::default() });
     for (run, plugin, key) in
         [(1, "p", None), (2, "p", None), (3, "p", None), (4, "q", Some("db")), (5, "r", Some("db"))]
@@ -65,7 +85,7 @@ fn a_limit_of_each_plugin_and_key_holds_unless_one_of_them_has_its_own() {
 
 #[test]
 fn a_raised_limit_takes_effect_at_once_and_a_lowered_one_takes_no_place_away() {
-    let mut queue = ReadyQueue::default();
+    let mut queue = unlimited();
     queue.set_limit(Limit::All, Some(1));
     for run in 0..4 {
         queue.insert(RunId(run), rank(0, 0), group("p", "a", None));
@@ -83,7 +103,7 @@ fn a_raised_limit_takes_effect_at_once_and_a_lowered_one_takes_no_place_away() {
 
 #[test]
 fn a_task_starts_no_faster_than_its_rate() {
-    let mut queue = ReadyQueue::default();
+    let mut queue = unlimited();
     queue.set_rate("a".into(), SignedDuration::from_secs(1));
     for run in 0..3 {
         queue.insert(RunId(run), rank(0, 0), group("p", "a", None));
@@ -98,7 +118,7 @@ fn a_task_starts_no_faster_than_its_rate() {
 
 #[test]
 fn a_removed_run_takes_no_place() {
-    let mut queue = ReadyQueue::default();
+    let mut queue = unlimited();
     queue.set_limit(Limit::Task("a".into()), Some(1));
     for run in 0..3 {
         queue.insert(RunId(run), rank(0, 0), group("p", "a", None));
@@ -139,7 +159,7 @@ proptest! {
     fn the_first_run_that_no_limit_holds_back_begins(
         steps in proptest::collection::vec((0u8..5, 0u8..3, 0u8..3, -3i16..3, 0u8..8), 1..200),
     ) {
-        let (mut queue, mut model) = (ReadyQueue::default(), Model::default());
+        let (mut queue, mut model) = (unlimited(), Model::default());
         for (number, (step, task, key, priority, which)) in steps.into_iter().enumerate() {
             let now = at(number as i64 * 700);
             let key = (key > 0).then(|| format!("k{key}"));
@@ -164,6 +184,9 @@ proptest! {
                 _ => {
                     let limit = of.limits().nth(which as usize % of.limits().count()).unwrap();
                     let most = (which % 4 != 3).then_some(which as usize % 4);
+                    // Without a limit of its own, a task would have one place.
+                    let is_task = matches!(limit, Limit::Task(_));
+                    let most = most.or(is_task.then_some(usize::MAX));
                     queue.set_limit(limit.clone(), most);
                     model.limits.remove(&limit);
                     most.map(|most| model.limits.insert(limit, most));
