@@ -131,7 +131,8 @@ impl ConfigFile {
         lines.map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
     }
 
-    fn state_folder(&self) -> PathBuf {
+    /// The folder in which its host keeps what is to survive it.
+    pub fn state_folder(&self) -> PathBuf {
         self.folder.path().join(".hotbay/hotbay")
     }
 }

@@ -9,8 +9,8 @@ use hotbay_config::{Config, Diagnostics};
 use hotbay_loader::{Loader, LoaderConfig, Trust};
 use hotbay_runtime::Board;
 use hotbay_store::{quarantine::Quarantine, record::Journal};
-use hotbay_tasks::ScheduleInWords;
-use hotbay_tasks::{RunLines, run_log};
+use hotbay_tasks::{OpenedStore, RunLines, ScheduleInWords, run_log};
+use tokio::task::spawn_blocking;
 
 use crate::{
     HostError, HostHandle,
@@ -43,6 +43,18 @@ pub struct Host {
     handle: HostHandle,
     endpoint: HostEndpoint,
     run_lines: RunLines,
+    /// The plugin that is known to have crashed the host before.
+    crashed: Option<String>,
+}
+
+/// Opens the store of a host that has a state folder.
+async fn open_store(state: Option<&StateFolder>) -> Result<OpenedStore, HostError> {
+    let Some(folder) = state.map(|state| state.path().to_owned()) else {
+        return Ok(OpenedStore::none());
+    };
+    let opened = spawn_blocking(move || OpenedStore::open(&folder)).await;
+    let opened = opened.map_err(|error| HostError::System(error.to_string()))?;
+    opened.map_err(|error| HostError::System(error.to_string()))
 }
 
 impl Host {
@@ -94,6 +106,7 @@ impl Host {
             handle,
             endpoint,
             run_lines,
+            crashed: None,
         };
         let found = host.load_and_check().await?;
         if found.has_errors() {
@@ -164,6 +177,14 @@ impl Host {
         self
     }
 
+    /// Names the plugin that is known to have crashed the host before this one. Runs of other
+    /// plugins that were under way then are not taken for the reason.
+    #[must_use]
+    pub fn after_crash_of(mut self, plugin: Option<String>) -> Self {
+        self.crashed = plugin;
+        self
+    }
+
     /// Returns a handle that controls and observes this host while it runs.
     pub fn handle(&self) -> HostHandle {
         self.handle.clone()
@@ -191,12 +212,19 @@ impl Host {
                 return Err(error);
             }
         };
+        let stored = match open_store(state.as_ref()).await {
+            Ok(stored) => stored.after_crash_of(self.crashed.take()),
+            Err(error) => {
+                self.close().await;
+                return Err(error);
+            }
+        };
         let services = services(&self.config)?;
         watch(Arc::clone(&services.board));
         let handle = self.handle.clone();
         let journal = state.as_ref().map(|it| Journal::in_folder(it.path())).unwrap_or_default();
         let resolved = std::mem::take(&mut self.resolved);
-        let mut actor = self.into_actor(services, journal).await?;
+        let mut actor = self.into_actor(services, journal, stored).await?;
         let mut stop = std::pin::pin!(stop);
         // If a stop was asked for by now, no task runs.
         let end = tokio::select! {

@@ -39,7 +39,8 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
         Err(code) => return code,
     };
     // Dropped last, so that everything that ends this process before is recorded as a crash.
-    let _ledger = open_ledger(&prepared.config);
+    let ledger = open_ledger(&prepared.config);
+    let crashed = ledger.as_ref().and_then(|it| it.attributed()).map(|it| it.plugin.clone());
     // Loading runs code of plugins. A plugin that hangs must not keep the host from stopping.
     let host = tokio::select! {
         biased;
@@ -64,7 +65,7 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     }
     running.get_or_init(|| host.handle());
     let mut display = None;
-    let host = host.with_lost_log_lines(lost_lines);
+    let host = host.with_lost_log_lines(lost_lines).after_crash_of(crashed);
     let asked = requested(stop.clone());
     let ran = host.run(asked, |board| display = ProgressDisplay::start(board)).await;
     drop(display);

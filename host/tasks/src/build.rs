@@ -22,6 +22,8 @@ const GRACE: Duration = Duration::from_millis(250);
 /// One task in one build of its plugin. Its runs use the threads of that build.
 #[derive(Debug)]
 pub struct TaskBuild {
+    /// Identifies the build of the plugin.
+    name: Arc<str>,
     runs: Arc<RunFactory>,
     kind: FunctionKind,
     runtime: Handle,
@@ -38,11 +40,13 @@ impl TaskBuild {
     /// Makes the task of one build, whose runs come from `runs` and use `runtime`. Cancelling
     /// `cancel` asks the code of the plugin to stop.
     pub fn new(
+        name: Arc<str>,
         (runs, kind): (RunFactory, FunctionKind),
         runtime: Handle,
         cancel: CancellationToken,
     ) -> Self {
         Self {
+            name,
             runs: Arc::new(runs),
             kind,
             runtime,
@@ -51,6 +55,11 @@ impl TaskBuild {
             under_way: RunsUnderWay::default(),
             failed: watch::Sender::new(None),
         }
+    }
+
+    /// Returns what identifies the build of the plugin.
+    pub(super) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// Executes one attempt of a run, and returns what it returned, too. Cancelling `stop` asks its code to stop;

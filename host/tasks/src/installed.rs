@@ -3,10 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hotbay_plugin_api::Schedule;
+use hotbay_store::store::TaskRecord;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::{EndedRuns, ScheduledTask, TaskBuild, TaskReport, plan::StoredTask, runner::now};
+use crate::{
+    EndedRuns, ScheduledTask, TaskBuild, TaskReport,
+    plan::StoredTask,
+    runner::{
+        now,
+        stored::{ended_runs, plan_edges},
+    },
+};
 
 /// Counts the runs of a task by their outcome.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +74,35 @@ impl InstalledTask {
     /// first run was due long ago.
     pub(crate) fn as_it_comes_back(&self) -> StoredTask {
         StoredTask { cursor: Some(now()), paused: self.paused, ..StoredTask::default() }
+    }
+
+    /// Returns the schedule in a text that tells whether another one is the same.
+    pub(crate) fn schedule_text(&self) -> String {
+        let spec = &self.scheduled.spec;
+        let parts = (&spec.schedule, &spec.starts_at, &spec.ends_at);
+        // A schedule is plain data, which can always be written.
+        serde_json::to_string(&parts).unwrap_or_default()
+    }
+
+    /// Takes over what a host before has stored, and returns what the plan is to know. The schedule
+    /// need not be stored if it is the same.
+    pub(crate) fn restore(
+        &mut self,
+        record: &TaskRecord,
+        schedule: &mut Option<(String, Timestamp)>,
+    ) -> StoredTask {
+        self.paused = record.paused;
+        self.disabled = record.enabled == Some(false);
+        self.ended = ended_runs(&record.counts);
+        let text = schedule.as_ref().map(|(text, _)| text);
+        let is_edited = record.schedule.as_ref() != text;
+        if !is_edited {
+            *schedule = None;
+        }
+        // One that was edited while no host ran does not fire at once either.
+        let cursor =
+            if is_edited { record.schedule.as_ref().map(|_| now()) } else { record.cursor };
+        StoredTask { cursor, edges: plan_edges(&record.edges), paused: record.paused }
     }
 
     /// Takes over the history of the same task. Returns its build, if it has another one.

@@ -7,6 +7,7 @@ mod build;
 mod control;
 mod in_words;
 mod installed;
+mod opened;
 mod overrides;
 pub mod plan;
 mod report;
@@ -18,7 +19,12 @@ mod supported;
 mod under_way;
 mod view;
 
-use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroUsize,
+    sync::Arc,
+    time::Duration,
+};
 
 use hotbay_config::Limits;
 use hotbay_plugin_api::{SchedulerError, spec::RunTarget};
@@ -27,20 +33,23 @@ use tokio::{
         mpsc::{UnboundedSender, unbounded_channel},
         oneshot, watch,
     },
+    task::spawn_blocking,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use hotbay_runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services};
+use hotbay_store::{short_hash, store::TaskRecord};
 
 use installed::{InstalledTask, InstalledTasks};
 use plan::{PlanEvent, RunLimits, find_cycle};
-use runner::{Runner, RunnerEvent};
+use runner::{Runner, RunnerEvent, TaskStore};
 
 pub use build::TaskBuild;
 pub use control::{ControlError, TaskAnswer, TaskControl, TaskRequest};
 pub use in_words::ScheduleInWords;
+pub use opened::OpenedStore;
 pub use overrides::check_entries;
 pub use report::TaskReport;
 pub use run_log::{RunLines, run_log};
@@ -51,6 +60,9 @@ pub use view::{EndedRuns, LogLineView, RunView, TaskState, TaskView};
 /// The time that runs get to end after they were aborted.
 const ABORT: Duration = Duration::from_millis(500);
 
+/// The time that the store gets to write what is left when the host stops.
+const STORE_LIMIT: Duration = Duration::from_secs(2);
+
 /// The tasks of all plugins, each run as the plan says.
 #[derive(Debug)]
 pub struct Tasks {
@@ -58,6 +70,9 @@ pub struct Tasks {
     installed: InstalledTasks,
     events: UnboundedSender<RunnerEvent>,
     under_way: watch::Receiver<usize>,
+    store: TaskStore,
+    /// What is stored of tasks that were not installed yet.
+    stored: HashMap<Arc<str>, TaskRecord>,
 }
 
 /// Tasks that were made in a generation, each with its settings.
@@ -94,7 +109,9 @@ impl TaskFactory {
             };
             let runs = plugin.runs(RunTarget::Task(name), setup, services)?;
             let runs = (runs, scheduled.spec.function);
-            let build = TaskBuild::new(runs, plugin.handle().clone(), cancel);
+            let file = plugin.info().file.as_ref();
+            let name = file.map(|file| short_hash(&file.hash)).unwrap_or_default().into();
+            let build = TaskBuild::new(name, runs, plugin.handle().clone(), cancel);
             prepared.push((scheduled, Arc::new(build)));
         }
         Ok(prepared)
@@ -103,14 +120,21 @@ impl TaskFactory {
 
 impl Tasks {
     /// Starts the loop that runs tasks, on the current runtime. It keeps the lines that plugins log
-    /// during runs. No run starts before [`begin`](Self::begin) is called.
-    pub fn start(lines: RunLines) -> Self {
+    /// during runs. It goes on where the host before ended, as far as that is stored. No run starts
+    /// before [`begin`](Self::begin) is called.
+    pub fn start(lines: RunLines, opened: OpenedStore) -> Self {
+        let OpenedStore { store, tasks: stored, runs, next_run, crashed } = opened;
         let installed = InstalledTasks::default();
         let (events, receiver) = unbounded_channel();
         let (sender, under_way) = watch::channel(0);
-        let runner = Runner::new(installed.clone(), events.clone(), sender, lines);
+        let mut runner =
+            Runner::new(installed.clone(), events.clone(), sender, lines, store.clone());
+        runner.restore(&runs, next_run, crashed);
         tokio::spawn(runner.run(receiver));
-        Self { cancel: CancellationToken::new(), installed, events, under_way }
+        if let TaskStore::Open(store, epoch) = &store {
+            tokio::spawn(opened::upkeep(Arc::clone(store), *epoch, events.downgrade()));
+        }
+        Self { cancel: CancellationToken::new(), installed, events, under_way, store, stored }
     }
 
     /// Returns the factory for tasks of this scheduler.
@@ -155,7 +179,9 @@ impl Tasks {
         let mut installed = self.installed.lock();
         for (scheduled, build) in prepared {
             let id: Arc<str> = scheduled.id().into();
-            let anchor = installed.get(&id).map_or_else(runner::now, |it| it.anchor);
+            let anchor = installed.get(&id).map(|it| it.anchor);
+            let stored = || self.stored.get(&id).and_then(|it| it.anchor);
+            let anchor = anchor.or_else(stored).unwrap_or_else(runner::now);
             let definition = scheduled
                 .definition(anchor)
                 .map_err(|reason| SchedulerError::InvalidState(format!("task {id} {reason}")))?;
@@ -182,13 +208,21 @@ impl Tasks {
                 let next = words.next.join(", ");
                 info!(task = &*id, schedule = words.schedule, next, "a task is scheduled");
             }
-            let stored = old.as_ref().map(InstalledTask::as_it_comes_back);
+            let text = task.schedule_text();
+            // A schedule that was edited is stored again.
+            let is_new = old.as_ref().is_none_or(|old| old.schedule_text() != text);
+            let mut schedule = is_new.then_some((text, task.anchor));
+            let mut stored = old.as_ref().map(InstalledTask::as_it_comes_back);
             before.extend(old.and_then(|old| task.take_over(old)));
+            if let Some(record) = self.stored.remove(&id) {
+                stored = Some(task.restore(&record, &mut schedule));
+            }
             let is_disabled = task.disabled;
             installed.insert(Arc::clone(&id), task);
             if !is_disabled {
-                let definition = Box::new(definition);
-                self.tell(PlanEvent::Define { task: id, definition, stored });
+                let define =
+                    PlanEvent::Define { task: id, definition: Box::new(definition), stored };
+                drop(self.events.send(RunnerEvent::Define(define, schedule)));
             }
         }
         self.tell(PlanEvent::Service { plugin: plugin.into(), is_there: true });
@@ -236,7 +270,27 @@ impl Tasks {
                 stuck.push(format!("task {id} did not stop within {limit}"));
             }
         }
+        stuck.extend(self.close_store().await);
         stuck
+    }
+
+    /// Waits until everything is stored, and gives the store up. Returns a message if that took too
+    /// long.
+    async fn close_store(&self) -> Option<String> {
+        let TaskStore::Open(store, epoch) = &self.store else { return None };
+        let (done, closed) = oneshot::channel();
+        drop(self.events.send(RunnerEvent::Close(done)));
+        let (store, epoch) = (Arc::clone(store), *epoch);
+        let close = async {
+            drop(closed.await);
+            let closed = spawn_blocking(move || store.close_epoch(epoch)).await;
+            closed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        };
+        match timeout(STORE_LIMIT, close).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("the store can't be closed in order: {error}")),
+            Err(_) => Some("what became of the last runs could not be stored in time".to_owned()),
+        }
     }
 
     /// Returns the report of each task.

@@ -6,14 +6,24 @@
 
 mod active;
 mod changes;
+mod history;
 mod recent;
 mod requests;
+mod restored;
+pub(crate) mod stored;
 mod words;
+mod writes;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use hotbay_loader::RunLine;
-use hotbay_plugin_api::RunInfo;
+use hotbay_plugin_api::{Durability, RunInfo};
+use hotbay_store::store::{StoreError, Written};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::{
@@ -24,7 +34,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     control::{Answer, TaskRequest},
@@ -37,9 +47,15 @@ use crate::{
 use active::{ActiveRun, Attempt};
 use recent::RecentRuns;
 use requests::{Asked, Reply};
+use writes::{NextBatch, Writes};
+
+pub(crate) use writes::TaskStore;
 
 /// The longest sleep. A clock that is set, or a system that wakes, is noticed after this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// The most lines of the log of a run that are stored.
+const MOST_LINES: u64 = 10_000;
 
 /// Something that the loop has to know.
 #[derive(Debug)]
@@ -52,10 +68,30 @@ pub(crate) enum RunnerEvent {
     Request(TaskRequest, Answer),
     /// How many runs may be under way at once.
     Limits(RunLimits),
+    /// A task is defined, with its schedule and its anchor if these are not stored.
+    Define(PlanEvent, Option<(String, Timestamp)>),
+    /// What the store says about a batch.
+    Written(u64, Result<Written, StoreError>),
+    /// Something that was read from the store is there.
+    Resume(Resume),
+    /// Another host runs these tasks now.
+    Fenced,
+    /// The answer is wanted when everything is stored. Attempts that are still under way are taken
+    /// for interrupted, because the process ends.
+    Close(oneshot::Sender<()>),
     /// All tasks of the plugins that are there are installed: runs may start.
     Begin,
     /// No run is to be started any more. The answer tells that this is so.
     Stop(oneshot::Sender<()>),
+}
+
+/// What is to be done in the loop.
+pub(crate) struct Resume(Box<dyn FnOnce(&mut Runner) + Send>);
+
+impl fmt::Debug for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resume").finish_non_exhaustive()
+    }
 }
 
 /// The state of the loop.
@@ -72,6 +108,19 @@ pub(crate) struct Runner {
     /// The runs that were asked for in the present step, by the number of the request.
     asked: HashMap<u64, Asked>,
     next_request: u64,
+    /// The answers about the present step.
+    replies: Vec<Reply>,
+    /// What the present step is to store.
+    batch: NextBatch,
+    writes: Writes,
+    /// The runs that were under way when the host before ended, with the numbers of their attempts,
+    /// until the tasks are there that say what follows.
+    left_over: Vec<(RunId, u32)>,
+    /// The plugin that is known to have crashed the host before.
+    crashed: Option<String>,
+    /// The stored runs that ended last, about which lines may still come.
+    ended_last: VecDeque<RunId>,
+    closing: Option<oneshot::Sender<()>>,
     events: UnboundedSender<RunnerEvent>,
     /// The number of attempts under way.
     under_way: watch::Sender<usize>,
@@ -100,10 +149,13 @@ impl Runner {
         events: UnboundedSender<RunnerEvent>,
         under_way: watch::Sender<usize>,
         lines: RunLines,
+        store: TaskStore,
     ) -> Self {
         let clock = Clock { now: now(), uptime: Duration::ZERO };
         let mut plan = Plan::new(clock, 1);
         plan.set_limit(Limit::All, Some(0));
+        let is_open = matches!(store, TaskStore::Open(..));
+        let writes = Writes::new(store, events.clone());
         Self {
             plan,
             began: Instant::now(),
@@ -114,6 +166,13 @@ impl Runner {
             lines,
             asked: HashMap::new(),
             next_request: 1,
+            replies: Vec::new(),
+            batch: NextBatch::new(is_open),
+            writes,
+            left_over: Vec::new(),
+            crashed: None,
+            ended_last: VecDeque::new(),
+            closing: None,
             events,
             under_way,
         }
@@ -121,7 +180,11 @@ impl Runner {
 
     /// Runs until nobody can send an event any more.
     pub(crate) async fn run(mut self, mut events: UnboundedReceiver<RunnerEvent>) {
+        if self.writes.failure().is_some() {
+            self.step(PlanEvent::Hold { held: true });
+        }
         loop {
+            let wake = self.writes.retry_at().map_or(self.next_step, |at| at.min(self.next_step));
             let event = tokio::select! {
                 biased;
                 event = events.recv() => match event {
@@ -130,9 +193,16 @@ impl Runner {
                 },
                 Some(line) = self.lines.next() => {
                     self.note_line(line);
+                    self.note_lines();
+                    self.flush(Vec::new());
                     continue;
                 }
-                () = sleep_until(self.next_step) => RunnerEvent::Plan(PlanEvent::Tick),
+                () = sleep_until(wake) => {
+                    if self.writes.retry_at().is_some_and(|at| at <= Instant::now()) {
+                        self.writes.retry();
+                    }
+                    RunnerEvent::Plan(PlanEvent::Tick)
+                }
             };
             match event {
                 RunnerEvent::Plan(event) => self.step(event),
@@ -143,8 +213,20 @@ impl Runner {
                     self.step(PlanEvent::Tick);
                 }
                 RunnerEvent::Begin => {
+                    self.resolve_left_over();
                     self.plan.set_limit(Limit::All, None);
                     self.step(PlanEvent::Tick);
+                }
+                RunnerEvent::Define(define, schedule) => self.define(define, schedule),
+                RunnerEvent::Written(number, result) => self.written(number, result),
+                RunnerEvent::Resume(Resume(resume)) => resume(&mut self),
+                RunnerEvent::Fenced => {
+                    error!("another host runs these tasks now; this one begins none of them");
+                    self.step(PlanEvent::Hold { held: true });
+                }
+                RunnerEvent::Close(done) => {
+                    self.interrupt_all();
+                    self.closing = Some(done);
                 }
                 RunnerEvent::Stop(done) => {
                     self.plan.set_limit(Limit::All, Some(0));
@@ -153,10 +235,22 @@ impl Runner {
                     }
                 }
             }
+            if self.writes.is_empty()
+                && let Some(closing) = self.closing.take()
+                && closing.send(()).is_err()
+            {
+                debug!("nobody waits for the store any more");
+            }
         }
     }
 
     fn step(&mut self, event: PlanEvent) {
+        let consequences = self.decide(event);
+        self.flush(consequences);
+    }
+
+    /// Lets the plan decide what follows from an event, and adds it to what is to be stored.
+    fn decide(&mut self, event: PlanEvent) -> Vec<Consequence> {
         let clock = Clock { now: now(), uptime: self.began.elapsed() };
         let Step { changes, effects } = self.plan.step(event, clock);
         let wait = self.plan.next_step().unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
@@ -169,9 +263,38 @@ impl Runner {
             })
             .collect();
         for change in changes {
-            consequences.extend(self.apply(change, clock.now).map(Consequence::Answer));
+            self.apply(change, clock.now);
         }
-        consequences.into_iter().for_each(|it| self.perform(it));
+        consequences.extend(std::mem::take(&mut self.replies).into_iter().map(Consequence::Answer));
+        consequences
+    }
+
+    /// Stores what is to be stored, and does what follows: at once, or when it is stored.
+    fn flush(&mut self, consequences: Vec<Consequence>) {
+        let is_durable = |it: &Consequence| match it {
+            Consequence::Start(run, _) | Consequence::Stop(run, _) => {
+                self.runs.get(run).is_some_and(|run| run.durability == Durability::Fsync)
+            }
+            Consequence::Answer(_) => true,
+        };
+        let (durable, mut now): (Vec<_>, Vec<_>) = consequences.into_iter().partition(is_durable);
+        now.extend(self.writes.submit(&mut self.batch, durable));
+        now.into_iter().for_each(|it| self.perform(it));
+    }
+
+    /// Does what follows from a batch that is stored.
+    fn written(&mut self, number: u64, result: Result<Written, StoreError>) {
+        let writes::Outcome { then, duplicates, held } = self.writes.written(number, result);
+        for run in duplicates {
+            let run = RunId(run.0);
+            warn!(run = run.0, "a run does not take place, because it has taken place already");
+            self.runs.remove(&run);
+            self.step(PlanEvent::Duplicate { run });
+        }
+        if let Some(held) = held {
+            self.step(PlanEvent::Hold { held });
+        }
+        then.into_iter().for_each(|it| self.perform(it));
     }
 
     fn perform(&mut self, consequence: Consequence) {
@@ -195,9 +318,7 @@ impl Runner {
         let build = self.installed.lock().get(&active.task).and_then(|it| it.build.clone());
         let Some(build) = build else {
             // Its plugin was retired this moment: the plan learns of it with the next event.
-            let outcome = AttemptOutcome::Interrupted;
-            drop(events.send(RunnerEvent::Plan(PlanEvent::Ended { run, outcome })));
-            return;
+            return self.report_end(run, AttemptOutcome::Interrupted, Value::Null);
         };
         let stop = CancellationToken::new();
         if active.stop.is_some() {
@@ -220,13 +341,23 @@ impl Runner {
     /// Deals with the end of an attempt.
     fn end(&mut self, run: RunId, outcome: AttemptOutcome, result: Value) {
         // What it logged came before its end.
+        self.note_lines();
+        self.report_end(run, outcome, result);
+        // Whoever waits for the last attempt finds it counted.
+        self.under_way.send_modify(|count| *count -= 1);
+    }
+
+    /// Lets the plan decide what follows from the end of an attempt.
+    fn report_end(&mut self, run: RunId, outcome: AttemptOutcome, result: Value) {
+        self.note_attempt(run, &outcome, result);
+        self.step(PlanEvent::Ended { run, outcome });
+    }
+
+    /// Keeps the lines that plugins have logged so far.
+    fn note_lines(&mut self) {
         while let Some(line) = self.lines.take() {
             self.note_line(line);
         }
-        self.note_attempt(run, &outcome, result);
-        self.step(PlanEvent::Ended { run, outcome });
-        // Whoever waits for the last attempt finds it counted.
-        self.under_way.send_modify(|count| *count -= 1);
     }
 
     /// Keeps a line that a plugin logged during a run.
@@ -235,8 +366,18 @@ impl Runner {
         if lost > 0 {
             warn!(lost, "lines of the logs of runs are lost, because they came too fast");
         }
-        match self.runs.get_mut(&RunId(line.run)) {
+        let run = RunId(line.run);
+        match self.runs.get_mut(&run) {
+            Some(active) if self.batch.is_open && active.durability != Durability::Memory => {
+                active.lines += 1;
+                if active.lines <= MOST_LINES {
+                    self.batch.add(Durability::Async, || stored::line(run, at, &line));
+                }
+            }
             Some(active) => active.log.push(at, &line),
+            None if self.ended_last.contains(&run) => {
+                self.batch.add(Durability::Async, || stored::line(run, at, &line));
+            }
             None => self.recent.push_line(at, &line),
         }
     }
@@ -244,6 +385,8 @@ impl Runner {
     /// Takes note of the end of an attempt before the plan decides what follows.
     fn note_attempt(&mut self, run: RunId, outcome: &AttemptOutcome, result: Value) {
         let Some(active) = self.runs.get_mut(&run) else { return };
+        let (durability, attempt) = (active.durability, active.counts.0);
+        self.batch.add(durability, || stored::attempt_ended(run, attempt, outcome));
         active.result = result;
         active.stop = None;
         let build = active.attempt.take().map(|attempt| attempt.build);

@@ -7,7 +7,7 @@ use hotbay_core::bus::EventBus;
 use hotbay_plugin_api::{ChannelName, Mode};
 use hotbay_runtime::Services;
 use hotbay_store::record::Journal;
-use hotbay_tasks::Tasks;
+use hotbay_tasks::{OpenedStore, Tasks};
 use tokio::task::JoinSet;
 
 use super::Host;
@@ -28,6 +28,7 @@ impl Host {
         self,
         services: Services,
         journal: Journal,
+        stored: OpenedStore,
     ) -> Result<Actor, HostError> {
         let Self {
             config,
@@ -42,7 +43,7 @@ impl Host {
             run_lines,
             ..
         } = self;
-        let tasks = Tasks::start(run_lines);
+        let tasks = Tasks::start(run_lines, stored);
         tasks.set_limits(config.limits);
         let config = Arc::new(config);
         Ok(Actor {

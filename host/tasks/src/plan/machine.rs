@@ -113,6 +113,11 @@ impl Plan {
         self.ready.set_limit(limit, most);
     }
 
+    /// Sets the number of the next run.
+    pub fn set_next_run(&mut self, next: u64) {
+        self.next_run = next;
+    }
+
     /// Restores a run that had not ended when the host did.
     ///
     /// A run that was running is to be reported as ended, with what became of its attempt.
@@ -160,6 +165,7 @@ impl Plan {
             PlanEvent::Request { task, request, forced } => self.request(&task, request, forced),
             PlanEvent::Cancel { run } => self.stop(run, StopReason::Cancelled),
             PlanEvent::Ended { run, outcome } => self.ended(run, outcome),
+            PlanEvent::Duplicate { run } => self.drop_duplicate(run),
             PlanEvent::Unresponsive { run } => self.abandon(run),
             PlanEvent::Tick => {}
         }

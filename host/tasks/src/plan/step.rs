@@ -77,6 +77,11 @@ pub enum PlanEvent {
         /// How the attempt ended.
         outcome: AttemptOutcome,
     },
+    /// A run must not take place, because a run of its nominal time has taken place.
+    Duplicate {
+        /// The number of the run.
+        run: RunId,
+    },
     /// A run that was asked to stop does not.
     Unresponsive {
         /// The number of the run.

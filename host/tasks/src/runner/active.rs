@@ -32,6 +32,8 @@ pub(super) struct ActiveRun {
     /// What the last attempt returned.
     pub(super) result: Value,
     pub(super) log: KeptLog,
+    /// The number of lines that it logged, if these are stored.
+    pub(super) lines: u64,
 }
 
 /// An attempt under way.
@@ -55,6 +57,7 @@ impl ActiveRun {
             stop: None,
             result: Value::Null,
             log: KeptLog::default(),
+            lines: 0,
         }
     }
 

@@ -1,49 +1,88 @@
 //! Taking note of what the plan decided.
 
+use std::sync::Arc;
+
 use hotbay_plugin_api::Durability;
+use hotbay_store::store::{Record, TaskChange};
 use jiff::Timestamp;
 use serde_json::json;
 use tracing::{debug, error, info, warn};
 
-use super::{ActiveRun, Runner, recent::KeptLog, requests::Reply, words};
+use super::{ActiveRun, Runner, recent::KeptLog, requests::Reply, stored, words};
 use crate::{
     ControlError, RunView, TaskAnswer,
     plan::{Change, LiveRun, MissedRuns, RunCause, RunId, RunOutcome, RunState, SkipReason},
 };
 
+/// The number of runs that ended last and whose lines are still stored when they come late.
+const LATE_LINES: usize = 256;
+
 impl Runner {
-    /// Takes note of a change. Returns the answer to whoever asked for the run, if somebody did.
-    pub(super) fn apply(&mut self, change: Change, now: Timestamp) -> Option<Reply> {
+    /// Takes note of a change, and adds it to what is to be stored.
+    pub(super) fn apply(&mut self, change: Change, now: Timestamp) {
         match change {
-            Change::Created { run, live } => return self.created(run, &live),
-            Change::State { run, state, counts } => self.state_changed(run, &state, counts),
+            Change::Created { run, live } => self.created(run, &live),
+            Change::State { run, state, counts } => self.state_changed(run, &state, counts, now),
             Change::Ended { run, outcome } => self.ended(run, outcome, now),
             Change::Skipped { run, task, cause, reason } => {
                 debug!(task = &*task, ?reason, "a run that was due does not take place");
-                return self.skipped((run, &task), cause, &reason, now);
+                self.skipped((run, &task), cause, &reason, now);
             }
-            Change::Missed { task, missed } => self.missed(&task, missed),
-            Change::Cursor { .. } | Change::Edges { .. } => {}
+            Change::Missed { task, missed } => self.missed(&task, missed, now),
+            Change::Cursor { task, cursor } => {
+                let durability = self.count(&task, |_| {});
+                let change = TaskChange::Cursor(cursor);
+                self.batch.add(durability, || Record::Task { task, change });
+            }
+            Change::Edges { task, edges } => {
+                let durability = self.count(&task, |_| {});
+                self.batch.add(durability, || stored::edges(task, &edges));
+            }
         }
-        None
     }
 
-    fn created(&mut self, run: RunId, live: &LiveRun) -> Option<Reply> {
+    fn created(&mut self, run: RunId, live: &LiveRun) {
         let asked = live.cause.request().and_then(|request| self.asked.remove(&request));
         let (arguments, answer) =
             asked.map_or((json!({}), None), |it| (it.arguments, Some(it.answer)));
         let installed = self.installed.lock();
-        let durability = installed.get(live.task()).map(|it| it.scheduled.spec.durability);
+        let spec = installed.get(live.task()).map(|it| &it.scheduled.spec);
+        let (durability, priority) =
+            spec.map(|spec| (spec.durability, spec.priority)).unwrap_or_default();
         drop(installed);
-        let active = ActiveRun::new(live, durability.unwrap_or_default(), arguments);
+        self.batch.add(durability, || stored::created(run, live, priority.0, &arguments));
+        let active = ActiveRun::new(live, durability, arguments);
         let view = active.view(run, words::state(&live.state), None);
         self.runs.insert(run, active);
-        answer.map(|answer| Reply::new(answer, Ok(TaskAnswer::Runs(vec![view]))))
+        self.replies
+            .extend(answer.map(|answer| Reply::new(answer, Ok(TaskAnswer::Runs(vec![view])))));
     }
 
-    fn state_changed(&mut self, run: RunId, state: &RunState, counts: (u32, u32, u32)) {
+    fn state_changed(
+        &mut self,
+        run: RunId,
+        state: &RunState,
+        counts: (u32, u32, u32),
+        now: Timestamp,
+    ) {
         let Some(active) = self.runs.get_mut(&run) else { return };
         active.counts = counts;
+        self.batch.add(active.durability, || match state {
+            RunState::Running { stopping: None, .. } => {
+                let build = self.installed.lock().get(&active.task).and_then(|it| it.build.clone());
+                let build = build.map(|build| build.name()).unwrap_or_default();
+                Record::Started { run: stored::id(run), attempt: counts.0, at: now, build }
+            }
+            RunState::Delayed(_)
+            | RunState::Dependencies
+            | RunState::Queued
+            | RunState::Running { .. }
+            | RunState::Abandoned(_) => Record::State {
+                run: stored::id(run),
+                state: stored::state(state),
+                counts: stored::counts(counts),
+            },
+        });
         let (task, run) = (&*active.task, run.0);
         match state {
             RunState::Delayed(at) => warn!(task, run, "failed, and is tried again at {at}"),
@@ -57,6 +96,7 @@ impl Runner {
 
     fn ended(&mut self, run: RunId, outcome: RunOutcome, now: Timestamp) {
         let Some(active) = self.runs.remove(&run) else { return };
+        self.batch.add(active.durability, || stored::ended(run, &outcome, &active.result, now));
         let by = outcome.in_the_way().map(|run| run.0);
         let mut view = active.view(run, words::outcome(&outcome), outcome.failure());
         (view.by, view.ended) = (by, Some(now));
@@ -107,16 +147,16 @@ impl Runner {
     /// Takes note of a run that does not take place.
     fn skipped(
         &mut self,
-        (run, task): (RunId, &str),
+        (run, task): (RunId, &Arc<str>),
         cause: RunCause,
         reason: &SkipReason,
         now: Timestamp,
-    ) -> Option<Reply> {
+    ) {
         let why = words::skip(reason);
-        if let Some(request) = cause.request() {
+        if let Some(asked) = cause.request().and_then(|request| self.asked.remove(&request)) {
             // The one who asked is told; it is not a run that should have taken place.
-            let asked = self.asked.remove(&request)?;
-            return Some(Reply::new(asked.answer, Err(ControlError::Skipped(why))));
+            self.replies.push(Reply::new(asked.answer, Err(ControlError::Skipped(why))));
+            return;
         }
         let durability = self.count(task, |ended| ended.skipped += 1);
         let by = match reason {
@@ -129,18 +169,20 @@ impl Runner {
             cause: words::cause(cause).to_owned(),
             ..RunView::without_attempt(run.0, task, "skipped", why, now)
         };
+        self.batch.add(durability, || stored::skipped((run, task), cause, reason, now));
         self.keep(view, KeptLog::default(), durability);
-        None
     }
 
-    fn missed(&mut self, task: &str, missed: MissedRuns) {
+    fn missed(&mut self, task: &Arc<str>, missed: MissedRuns, at: Timestamp) {
         let (count, first, last) = (missed.count, missed.first, missed.last);
         warn!(
-            task,
+            task = &**task,
             count, %first, %last,
-            "runs were missed, because the system slept or its clock was set"
+            "runs were missed, because no host ran, the system slept, or its clock was set"
         );
-        self.count(task, |ended| ended.missed += count);
+        let durability = self.count(task, |ended| ended.missed += count);
+        let (task, is_counted) = (Arc::clone(task), missed.is_counted);
+        self.batch.add(durability, || Record::Missed { task, at, count, is_counted, first, last });
     }
 
     /// Changes the counts of a task's runs that have ended, and returns the task's durability.
@@ -152,7 +194,14 @@ impl Runner {
     }
 
     /// Keeps a run that has ended in memory, unless it is stored.
-    fn keep(&mut self, view: RunView, log: KeptLog, _durability: Durability) {
-        self.recent.push(view, log);
+    fn keep(&mut self, view: RunView, log: KeptLog, durability: Durability) {
+        if self.batch.is_open && durability != Durability::Memory {
+            if self.ended_last.len() == LATE_LINES {
+                self.ended_last.pop_front();
+            }
+            self.ended_last.push_back(RunId(view.run));
+        } else {
+            self.recent.push(view, log);
+        }
     }
 }

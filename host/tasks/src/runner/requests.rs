@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use hotbay_config::suggestion;
+use hotbay_plugin_api::Durability;
+use hotbay_store::store::{Record, TaskChange};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// The most times or runs of one answer.
-const MOST: u32 = 1_000;
+pub(super) const MOST: u32 = 1_000;
 
 /// A run that somebody asked for.
 #[derive(Debug)]
@@ -49,30 +51,59 @@ impl Runner {
             TaskRequest::Run { task, arguments, forced } => {
                 return self.run_now(&task, arguments, forced, answer);
             }
+            TaskRequest::History { task, before, limit } => {
+                return self.history(task.as_deref(), before, limit, answer);
+            }
+            TaskRequest::Inspect { run } => return self.inspect(run, answer),
+            TaskRequest::Log { run, after } => return self.log(run, after, answer),
             TaskRequest::Pause { task, paused } => {
-                self.find(&task).map(|task| self.set_paused(&task, paused))
+                let event = self.find(&task).and_then(|task| self.set_paused(&task, paused));
+                return self.change(event, answer);
             }
             TaskRequest::Enable { task, enabled } => {
-                self.find(&task).and_then(|task| self.set_enabled(&task, enabled))
+                let event = self.find(&task).and_then(|task| self.set_enabled(&task, enabled));
+                return self.change(event, answer);
             }
-            TaskRequest::Cancel { run } => self.cancel(RunId(run)),
+            TaskRequest::Cancel { run } => {
+                let event = self.cancel(RunId(run));
+                return self.change(event, answer);
+            }
             TaskRequest::List => Ok(TaskAnswer::Tasks(self.tasks())),
             TaskRequest::Show { task } => self.find(&task).and_then(|task| self.show(&task)),
             TaskRequest::Next { task, from, count } => {
                 self.find(&task).and_then(|task| self.next_times(&task, from, count))
             }
-            TaskRequest::History { task, before, limit } => {
-                let task = task.map(|task| self.find(&task)).transpose();
-                task.map(|task| self.history(task.as_deref(), before, limit))
-            }
-            TaskRequest::Inspect { run } => self.inspect(run),
-            TaskRequest::Log { run, after } => self.log(run, after),
         };
         self.perform(Consequence::Answer(Reply::new(answer, says)));
     }
 
+    /// Changes something, and answers when it is stored.
+    fn change(&mut self, event: Result<PlanEvent, ControlError>, answer: Answer) {
+        match event {
+            Ok(event) => {
+                self.replies.push(Reply::new(answer, Ok(TaskAnswer::Done)));
+                self.step(event);
+            }
+            Err(refusal) => Reply::new(answer, Err(refusal)).send(),
+        }
+    }
+
+    fn can_be_stored(&self, task: &str) -> Result<(), ControlError> {
+        match self.writes.failure() {
+            Some(failure) if self.durability(task) != Durability::Memory => {
+                Err(ControlError::Store(failure.to_owned()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn durability(&self, task: &str) -> Durability {
+        let installed = self.installed.lock();
+        installed.get(task).map(|it| it.scheduled.spec.durability).unwrap_or_default()
+    }
+
     /// Finds the id of a task by its id or its name.
-    fn find(&self, name: &str) -> Result<Arc<str>, ControlError> {
+    pub(super) fn find(&self, name: &str) -> Result<Arc<str>, ControlError> {
         let installed = self.installed.lock();
         if let Some((id, _)) = installed.get_key_value(name) {
             return Ok(Arc::clone(id));
@@ -108,6 +139,7 @@ impl Runner {
     /// Returns the id of a task that may run now with these arguments.
     fn may_run(&self, task: &str, arguments: &Value) -> Result<Arc<str>, ControlError> {
         let id = self.find(task)?;
+        self.can_be_stored(&id)?;
         let installed = self.installed.lock();
         let Some(task) = installed.get(&id) else { return Ok(id) };
         if task.disabled {
@@ -127,44 +159,48 @@ impl Runner {
         Ok(id)
     }
 
-    fn set_paused(&mut self, task: &Arc<str>, paused: bool) -> TaskAnswer {
+    fn set_paused(&mut self, task: &Arc<str>, paused: bool) -> Result<PlanEvent, ControlError> {
+        self.can_be_stored(task)?;
         if let Some(task) = self.installed.lock().get_mut(task) {
             task.paused = paused;
         }
-        self.step(PlanEvent::Pause { task: Arc::clone(task), paused });
-        TaskAnswer::Done
+        let (durability, task) = (self.durability(task), Arc::clone(task));
+        let change = TaskChange::Paused(paused);
+        self.batch.add(durability, || Record::Task { task: Arc::clone(&task), change });
+        Ok(PlanEvent::Pause { task, paused })
     }
 
-    fn set_enabled(&mut self, id: &Arc<str>, enabled: bool) -> Result<TaskAnswer, ControlError> {
+    fn set_enabled(&mut self, id: &Arc<str>, enabled: bool) -> Result<PlanEvent, ControlError> {
+        self.can_be_stored(id)?;
         let mut installed = self.installed.lock();
-        let Some(task) = installed.get_mut(id) else { return Ok(TaskAnswer::Done) };
-        if task.disabled != enabled {
-            return Ok(TaskAnswer::Done);
-        }
-        task.disabled = !enabled;
+        let Some(task) = installed.get_mut(id).filter(|task| task.disabled == enabled) else {
+            // It is so already.
+            return Ok(PlanEvent::Tick);
+        };
         let definition = task.scheduled.definition(task.anchor);
-        let stored = task.as_it_comes_back();
+        let definition =
+            definition.map_err(|reason| ControlError::Task(format!("{id} {reason}")))?;
+        task.disabled = !enabled;
+        let (durability, stored) = (task.scheduled.spec.durability, task.as_it_comes_back());
         drop(installed);
+        let change = TaskChange::Enabled((!enabled).then_some(false));
         let task = Arc::clone(id);
-        if enabled {
-            let definition =
-                definition.map_err(|reason| ControlError::Task(format!("{id} {reason}")))?;
-            let definition = Box::new(definition);
-            self.step(PlanEvent::Define { task, definition, stored: Some(stored) });
-        } else {
-            self.step(PlanEvent::Remove { task });
-        }
-        Ok(TaskAnswer::Done)
+        self.batch.add(durability, || Record::Task { task: Arc::clone(&task), change });
+        Ok(match enabled {
+            true => {
+                PlanEvent::Define { task, definition: Box::new(definition), stored: Some(stored) }
+            }
+            false => PlanEvent::Remove { task },
+        })
     }
 
-    fn cancel(&mut self, run: RunId) -> Result<TaskAnswer, ControlError> {
+    fn cancel(&self, run: RunId) -> Result<PlanEvent, ControlError> {
         if !self.plan.runs().contains_key(&run) {
             let number = run.0;
             let reason = format!("there is no run {number}, or it has ended");
             return Err(ControlError::Run(reason));
         }
-        self.step(PlanEvent::Cancel { run });
-        Ok(TaskAnswer::Done)
+        Ok(PlanEvent::Cancel { run })
     }
 
     fn tasks(&self) -> Vec<TaskView> {
@@ -203,7 +239,7 @@ impl Runner {
     }
 
     /// Returns the runs of a task or of all that have not ended, the latest first.
-    fn live_runs<'a>(
+    pub(super) fn live_runs<'a>(
         &'a self,
         task: Option<&'a str>,
         before: Option<u64>,
@@ -215,7 +251,7 @@ impl Runner {
     }
 
     /// Returns a run that has not ended, with what it waits for.
-    fn live_view(&self, run: RunId) -> Option<RunView> {
+    pub(super) fn live_view(&self, run: RunId) -> Option<RunView> {
         let (active, live) = (self.runs.get(&run)?, self.plan.runs().get(&run)?);
         let waits = self.plan.waits_for(run);
         let reason = waits.as_ref().map(words::waits);
@@ -246,30 +282,5 @@ impl Runner {
             after = due.nominal;
         }
         Ok(TaskAnswer::Times(times, timing.zone().to_owned()))
-    }
-
-    fn history(&self, task: Option<&str>, before: Option<u64>, limit: u32) -> TaskAnswer {
-        let mut runs: Vec<_> =
-            self.live_runs(task, before).take(limit.min(MOST) as usize).collect();
-        runs.extend(self.recent.page(task, before));
-        runs.sort_by_key(|it| std::cmp::Reverse(it.run));
-        runs.truncate(limit.min(MOST) as usize);
-        TaskAnswer::Runs(runs)
-    }
-
-    fn inspect(&self, run: u64) -> Result<TaskAnswer, ControlError> {
-        let found =
-            self.live_view(RunId(run)).or_else(|| self.recent.get(run).map(|(run, _)| run.clone()));
-        let found = found.ok_or_else(|| ControlError::Run(format!("there is no run {run}")))?;
-        Ok(TaskAnswer::Runs(vec![found]))
-    }
-
-    fn log(&self, run: u64, after: u64) -> Result<TaskAnswer, ControlError> {
-        let live = self.runs.get(&RunId(run)).map(|it| (&it.log, false));
-        let ended = || self.recent.get(run).map(|(_, log)| (log, true));
-        let found = live.or_else(ended);
-        let (log, has_ended) =
-            found.ok_or_else(|| ControlError::Run(format!("there is no run {run}")))?;
-        Ok(TaskAnswer::Log { lines: log.after(after), has_ended })
     }
 }

@@ -128,6 +128,22 @@ impl Plan {
         self.tell_ended(&task, &UpstreamRun { run, failure: outcome.failure() });
     }
 
+    /// Forgets a run that must not take place, as if it had never been created.
+    pub(super) fn drop_duplicate(&mut self, run: RunId) {
+        self.ready.release(run);
+        let deadline = self.runs.get(&run).and_then(|live| match live.state {
+            RunState::Running { deadline, .. } => deadline,
+            RunState::Delayed(_)
+            | RunState::Dependencies
+            | RunState::Queued
+            | RunState::Abandoned(_) => None,
+        });
+        if let Some(at) = deadline {
+            self.deadlines.remove(&(at, run));
+        }
+        self.forget(run);
+    }
+
     /// Forgets a run that does not take place.
     pub(super) fn forget(&mut self, run: RunId) {
         let Some(live) = self.runs.remove(&run) else { return };

@@ -1,0 +1,168 @@
+//! What a host knows of its tasks and runs after it was stopped, or killed.
+
+use std::{fs, path::PathBuf};
+
+use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, Running, Signal, until};
+use serde_json::Value;
+
+/// A configuration with the plugin `schedules`, of whose tasks only those by hand run.
+struct Place {
+    _folder: PluginsFolder,
+    config: ConfigFile,
+}
+
+impl Place {
+    fn new(others: &[&str], more: &str) -> Self {
+        let folder = PluginsFolder::with(&["schedules"]);
+        let scheduled =
+            ["ticks", "after", "once", "stubborn", "hangs", "deaf", "beside", "past", "doomed"];
+        let off = scheduled.iter().filter(|task| !others.contains(task));
+        let off: String = off
+            .map(|task| format!("  - {{ plugin: schedules, task: {task}, enabled: false }}\n"))
+            .collect();
+        let config = ConfigFile::new(&folder, &format!("tasks:\n{off}{more}"));
+        Self { _folder: folder, config }
+    }
+
+    fn start(&self) -> Running {
+        let running = Run::config(self.config.path()).log("info").start();
+        until("the host answers", || self.config.status());
+        running
+    }
+
+    fn task(&self, command: &str, arguments: &[&str]) -> Ended {
+        let start = [PathBuf::from("task"), command.into(), self.config.path()];
+        Run::new(start.into_iter().chain(arguments.iter().map(PathBuf::from))).finish()
+    }
+
+    fn json(&self, command: &str, arguments: &[&str]) -> Value {
+        let arguments = [arguments, &["--output", "json"]].concat();
+        let ended = self.task(command, &arguments).expect_code(0);
+        serde_json::from_str(&ended.stdout).expect("it is JSON")
+    }
+
+    /// The file of the store.
+    fn store(&self) -> PathBuf {
+        self.config.state_folder().join("hotbay.db")
+    }
+
+    fn run(&self, run: &Value) -> Value {
+        let runs = self.json("history", &[]);
+        let runs = runs.as_array().expect("a list");
+        runs.iter().find(|it| it["run"] == *run).cloned().expect("the run is known")
+    }
+}
+
+fn stop(running: Running) {
+    running.signal(Signal::Terminate);
+    drop(running.wait().expect_code(0));
+}
+
+#[test]
+fn what_became_of_runs_is_known_after_a_restart_with_results_logs_and_counts() {
+    let place = Place::new(&[], "");
+    let first = place.start();
+    let sum = ["adds", "--arguments", "{\"terms\": [20, 22]}", "--wait"];
+    let run = place.json("run", &sum)[0]["run"].clone();
+    let said = place.json("run", &["waits"])[0]["run"].clone();
+    first.wait_for_log("waits: ");
+    drop(place.task("cancel", &[&said.to_string()]).expect_code(0));
+    until("it is cancelled", || (place.run(&said)["state"] == "cancelled").then_some(()));
+    drop(place.task("pause", &["waits"]).expect_code(0));
+    drop(place.task("disable", &["adds"]).expect_code(0));
+    stop(first);
+    let second = place.start();
+    assert_eq!(place.run(&run)["result"], 42);
+    assert_eq!(place.run(&said)["state"], "cancelled");
+    let log = [PathBuf::from("run-log"), place.config.path(), said.to_string().into()];
+    let log = Run::new(log).finish().expect_code(0).stdout;
+    assert!(log.contains(&format!("waits: schedules/waits/{said} attempt 1")), "{log}");
+    let (adds, waits) = (place.json("show", &["adds"]), place.json("show", &["waits"]));
+    assert_eq!(
+        (&adds["task"]["state"], &waits["task"]["state"]),
+        (&"disabled".into(), &"paused".into())
+    );
+    assert_eq!(adds["task"]["counts"]["succeeded"], 1);
+    assert_eq!(waits["task"]["counts"]["cancelled"], 1);
+    drop(place.task("enable", &["adds"]).expect_code(0));
+    let again = place.json("run", &sum)[0]["run"].as_u64();
+    assert!(again > said.as_u64(), "a number is given once");
+    stop(second);
+}
+
+#[test]
+fn a_run_that_was_under_way_when_the_host_was_killed_is_marked_and_begins_again() {
+    let place = Place::new(&[], "");
+    let killed = place.start();
+    let run = place.json("run", &["waits"])[0]["run"].clone();
+    killed.wait_for_log("waits: ");
+    killed.signal(Signal::Kill);
+    drop(killed.wait());
+    let second = place.start();
+    second.wait_for_log("was under way when the host before ended");
+    second.wait_for_log(&format!("waits: schedules/waits/{run} attempt 1"));
+    let known = place.run(&run);
+    assert_eq!((&known["state"], &known["crashes"]), (&"running".into(), &1.into()), "{known}");
+    // A host that stops in order interrupts it.
+    stop(second);
+    let third = place.start();
+    third.wait_for_log(&format!("waits: schedules/waits/{run} attempt 1"));
+    let known = place.run(&run);
+    assert_eq!((&known["interruptions"], &known["crashes"]), (&1.into(), &1.into()), "{known}");
+    drop(place.task("cancel", &[&run.to_string()]).expect_code(0));
+    stop(third);
+}
+
+#[test]
+fn a_run_that_ends_the_host_again_and_again_is_parked_and_the_host_stays_up() {
+    let place = Place::new(&[], "");
+    let mut host = place.start();
+    let run = place.json("run", &["waits"])[0]["run"].clone();
+    for _ in 0..3 {
+        host.wait_for_log("waits: ");
+        host.signal(Signal::Kill);
+        drop(host.wait());
+        host = place.start();
+    }
+    until("it is parked", || (place.run(&run)["state"] == "parked").then_some(()));
+    stop(host);
+}
+
+#[test]
+fn an_interval_is_counted_from_where_it_was_when_the_host_starts_again() {
+    let place = Place::new(&["beside"], "  - { plugin: schedules, task: beside, interval: 1h }\n");
+    let first = place.start();
+    first.wait_for_log("beside: ");
+    let due = place.json("next", &["beside", "--count", "1"])["times"][0].clone();
+    stop(first);
+    let second = place.start();
+    assert_eq!(place.json("next", &["beside", "--count", "1"])["times"][0], due);
+    assert!(!second.stderr().contains("beside: "), "it is not due: {}", second.stderr());
+    stop(second);
+}
+
+#[test]
+fn a_damaged_store_keeps_its_tasks_from_running_and_the_host_stays_up() {
+    let place = Place::new(&["ticks"], "");
+    stop(place.start());
+    fs::write(place.store(), b"this is no database").expect("it can be written");
+    let running = place.start();
+    running.wait_for_log("hotbay.db is damaged");
+    assert_eq!(place.json("show", &["ticks"])["task"]["state"], "held");
+    let refused = place.task("run", &["waits"]).expect_code(2);
+    refused.expect_stderr(&["nothing can be stored now", "hotbay.db is damaged", "backup"]);
+    stop(running);
+}
+
+#[test]
+fn a_store_that_a_newer_program_has_written_is_refused_with_both_versions() {
+    let place = Place::new(&[], "");
+    stop(place.start());
+    let mut bytes = fs::read(place.store()).expect("it can be read");
+    // SQLite keeps the version of the application's schema here, as a big-endian number.
+    bytes[60..64].copy_from_slice(&77u32.to_be_bytes());
+    fs::write(place.store(), &bytes).expect("it can be written");
+    let ended = Run::config(place.config.path()).finish().expect_code(1);
+    ended.expect_stderr(&["hotbay.db has version 77", "knows versions up to"]);
+    assert_eq!(fs::read(place.store()).expect("it can be read"), bytes, "it is as it was");
+}
