@@ -65,7 +65,7 @@ pub(super) fn run() {
     let before = heap_in_use();
     let (mut enqueue, mut claim, mut cancel) =
         (Steps::default(), Steps::default(), Steps::default());
-    enqueue.0.reserve(RUNS as usize);
+    enqueue.0.reserve(1_000_000);
     let mut random = 1u64;
     for n in 0..RUNS {
         random =
