@@ -42,11 +42,11 @@ fn a_run_under_way_ends_on_the_build_that_it_began_on() {
         ["slow ends in first", "slow begins in second"].map(|text| log.find(text).unwrap());
     assert!(ends < begins, "one after the other, without a gap in which both run:\n{log}");
     running.wait_for_log("slow ends in second");
-    drop(config);
     let report = stop(running).expect_code(0).report();
     let row = report.task("slow-tasks/slow");
     assert!(row["runs"].as_u64().unwrap() >= 2, "the history goes on: {row}");
     assert_eq!(row["failed"], 0, "{row}");
+    drop(config);
 }
 
 #[test]
