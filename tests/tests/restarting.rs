@@ -158,11 +158,13 @@ fn a_damaged_store_keeps_its_tasks_from_running_and_the_host_stays_up() {
 fn a_store_that_a_newer_program_has_written_is_refused_with_both_versions() {
     let place = Place::new(&[], "");
     stop(place.start());
+    // What is in it would be read instead of what is written below.
+    drop(fs::remove_file(place.store().with_extension("db-wal")));
     let mut bytes = fs::read(place.store()).expect("it can be read");
     // SQLite keeps the version of the application's schema here, as a big-endian number.
     bytes[60..64].copy_from_slice(&77u32.to_be_bytes());
     fs::write(place.store(), &bytes).expect("it can be written");
     let ended = Run::config(place.config.path()).finish().expect_code(1);
     ended.expect_stderr(&["hotbay.db has version 77", "knows versions up to"]);
-    assert_eq!(fs::read(place.store()).expect("it can be read"), bytes, "it is as it was");
+    assert!(fs::read(place.store()).expect("it can be read") == bytes, "it is as it was");
 }
