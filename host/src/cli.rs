@@ -1,6 +1,7 @@
 //! The command line of the program `hotbay`.
 
 mod crash;
+mod doctor;
 mod inspect;
 mod log;
 mod output;
@@ -139,6 +140,30 @@ enum Command {
     /// List, run, pause and follow the tasks of a running host
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// Copy the store of a running host, with its schedules and runs, to a file
+    ///
+    /// The copy is what the store is at one moment, while the host goes on. To use it, stop the
+    /// host and put it in the place of `hotbay.db` in the state folder, without the files
+    /// `hotbay.db-wal` and `hotbay.db-shm`.
+    Backup {
+        /// The configuration that the host runs with
+        #[arg(value_name = "CONFIG.yaml")]
+        config: PathBuf,
+        /// The file to be written, which must not exist
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Check what a host needs: its state folder, store, plugins, limits and clock
+    ///
+    /// Names what is wrong and how to mend it, whether or not the host runs. Changes nothing.
+    ///
+    /// Exit code: 0 if nothing is wrong, 1 if something is, 2 if the configuration can't be
+    /// read.
+    Doctor {
+        /// The configuration of the host
+        #[arg(value_name = "CONFIG.yaml")]
+        config: PathBuf,
+    },
     /// Print what a plugin logged during a run of one of its tasks
     ///
     /// `hotbay task history` lists the runs with their numbers. Lines of the levels error, warn
@@ -281,6 +306,8 @@ async fn execute(command: Command) -> ExitCode {
         Command::Status { config, output } => status::status(&config, output),
         Command::Schema { file, format } => schema::schema(file, format),
         Command::Task(command) => task::execute(command),
+        Command::Backup { config, file } => task::backup(&config, &file),
+        Command::Doctor { config } => doctor::doctor(&config).await,
         Command::RunLog { host, run, follow } => task::run_log(&host, run, follow),
         Command::Plugin(PluginCommand::List { config: Some(config), output, .. }) => {
             status::list(&config, output)

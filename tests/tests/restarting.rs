@@ -168,3 +168,29 @@ fn a_store_that_a_newer_program_has_written_is_refused_with_both_versions() {
     ended.expect_stderr(&["hotbay.db has version 77", "knows versions up to"]);
     assert!(fs::read(place.store()).expect("it can be read") == bytes, "it is as it was");
 }
+
+#[test]
+fn a_store_is_copied_while_its_host_runs_and_the_doctor_examines_it() {
+    let place = Place::new(&[], "");
+    let running = place.start();
+    let sum = ["adds", "--arguments", "{\"terms\": [20, 22]}", "--wait"];
+    let run = place.json("run", &sum)[0]["run"].clone();
+    let copy = place.config.state_folder().join("copy.db");
+    let backup = |to: &PathBuf| {
+        Run::new([PathBuf::from("backup"), place.config.path(), to.clone()]).finish()
+    };
+    drop(backup(&copy).expect_code(0));
+    backup(&copy).expect_code(2).expect_stderr(&["copy.db exists; name a file that does not"]);
+    let doctor = || Run::new([PathBuf::from("doctor"), place.config.path()]).finish();
+    let said = doctor().expect_code(0).stdout;
+    assert!(said.contains("ok     store: ") && said.contains("it runs, as process"), "{said}");
+    stop(running);
+    drop(fs::remove_file(place.store().with_extension("db-wal")));
+    fs::rename(&copy, place.store()).expect("it can be moved");
+    let again = place.start();
+    assert_eq!(place.run(&run)["result"], 42);
+    stop(again);
+    fs::write(place.store(), b"this is no database").expect("it can be written");
+    let said = doctor().expect_code(1).stdout;
+    assert!(said.contains("FAULT  store: ") && said.contains("is damaged"), "{said}");
+}

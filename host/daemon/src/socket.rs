@@ -37,6 +37,9 @@ const MAX_ANSWER: u64 = 64 << 20;
 /// The time for which either side of the socket waits for the other.
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The time that a copy of the store may take.
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
 /// Binds the socket of a host that has the lock of its folder.
 ///
 /// # Errors
@@ -171,7 +174,11 @@ fn ask<A: DeserializeOwned>(state_folder: &Path, request: &Request) -> io::Resul
             return if absent.contains(&error.kind()) { Ok(None) } else { Err(error) };
         }
     };
-    stream.set_read_timeout(Some(SOCKET_TIMEOUT * 2))?;
+    let limit = match request {
+        Request::Tasks(TaskRequest::Backup { .. }) => BACKUP_TIMEOUT,
+        Request::Status | Request::Tasks(_) => SOCKET_TIMEOUT * 2,
+    };
+    stream.set_read_timeout(Some(limit))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     let mut text = Vec::new();

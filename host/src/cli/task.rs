@@ -1,6 +1,11 @@
 //! `hotbay task …`: the tasks of a running host.
 
-use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 use hotbay_daemon::{
@@ -318,6 +323,19 @@ fn times(page: &mut Page, times: &[Timestamp], zone: &str) {
     }
     if times.is_empty() {
         page.line("it is not due any more");
+    }
+}
+
+/// Copies the store of a running host.
+pub(super) fn backup(config: &Path, file: &Path) -> ExitCode {
+    let to = match std::path::absolute(file) {
+        Ok(to) => to,
+        Err(error) => return fail(&format!("{}: {error}", file.display())),
+    };
+    match asked(config, |folder| ask_tasks(folder, TaskRequest::Backup { to })) {
+        Ok(Ok(_)) => ExitCode::SUCCESS,
+        Ok(Err(refusal)) => fail(&refusal.to_string()),
+        Err(code) => code,
     }
 }
 

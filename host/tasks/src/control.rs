@@ -1,5 +1,7 @@
 //! Asking for runs, steering tasks, and looking at them, from outside of the loop that runs them.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,6 +71,11 @@ pub enum TaskRequest {
     Inspect {
         /// The number of the run.
         run: u64,
+    },
+    /// A copy of the store, as it is at one moment.
+    Backup {
+        /// The file to be written, an absolute path. It must not exist.
+        to: PathBuf,
     },
     /// The log of a run.
     Log {

@@ -1,6 +1,6 @@
 //! Looking at runs, those that have ended as well.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, path::PathBuf};
 
 use hotbay_store::store::{self, RunQuery, Store, StoreError};
 use tokio::task::spawn_blocking;
@@ -82,6 +82,17 @@ impl Runner {
             let stored = || record.map(|record| stored::view(&record.run));
             let found = in_memory.or_else(stored).ok_or_else(|| no_run(run))?;
             Ok(TaskAnswer::Runs(vec![found]))
+        });
+    }
+
+    pub(super) fn back_up(&mut self, to: PathBuf, answer: Answer) {
+        let read = move |store: &dyn Store| store.backup(&to).map(|()| true);
+        self.read(read, false, answer, |runner, is_done| match is_done {
+            true => Ok(TaskAnswer::Done),
+            false => {
+                let reason = runner.writes.failure().unwrap_or("this host keeps no store");
+                Err(ControlError::Store(reason.to_owned()))
+            }
         });
     }
 

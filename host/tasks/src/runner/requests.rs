@@ -56,6 +56,7 @@ impl Runner {
             }
             TaskRequest::Inspect { run } => return self.inspect(run, answer),
             TaskRequest::Log { run, after } => return self.log(run, after, answer),
+            TaskRequest::Backup { to } => return self.back_up(to, answer),
             TaskRequest::Pause { task, paused } => {
                 let event = self.find(&task).and_then(|task| self.set_paused(&task, paused));
                 return self.change(event, answer);

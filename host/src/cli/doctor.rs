@@ -1,0 +1,181 @@
+//! `hotbay doctor`: what a host needs, and what is wrong with it.
+
+use std::{env, fs, io, path::Path, process::ExitCode};
+
+use hotbay_config::StateFolder;
+use hotbay_daemon::{Status, read_status};
+use hotbay_store::{sqlite::SqliteStore, store::CheckReport};
+use jiff::{Timestamp, civil, tz::TimeZone};
+use rustix::{
+    fs::{Access, StatVfsMountFlags, access, statvfs},
+    process::{Resource, getrlimit},
+};
+
+use super::{FAILED_RUN, output::Page, print, run, state_folder};
+
+/// Less room than this is reported.
+const ROOM: u64 = 64 << 20;
+
+/// A host with a hundred plugins needs about this many descriptors.
+const DESCRIPTORS: u64 = 1_024;
+
+/// What was found.
+#[derive(Debug, Default)]
+struct Findings {
+    page: Page,
+    faults: usize,
+}
+
+impl Findings {
+    fn sound(&mut self, what: &str, said: impl AsRef<str>) {
+        self.page.line(format_args!("ok     {what}: {}", said.as_ref()));
+    }
+
+    fn fault(&mut self, what: &str, said: impl AsRef<str>) {
+        self.faults += 1;
+        self.page.line(format_args!("FAULT  {what}: {}", said.as_ref()));
+    }
+}
+
+/// Checks what the host of a configuration needs.
+pub(super) async fn doctor(config: &Path) -> ExitCode {
+    let StateFolder { path: folder, refused } = match state_folder::find(config) {
+        Ok(found) => found,
+        Err(code) => return code,
+    };
+    let mut found = Findings::default();
+    match &refused {
+        None => found.sound("configuration", config.display().to_string()),
+        Some(refused) => found.fault("configuration", refused.to_string()),
+    }
+    let status = read_status(&folder);
+    host(&mut found, &folder, &status);
+    state(&mut found, &folder);
+    store(&mut found, &folder);
+    limits(&mut found);
+    temporary(&mut found);
+    clock(&mut found);
+    let is_running = matches!(status, Ok(Some(_)));
+    let code = if found.faults == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED_RUN) };
+    let printed = print(found.page, code);
+    if is_running || refused.is_some() || printed != ExitCode::SUCCESS {
+        return printed;
+    }
+    // A running host has said what it thinks of its plugins.
+    run::validate(config).await
+}
+
+fn host(found: &mut Findings, folder: &Path, status: &io::Result<Option<Status>>) {
+    match status {
+        Ok(Some(status)) => {
+            found.sound("host", format!("it runs, as process {}", status.pid));
+            if status.refused.is_empty() {
+                let count = status.plugins.len();
+                found.sound("plugins", format!("{count} loaded, none refused"));
+            }
+            for it in &status.refused {
+                let (file, reason, remedy) = (it.file.display(), &it.reason, &it.remedy);
+                found.fault("plugins", format!("{file}: {reason}; {remedy}"));
+            }
+        }
+        Ok(None) => found.sound("host", "none runs with this configuration"),
+        Err(error) => found.fault("host", format!("{}: {error}", folder.display())),
+    }
+}
+
+fn state(found: &mut Findings, folder: &Path) {
+    let shown = folder.display();
+    match fs::symlink_metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            found.sound("state folder", format!("{shown} is made at the first start"));
+        }
+        Err(error) => found.fault("state folder", format!("{shown}: {error}")),
+        Ok(_) => match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+            Ok(()) => found.sound("state folder", shown.to_string()),
+            Err(error) => found.fault(
+                "state folder",
+                format!("{shown} can't be written ({error}); give this user access to it"),
+            ),
+        },
+    }
+}
+
+fn store(found: &mut Findings, folder: &Path) {
+    if !folder.exists() {
+        return;
+    }
+    match SqliteStore::examine(folder) {
+        Ok(None) => found.sound("store", "it is made at the first start"),
+        Ok(Some(CheckReport { path, library, schema, faults, free_disk_bytes })) => {
+            let file = path.display();
+            for fault in &faults {
+                found.fault(
+                    "store",
+                    format!(
+                        "{file}: {fault}; stop the host, keep a copy, and put a backup in its \
+                         place, or remove it to begin anew"
+                    ),
+                );
+            }
+            if faults.is_empty() {
+                found.sound("store", format!("{file}, version {schema}, SQLite {library}"));
+            }
+            if free_disk_bytes < ROOM {
+                let room = free_disk_bytes >> 20;
+                found.fault(
+                    "store",
+                    format!("{room} MiB are left on the disk of {file}; make room"),
+                );
+            }
+        }
+        Err(error) => found.fault("store", error.to_string()),
+    }
+}
+
+fn limits(found: &mut Findings) {
+    let limit = getrlimit(Resource::Nofile);
+    match limit.current {
+        Some(descriptors) if descriptors < DESCRIPTORS => found.fault(
+            "limits",
+            format!(
+                "{descriptors} open files are allowed; raise it to {DESCRIPTORS} (`ulimit -n`, \
+                 `LimitNOFILE=`)"
+            ),
+        ),
+        descriptors => {
+            let allowed = descriptors.map_or("any number of".to_owned(), |it| it.to_string());
+            found.sound("limits", format!("{allowed} open files are allowed"));
+        }
+    }
+}
+
+/// Checks the folder for the private copies of plugins, from which code is executed.
+fn temporary(found: &mut Findings) {
+    let folder = env::temp_dir();
+    let shown = folder.display().to_string();
+    match statvfs(&folder) {
+        Ok(it) if it.f_flag.contains(StatVfsMountFlags::NOEXEC) => found.fault(
+            "temporary folder",
+            format!("{shown} is mounted `noexec`, so no plugin can be loaded; set TMPDIR"),
+        ),
+        Ok(it) if it.f_bavail.saturating_mul(it.f_frsize) < ROOM => {
+            found.fault("temporary folder", format!("{shown} is full; make room, or set TMPDIR"));
+        }
+        Ok(_) => found.sound("temporary folder", shown),
+        Err(error) => found.fault("temporary folder", format!("{shown}: {error}; set TMPDIR")),
+    }
+}
+
+fn clock(found: &mut Findings) {
+    let now = Timestamp::now();
+    let zone = TimeZone::system();
+    let local = now.to_zoned(zone.clone());
+    let shown = local.strftime("%Y-%m-%d %H:%M:%S %:z").to_string();
+    let sane = civil::date(2025, 1, 1)..civil::date(2100, 1, 1);
+    if sane.contains(&local.date()) {
+        let zone = zone.iana_name().unwrap_or("a zone without a name");
+        found.sound("clock", format!("{shown} in {zone}"));
+    } else {
+        found.fault("clock", format!("it is set to {shown}; set it, for schedules follow it"));
+    }
+}
