@@ -3,7 +3,9 @@
 //!
 //! The life of each run is two batches: its creation and start, then the end of its attempt and of
 //! itself. A certain number of runs are on their way at any time. All batches are on the disk before
-//! they count, except where it says `async`.
+//! they count, except where it says `Async`.
+//!
+//! At last it fills a store with a million runs that wait, and measures what one more takes.
 
 #![expect(clippy::print_stdout, reason = "a program of its own, which prints what it measures")]
 
@@ -47,7 +49,65 @@ fn main() -> Result<(), Box<dyn Error>> {
         let few = if in_flight == 1 { runs.min(2_000) } else { runs };
         measure(&within, few, in_flight, durability)?;
     }
+    backlog(&within, 1_000_000)
+}
+
+/// Measures what happens to single runs in front of many that wait.
+fn backlog(within: &Path, runs: u64) -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir_in(within)?;
+    let store = SqliteStore::open(folder.path())?;
+    let epoch = store.open_epoch(&HostInfo::this(), Duration::from_secs(600))?;
+    let tasks: Vec<Arc<str>> = (0..100).map(|task| format!("plugin/task_{task}").into()).collect();
+    let task = |run: u64| &tasks[usize::try_from(run).unwrap_or_default() % tasks.len()];
+    let begin = Instant::now();
+    for first in (1..=runs).step_by(1_000) {
+        let records = (first..first + 1_000).map(|run| created(run, task(run)));
+        let batch = Batch { records: records.collect(), durability: Durability::Async };
+        store.write_and_wait(epoch, batch)?;
+    }
+    println!("{runs} runs created in {:.1?}, a thousand at a time", begin.elapsed());
+    let at = Timestamp::now();
+    let ended = |run| {
+        let (outcome, reason, by, result) = (Outcome::Cancelled, None, None, None);
+        Record::Ended { run: RunId(run), at, outcome, reason, by, result }
+    };
+    let started = |run| {
+        let build = Arc::from("build");
+        Record::Started { run: RunId(run), attempt: 1, at, build }
+    };
+    let one = |name: &str, record: &dyn Fn(u64) -> Record| -> Result<(), Box<dyn Error>> {
+        let mut taken = Vec::new();
+        for run in 1..=1_000 {
+            let begin = Instant::now();
+            let batch = Batch { records: vec![record(run)], durability: Durability::Async };
+            store.write_and_wait(epoch, batch)?;
+            taken.push(begin.elapsed());
+        }
+        taken.sort();
+        println!("{name:9}: median {:.1?}, p99 {:.1?}", taken[500], taken[990]);
+        Ok(())
+    };
+    one("create", &|run| created(runs + run, task(run)))?;
+    one("start", &|run| started(run * 777))?;
+    one("cancel", &|run| ended(run * 777 + 1))?;
+    let begin = Instant::now();
+    let live = store.live_runs()?.len();
+    println!("{live} live runs read in {:.1?}", begin.elapsed());
+    println!("{:?}", store.stats()?);
     Ok(())
+}
+
+fn created(run: u64, task: &Arc<str>) -> Record {
+    Record::Created(Box::new(NewRun {
+        run: RunId(run),
+        task: Arc::clone(task),
+        cause: RunCause::Request(run),
+        key: None,
+        since: Timestamp::now(),
+        priority: 0,
+        arguments: None,
+        state: RunState::Queued,
+    }))
 }
 
 fn measure(
@@ -119,16 +179,7 @@ fn batch(run: u64, half: Half, task: &Arc<str>, build: &Arc<str>, durability: Du
     let (at, id) = (Timestamp::now(), RunId(run));
     let records = match half {
         Half::First => vec![
-            Record::Created(Box::new(NewRun {
-                run: id,
-                task: Arc::clone(task),
-                cause: RunCause::Request(run),
-                key: None,
-                since: at,
-                priority: 0,
-                arguments: None,
-                state: RunState::Queued,
-            })),
+            created(run, task),
             Record::Started { run: id, attempt: 1, at, build: Arc::clone(build) },
         ],
         Half::Second => vec![

@@ -123,6 +123,21 @@ impl SqliteStore {
         result.recv().unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Sets a time of an epoch, in that epoch.
+    fn set_in_epoch(
+        &self,
+        epoch: Epoch,
+        sql: &'static str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.call(move |writer| {
+            writer.in_epoch(epoch, Durability::Fsync, |db, _| {
+                db.prepare_cached(sql)?.execute((Number(epoch.0), Time(at)))?;
+                Ok(())
+            })
+        })
+    }
+
     /// Locks the store for this process.
     fn lock(&self) -> Result<(), StoreError> {
         let mut lock = self.lock.lock();
@@ -203,17 +218,19 @@ impl Store for SqliteStore {
     }
 
     fn heartbeat(&self, epoch: Epoch, lease: Duration) -> Result<(), StoreError> {
-        self.call(move |writer| {
-            let sql = "UPDATE epochs SET lease_until = ?2 WHERE epoch = ?1";
-            writer.in_epoch(epoch, |db, _| writer::set_epoch(db, sql, epoch, lease_until(lease)))
-        })
+        self.set_in_epoch(
+            epoch,
+            "UPDATE epochs SET lease_until = ?2 WHERE epoch = ?1",
+            lease_until(lease),
+        )
     }
 
     fn close_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
-        self.call(move |writer| {
-            let sql = "UPDATE epochs SET closed = ?2 WHERE epoch = ?1";
-            writer.in_epoch(epoch, |db, _| writer::set_epoch(db, sql, epoch, Timestamp::now()))
-        })?;
+        self.set_in_epoch(
+            epoch,
+            "UPDATE epochs SET closed = ?2 WHERE epoch = ?1",
+            Timestamp::now(),
+        )?;
         *self.lock.lock() = None;
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! The numbers that stand for states, outcomes and times in the file. They never change.
 
-use std::{fmt, sync::Arc};
-
 use jiff::Timestamp;
 use rusqlite::{
     Row, ToSql,
@@ -171,9 +169,4 @@ pub(super) fn cause_of(row: &Row<'_>, column: usize) -> rusqlite::Result<RunCaus
         4 => RunCause::Request(row.get::<_, Number>(column + 2)?.0),
         other => return Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
     })
-}
-
-/// Shares a text.
-pub(super) fn shared(text: impl fmt::Display) -> Arc<str> {
-    text.to_string().into()
 }

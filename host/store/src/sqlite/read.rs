@@ -2,12 +2,14 @@
 
 pub(super) mod tasks;
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use std::{collections::HashSet, sync::Arc};
 
-use super::codes::{Code, Number, Time, cause_of, shared, state_of};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, types::ValueRef};
+
+use super::codes::{Code, Number, Time, cause_of, state_of};
 use crate::store::{
-    Attempt, AttemptEnd, Epoch, LogLine, Page, RunCounts, RunDetail, RunEnd, RunId, RunQuery,
-    RunRecord, RunStatus, Stats,
+    Attempt, AttemptEnd, Epoch, LogLine, Outcome, Page, RunCounts, RunDetail, RunEnd, RunId,
+    RunQuery, RunRecord, RunStatus, Stats,
 };
 
 /// The most runs of a page.
@@ -21,7 +23,27 @@ const RUN: &str = "SELECT runs.run, tasks.task, runs.cause, runs.nominal, runs.r
     runs.attempt_ended, runs.attempt_outcome, runs.attempt_error
     FROM runs JOIN tasks ON tasks.id = runs.task LEFT JOIN builds ON builds.id = runs.build";
 
-fn run_of(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
+/// Texts that many runs have in common, each once in memory.
+#[derive(Debug, Default)]
+struct Texts(HashSet<Arc<str>>);
+
+impl Texts {
+    fn get(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Arc<str>>> {
+        let value = row.get_ref(column)?;
+        if value == ValueRef::Null {
+            return Ok(None);
+        }
+        let text = value.as_str()?;
+        if let Some(known) = self.0.get(text) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&new));
+        Ok(Some(new))
+    }
+}
+
+fn run_of(row: &Row<'_>, texts: &mut Texts) -> rusqlite::Result<RunRecord> {
     let status = match state_of(row, 9)? {
         Some(state) => RunStatus::Live(state),
         None => RunStatus::Ended(RunEnd {
@@ -34,9 +56,9 @@ fn run_of(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     };
     Ok(RunRecord {
         run: row.get::<_, Number>(0)?.into(),
-        task: row.get(1)?,
+        task: texts.get(row, 1)?.unwrap_or_default(),
         cause: cause_of(row, 2)?,
-        key: row.get(5)?,
+        key: texts.get(row, 5)?,
         since: row.get::<_, Time>(6)?.0,
         priority: row.get(7)?,
         arguments: row.get(8)?,
@@ -46,12 +68,12 @@ fn run_of(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
             interruptions: row.get(13)?,
             crashes: row.get(14)?,
         },
-        attempt: attempt_of(row, 20)?,
+        attempt: attempt_of(row, 20, texts)?,
     })
 }
 
 /// Reads an attempt whose columns begin at this one.
-fn attempt_of(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Attempt>> {
+fn attempt_of(row: &Row<'_>, first: usize, texts: &mut Texts) -> rusqlite::Result<Option<Attempt>> {
     let Some(attempt) = row.get(first)? else { return Ok(None) };
     let ended: Option<Time> = row.get(first + 4)?;
     let end = match ended {
@@ -65,7 +87,7 @@ fn attempt_of(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Attempt>> 
     Ok(Some(Attempt {
         attempt,
         epoch: Epoch(row.get::<_, Number>(first + 1)?.0),
-        build: row.get::<_, Option<_>>(first + 2)?.unwrap_or_else(|| shared("")),
+        build: texts.get(row, first + 2)?.unwrap_or_default(),
         at: row.get::<_, Time>(first + 3)?.0,
         end,
     }))
@@ -73,37 +95,28 @@ fn attempt_of(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Attempt>> 
 
 /// The runs that have not ended.
 pub(super) fn live(db: &Connection) -> rusqlite::Result<Vec<RunRecord>> {
-    let sql = format!("{RUN} WHERE runs.state < 5 ORDER BY runs.run");
-    db.prepare_cached(&sql)?.query_map([], run_of)?.collect()
+    let mut texts = Texts::default();
+    db.prepare_cached(&live_sql())?.query_map([], |row| run_of(row, &mut texts))?.collect()
+}
+
+/// The statement for the runs that have not ended.
+pub(super) fn live_sql() -> String {
+    format!("{RUN} WHERE runs.state < 5 ORDER BY runs.run")
 }
 
 /// A page of runs, newest first.
 pub(super) fn page(db: &Connection, query: &RunQuery) -> rusqlite::Result<Page<RunRecord>> {
     let limit = query.limit.clamp(1, MOST_IN_PAGE);
     let before = Number(query.before.map_or(u64::MAX, |before| before.0));
-    let (task, outcome) = (query.task.as_deref(), query.outcome.map(Code));
-    let mut sql = format!("{RUN} WHERE runs.run < ?1");
-    let mut values: Vec<&dyn ToSql> = vec![&before];
-    if let Some(task) = &task {
-        values.push(task);
-        sql += &format!(" AND runs.task = (SELECT id FROM tasks WHERE task = ?{})", values.len());
-    }
-    if let Some(outcome) = &outcome {
-        values.push(outcome);
-        // The second condition lets the index of these runs be used.
-        let rare = if outcome.0 == crate::store::Outcome::Succeeded {
-            ""
-        } else {
-            " AND runs.outcome > 0"
-        };
-        sql += &format!(" AND runs.outcome = ?{}{rare}", values.len());
-    }
     // One more tells whether there is another page.
     let more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    values.push(&more);
-    sql += &format!(" ORDER BY runs.run DESC LIMIT ?{}", values.len());
-    let mut statement = db.prepare_cached(&sql)?;
-    let found = statement.query_map(values.as_slice(), run_of)?;
+    let (task, outcome) = (query.task.as_deref(), query.outcome.map(Code));
+    let mut values: Vec<&dyn ToSql> = vec![&before, &more];
+    task.iter().for_each(|task| values.push(task));
+    outcome.iter().for_each(|outcome| values.push(outcome));
+    let mut statement = db.prepare_cached(&page_sql(query))?;
+    let mut texts = Texts::default();
+    let found = statement.query_map(values.as_slice(), |row| run_of(row, &mut texts))?;
     let mut items = found.collect::<rusqlite::Result<Vec<_>>>()?;
     let has_more = items.len() > limit;
     items.truncate(limit);
@@ -111,18 +124,36 @@ pub(super) fn page(db: &Connection, query: &RunQuery) -> rusqlite::Result<Page<R
     Ok(Page { items, next })
 }
 
+/// The statement for a page. Its values are the cursor, the limit, the task and the outcome.
+pub(super) fn page_sql(query: &RunQuery) -> String {
+    let mut sql = format!("{RUN} WHERE runs.run < ?1");
+    let mut next = 3;
+    if query.task.is_some() {
+        sql += &format!(" AND runs.task = (SELECT id FROM tasks WHERE task = ?{next})");
+        next += 1;
+    }
+    match query.outcome {
+        None => {}
+        Some(Outcome::Succeeded) => sql += &format!(" AND runs.outcome = ?{next}"),
+        // The second condition lets the index of these runs be used.
+        Some(_) => sql += &format!(" AND runs.outcome = ?{next} AND runs.outcome > 0"),
+    }
+    sql + " ORDER BY runs.run DESC LIMIT ?2"
+}
+
 /// A run with all of its attempts.
 pub(super) fn detail(db: &Connection, run: RunId) -> rusqlite::Result<Option<RunDetail>> {
     let number = Number::from(run);
     let sql = format!("{RUN} WHERE runs.run = ?1");
-    let Some(run) = db.prepare_cached(&sql)?.query_row([number], run_of).optional()? else {
-        return Ok(None);
-    };
+    let mut texts = Texts::default();
+    let run =
+        db.prepare_cached(&sql)?.query_row([number], |row| run_of(row, &mut texts)).optional()?;
+    let Some(run) = run else { return Ok(None) };
     let sql = "SELECT attempt, epoch, builds.build, began, ended, outcome, error
         FROM earlier_attempts LEFT JOIN builds ON builds.id = earlier_attempts.build
         WHERE run = ?1 ORDER BY start";
     let mut statement = db.prepare_cached(sql)?;
-    let earlier = statement.query_map([number], |row| attempt_of(row, 0))?;
+    let earlier = statement.query_map([number], |row| attempt_of(row, 0, &mut texts))?;
     let mut attempts: Vec<_> =
         earlier.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?;
     attempts.extend(run.attempt.clone());

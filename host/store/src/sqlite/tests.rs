@@ -4,6 +4,7 @@ mod faults;
 mod killed;
 mod opening;
 mod queueing;
+mod reading;
 mod upkeep;
 
 use std::{path::Path, sync::Arc, time::Duration};

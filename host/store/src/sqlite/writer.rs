@@ -12,7 +12,6 @@ use std::{
     time::Instant,
 };
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
@@ -75,9 +74,10 @@ impl Writer {
     pub(super) fn in_epoch<T>(
         &mut self,
         epoch: Epoch,
+        durability: Durability,
         write: impl FnOnce(&Connection, &mut Memory) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        self.transaction(Durability::Fsync, |db, memory| {
+        self.transaction(durability, |db, memory| {
             check_epoch(newest_epoch(db)?, epoch)?;
             write(db, memory)
         })
@@ -194,17 +194,6 @@ fn newest_epoch(db: &Connection) -> rusqlite::Result<Option<Epoch>> {
 
 fn check_epoch(newest: Option<Epoch>, epoch: Epoch) -> Result<(), Fault> {
     if newest == Some(epoch) { Ok(()) } else { Err(Fault::Own(StoreError::Fenced { epoch })) }
-}
-
-/// Sets the time of the lease, or of the end, of an epoch.
-pub(super) fn set_epoch(
-    db: &Connection,
-    sql: &'static str,
-    epoch: Epoch,
-    at: Timestamp,
-) -> Result<(), Fault> {
-    db.prepare_cached(sql)?.execute((Number(epoch.0), super::codes::Time(at)))?;
-    Ok(())
 }
 
 /// Returns what is wrong with a file that could not be read.

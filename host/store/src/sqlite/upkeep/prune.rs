@@ -10,15 +10,15 @@ use crate::{
         failure::Fault,
         writer::Writer,
     },
-    store::{Epoch, Pruned, Retention, StoreError},
+    store::{Durability, Epoch, Pruned, Retention, StoreError},
 };
 
 /// The most tasks that are looked at in one transaction.
-const TASKS: i64 = 500;
+const TASKS: i64 = 200;
 /// The most runs of a task that are looked at, oldest first. Some of them may not have ended.
-const EXAMINED: i64 = 10_000;
+const EXAMINED: i64 = 2_000;
 /// After this many runs that are kept, the later ones of a task are taken to be kept as well.
-const KEPT_IN_A_ROW: u32 = 100;
+const KEPT_IN_A_ROW: u32 = 8;
 /// The number of free pages of 4 KiB that the file keeps for what comes next.
 const FREE_PAGES: i64 = 1_024;
 /// The most pages that are given back at once.
@@ -41,8 +41,8 @@ pub(in crate::sqlite) fn prune(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX).max(1);
     let sweep = writer.sweep;
     let keep = Keep::new(retention);
-    let (sweep, pruned) =
-        writer.in_epoch(epoch, |db, memory| sweep.go_on(db, memory, keep, limit))?;
+    let (sweep, pruned) = writer
+        .in_epoch(epoch, Durability::Async, |db, memory| sweep.go_on(db, memory, keep, limit))?;
     writer.sweep = sweep;
     writer.with_connection(give_back)?;
     Ok(pruned)
