@@ -146,6 +146,29 @@ fn a_panic_in_a_configurations_check_is_a_finding() {
 }
 
 #[test]
+fn a_failed_run_of_a_task_that_runs_again_is_no_failure_of_the_host_in_either_format() {
+    let folder = PluginsFolder::with(&["failing-tasks"]);
+    let once = ["fails-once", "drops-badly"];
+    let once =
+        once.map(|it| format!("  - {{ plugin: failing-tasks, task: {it}, enabled: false }}"));
+    let config = ConfigFile::new(&folder, &format!("tasks:\n{}\n", once.join("\n")));
+    for format in ["json", "table"] {
+        let path = config.path();
+        let run = ["run".as_ref(), path.as_os_str(), "--output".as_ref(), format.as_ref()];
+        let running = Run::new(run).start();
+        running.wait_for_log("panicked: in a sync task");
+        running.signal(Signal::Terminate);
+        let ended = running.wait().expect_code(0);
+        assert!(ended.stdout.contains("failing-tasks/panics-sync"), "{}", ended.stdout);
+        if format == "json" {
+            let report = ended.report();
+            assert_eq!(report.outcome(), "stopped");
+            assert!(report.task("failing-tasks/panics-sync")["failed"].as_u64() > Some(0));
+        }
+    }
+}
+
+#[test]
 fn failing_tasks_fail_alone_and_periodic_ones_come_again() {
     let folder = PluginsFolder::with(&["failing-tasks"]);
     let config = ConfigFile::new(&folder, "shutdown: { drain: 2s }\n");

@@ -1,6 +1,8 @@
 //! Standard output is for the result, standard error for people.
 
-use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal};
+use std::ffi::OsStr;
+
+use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, Sink};
 
 const PIPELINE: &str = "\
 channels:
@@ -44,6 +46,40 @@ fn the_table_shows_what_the_json_has() {
         assert!(ended.stdout.contains(text), "{text} is missing in:\n{}", ended.stdout);
     }
     assert_eq!(ended.stderr, "");
+}
+
+/// What a command writes to a terminal of this width, without what controls the terminal.
+fn on_terminal(columns: u16, command: &[&OsStr]) -> String {
+    let terminal = Sink::terminal(columns);
+    let running = Run::new(command).stdout(terminal.stdio()).start();
+    let written = terminal.read();
+    drop(running.wait().expect_code(0));
+    let mut text = String::new();
+    let written = written.join().expect("the reader ends");
+    let mut pieces = written.split("\u{1b}[");
+    text.push_str(pieces.next().unwrap_or_default());
+    pieces.for_each(|piece| text.push_str(piece.split_once('m').map_or(piece, |it| it.1)));
+    text.replace('\r', "")
+}
+
+#[test]
+fn tables_fit_the_terminal_and_keep_words_whole() {
+    let folder = folder();
+    let config = ConfigFile::new(&folder, PIPELINE);
+    let path = config.path();
+    for columns in [70, 80, 200] {
+        for command in [
+            ["run".as_ref(), path.as_os_str()].as_slice(),
+            &["plugin".as_ref(), "list".as_ref(), folder.path().as_os_str()],
+        ] {
+            let text = on_terminal(columns, command);
+            for word in ["numbers-source", "numbers-merge", "numbers-pass", "numbers-sink"] {
+                assert!(text.contains(word), "{word} is cut at {columns} columns:\n{text}");
+            }
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+            assert!(widest <= usize::from(columns), "{widest} columns of {columns}:\n{text}");
+        }
+    }
 }
 
 #[test]

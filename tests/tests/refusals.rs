@@ -17,7 +17,7 @@ mod outside;
 #[path = "refusals/probes.rs"]
 mod probes;
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, Running, until};
 use serde_json::Value;
@@ -69,6 +69,14 @@ fn inspect(file: &Path) -> Ended {
 
 fn validate(config: &ConfigFile) -> Ended {
     Run::new(["validate".as_ref(), config.path().as_os_str()]).finish()
+}
+
+/// Returns `true` if this user may have a view of the file system of its own. Otherwise, a test
+/// that needs one is left out.
+fn may_mount() -> bool {
+    let mut unshare = Command::new("unshare");
+    let tried = unshare.args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    tried.is_ok_and(|tried| tried.status.success())
 }
 
 /// A library that needs the library `libgcc_x.so.1` instead of `libgcc_s.so.1`.

@@ -59,17 +59,17 @@ fn a_plugin_that_asks_for_what_is_not_honoured_is_left_out() {
     let refused = refusal(&config, "libasks.so");
     assert_eq!(refused["code"], "configuration");
     assert!(
-        refused["reason"].as_str().unwrap().contains("asks for an alert after 3 failures"),
+        refused["reason"].as_str().unwrap().contains("asks for arguments (`arguments`)"),
         "{refused}"
     );
     assert_eq!(refusal(&config, "libnonsense.so")["code"], "not-a-library");
     running.wait_for_log("still refused");
     let said = running.stderr();
-    let said = said.lines().filter(|it| it.contains("asks for an alert after 3 failures"));
+    let said = said.lines().filter(|it| it.contains("asks for arguments (`arguments`)"));
     assert_eq!(said.filter(|it| !it.contains("DEBUG")).count(), 1, "{}", running.stderr());
     running.signal(Signal::Terminate);
     drop(running.wait().expect_code(0));
     validate(&config)
         .expect_code(2)
-        .expect_stderr(&["libasks.so", "asks for an alert after 3 failures"]);
+        .expect_stderr(&["libasks.so", "asks for arguments (`arguments`)"]);
 }

@@ -55,7 +55,7 @@ fn a_host_answers_though_a_variable_is_not_set_or_the_file_is_broken() {
 fn a_state_folder_that_nobody_can_find_is_told_by_its_variable() {
     let config = ConfigFile::verbatim("plugins: { folder: p }\nstate_folder: ${WHERE}/state\n");
     let ended = ask(&["status"], &config).finish().expect_code(2);
-    ended.expect_stderr(&["WHERE", "names its state folder"]);
+    ended.expect_stderr(&["WHERE", "correct `state_folder`"]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! A reason names the true cause, and the remedy belongs to it.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use hotbay_tests::{PluginsFolder, Run, hotbay, library};
 
-use super::{inspect, needing_a_library};
+use super::{inspect, may_mount, needing_a_library};
 
 #[test]
 fn a_library_beside_the_plugin_is_refused_with_what_to_do() {
@@ -53,17 +53,9 @@ fn a_host_without_descriptors_says_so() {
     assert!(said.contains("no descriptor is left"), "{said}");
 }
 
-/// Returns `true` if this user may have a view of the file system of its own.
-fn may_mount() -> bool {
-    let mut unshare = Command::new("unshare");
-    let tried = unshare.args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
-    tried.is_ok_and(|tried| tried.status.success())
-}
-
 #[test]
 fn a_host_without_proc_or_dev_says_what_is_missing() {
     if !may_mount() {
-        eprintln!("left out: this user may not mount anything");
         return;
     }
     for (missing, text) in [("/proc", "/proc is not mounted"), ("/dev", "there is no /dev/null")] {

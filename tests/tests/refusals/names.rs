@@ -1,8 +1,8 @@
 //! Which files of the plugins folder count, and which settings.
 
-use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, library};
+use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, library, until};
 
-use super::{RELOAD, refusal, start, until_in_service, validate};
+use super::{RELOAD, is_refused, refusal, start, until_in_service, validate};
 
 #[test]
 fn a_hidden_library_counts_neither_at_the_start_nor_in_a_list() {
@@ -19,6 +19,22 @@ fn a_hidden_library_counts_neither_at_the_start_nor_in_a_list() {
     let status = config.status().unwrap();
     assert_eq!(status["plugins"].as_array().unwrap().len(), 1, "{status:#}");
     assert_eq!(status["refused"].as_array().unwrap().len(), 0, "{status:#}");
+    running.signal(Signal::Terminate);
+    drop(running.wait().expect_code(0));
+}
+
+#[test]
+fn a_refused_file_that_is_renamed_is_refused_under_its_new_name_alone() {
+    let folder = PluginsFolder::with(&["asks"]);
+    let config = ConfigFile::new(&folder, RELOAD);
+    let running = start(&config);
+    let before = refusal(&config, "libasks.so");
+    let reason = before["reason"].as_str().unwrap();
+    assert!(reason.contains("libasks.so: task `never`"), "{reason}");
+    std::fs::rename(folder.path().join("libasks.so"), folder.path().join("libnews.so")).unwrap();
+    let after = refusal(&config, "libnews.so");
+    assert_eq!(after["reason"], reason.replace("libasks.so", "libnews.so"));
+    until("the old name is gone", || (!is_refused(&config, "libasks.so")).then_some(()));
     running.signal(Signal::Terminate);
     drop(running.wait().expect_code(0));
 }
