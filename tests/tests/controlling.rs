@@ -124,7 +124,15 @@ fn the_next_times_of_a_schedule_are_shown_across_a_change_of_the_clock() {
     let host = Host::start(&["ticks"]);
     let from = ["--from", "2025-10-26T00:59:59Z", "--count", "2"];
     let ended = host.task("next", &[&["ticks"], &from[..]].concat()).expect_code(0);
-    assert_eq!(ended.stdout, "2025-10-26 02:00:00 +01:00\n2025-10-26 02:00:01 +01:00\n");
+    for (local, utc) in [("02:00:00", "01:00:00"), ("02:00:01", "01:00:01")] {
+        let times = format!("2025-10-26 {local} ┆ +01:00 ┆ 2025-10-26 {utc}Z ┆ second of two");
+        assert!(ended.stdout.contains(&times), "{}", ended.stdout);
+    }
+    // A local time is meant on the clock of the task's zone.
+    let from = ["--from", "2025-10-27 12:00", "--count", "1", "--output", "json"];
+    let ended = host.task("next", &[&["ticks"], &from[..]].concat()).expect_code(0);
+    let times: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(times["times"][0]["utc"], "2025-10-27T11:00:01Z");
     host.stop();
 }
 

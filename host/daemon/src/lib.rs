@@ -31,8 +31,8 @@ use hotbay_plugin_api::TradingEngineError;
 pub use handle::{HostEvent, HostHandle};
 pub use host::Host;
 pub use hotbay_tasks::{
-    ControlError, EndedRuns, LogLineView, RunView, ScheduleInWords, TaskAnswer, TaskReport,
-    TaskRequest, TaskState, TaskView,
+    ClockChange, ControlError, DryRun, EndedRuns, LogLineView, RunView, ScheduleInWords, ShownTime,
+    TaskAnswer, TaskReport, TaskRequest, TaskState, TaskView, plan::CronError,
 };
 pub use report::{ChannelReport, ComponentReport, HostOutcome, Report};
 pub use socket::{ask_tasks, read_status};

@@ -1,5 +1,7 @@
 //! `hotbay task …`: the tasks of a running host.
 
+mod next;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,6 +15,8 @@ use hotbay_daemon::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
+
+use next::Next;
 
 use super::{FAILED_RUN, Output, fail, output::Page, print, status::asked, table::Table};
 
@@ -94,19 +98,25 @@ pub(super) enum TaskCommand {
         #[arg(value_name = "RUN")]
         run: u64,
     },
-    /// Show when a task is due next
-    Next {
-        #[command(flatten)]
-        host: Host,
-        #[command(flatten)]
-        task: Task,
-        /// How many times to show
-        #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-        count: u32,
-        /// The time from which on to look, as `2026-12-24T18:00:00Z`; now by default
-        #[arg(long, value_name = "TIME")]
-        from: Option<Timestamp>,
-    },
+    /// Show the next times of a schedule, or when a task of a running host is due next
+    ///
+    /// A schedule is computed without a host: a cron expression, in quotes, or an interval with
+    /// --every. A time at which the clock of the zone is changed is marked. Where the clock skips a
+    /// fixed time, the schedule is due right after the skipped range; of a fixed time that the clock
+    /// shows twice, the first one counts; a schedule with `*` in the minute or the hour follows the
+    /// clock.
+    ///
+    ///     hotbay task next '30 2 * * 1-5' --timezone Europe/Paris --from 2026-03-27
+    ///
+    /// Exit code: 0 if the times were shown, 2 if the schedule is wrong or there is no such task, 3
+    /// if no host runs with the configuration.
+    #[command(
+        verbatim_doc_comment,
+        override_usage = "hotbay task next [OPTIONS] EXPRESSION\n       \
+                          hotbay task next [OPTIONS] --every DURATION\n       \
+                          hotbay task next [OPTIONS] CONFIG.yaml TASK"
+    )]
+    Next(Next),
     /// List the runs of a task, or of all tasks, the latest first
     History {
         #[command(flatten)]
@@ -162,9 +172,7 @@ pub(super) fn execute(command: TaskCommand) -> ExitCode {
             host.show(TaskRequest::Enable { task, enabled: false })
         }
         TaskCommand::Cancel { host, run } => host.show(TaskRequest::Cancel { run }),
-        TaskCommand::Next { host, task: Task { task }, count, from } => {
-            host.show(TaskRequest::Next { task, from, count })
-        }
+        TaskCommand::Next(next) => next.execute(),
         TaskCommand::History { host, task, count, before } => {
             host.show(TaskRequest::History { task, before, limit: count })
         }
@@ -223,7 +231,7 @@ impl Host {
                     }
                 }
                 TaskAnswer::Runs(found) => runs(&mut page, found),
-                TaskAnswer::Times(found, zone) => times(&mut page, found, zone),
+                TaskAnswer::Times(times, zone) => next::of_task(times, zone).show(&mut page),
                 TaskAnswer::Log { lines, .. } => lines.iter().for_each(|it| page.line(line(it))),
                 TaskAnswer::Done => {}
             },
@@ -245,9 +253,7 @@ fn json(page: &mut Page, answer: &TaskAnswer) {
             page.json(&serde_json::json!({ "task": task, "runs": runs }))
         }
         TaskAnswer::Runs(runs) => page.json(runs),
-        TaskAnswer::Times(times, zone) => {
-            page.json(&serde_json::json!({ "times": times, "zone": zone }));
-        }
+        TaskAnswer::Times(times, zone) => page.json(&next::of_task(times, zone)),
         TaskAnswer::Log { lines, .. } => page.json(lines),
         TaskAnswer::Done => page.json(&serde_json::json!({})),
     }
@@ -314,16 +320,6 @@ fn runs(page: &mut Page, runs: &[RunView]) {
         table.row([&number, &run.task, &run.state.replace('_', " "), &since, &attempts, &reason]);
     }
     page.table(&table);
-}
-
-fn times(page: &mut Page, times: &[Timestamp], zone: &str) {
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    for at in times {
-        page.line(local(*at, &zone));
-    }
-    if times.is_empty() {
-        page.line("it is not due any more");
-    }
 }
 
 /// Copies the store of a running host.

@@ -5,6 +5,7 @@
 
 mod build;
 mod control;
+mod dry_run;
 mod in_words;
 mod installed;
 mod opened;
@@ -48,6 +49,7 @@ use runner::{Runner, RunnerEvent, TaskStore};
 
 pub use build::TaskBuild;
 pub use control::{ControlError, TaskAnswer, TaskControl, TaskRequest};
+pub use dry_run::{ClockChange, DryRun, ShownTime};
 pub use in_words::ScheduleInWords;
 pub use opened::OpenedStore;
 pub use overrides::check_entries;

@@ -110,6 +110,18 @@ impl CronSchedule {
         }
     }
 
+    /// Returns the time that the clock did not show, and in whose place a run is due at this
+    /// instant, which [`next_after`](Self::next_after) returned. Returns `None` if the clock shows a
+    /// time that matches.
+    pub fn moved_from(&self, due: Timestamp) -> Option<DateTime> {
+        let shown = self.zone.to_datetime(due);
+        if self.next_civil(shown, true) == Some(shown) {
+            return None;
+        }
+        let before = self.zone.to_offset(due.checked_sub(1.nanosecond()).ok()?);
+        self.next_civil(before.to_datetime(due), true).filter(|skipped| *skipped < shown)
+    }
+
     /// Returns the IANA name of the zone.
     pub fn zone(&self) -> &str {
         self.zone.iana_name().unwrap_or("UTC")

@@ -31,6 +31,20 @@ fn a_time_that_the_clock_skips_is_run_once_after_the_skipped_range() {
 }
 
 #[test]
+fn a_run_in_place_of_a_skipped_time_knows_which_one_that_was() {
+    let moved = |expression, zone, due: &str| {
+        let schedule = CronSchedule::parse(expression, zone).unwrap();
+        schedule.moved_from(due.parse().unwrap()).map(|it| it.to_string())
+    };
+    let berlin = |expression| moved(expression, "Europe/Berlin", "2026-03-29T01:00:00Z");
+    assert_eq!(berlin("30 2 * * *").as_deref(), Some("2026-03-29T02:30:00"));
+    assert_eq!(berlin("0 2,3 * * *"), None);
+    assert_eq!(moved("30 2 * * *", "Europe/Berlin", "2026-03-30T00:30:00Z"), None);
+    let midnight = moved("0 0 * * *", "Africa/Cairo", "2025-04-24T22:00:00Z");
+    assert_eq!(midnight.as_deref(), Some("2025-04-25T00:00:00"));
+}
+
+#[test]
 fn a_day_that_the_clock_skips_has_no_run() {
     // Samoa went from the 29th to the 31st of December 2011.
     let apia = next("0 9 * * *", "Pacific/Apia", "2011-12-29T00:00:00-10:00", 2);
