@@ -1,6 +1,6 @@
 //! A store in a file of SQLite: `hotbay.db` in the state folder.
 //!
-//! One thread writes, over one connection ([`writer`]); a few further connections read. The file is
+//! One thread writes, over one connection (`writer`); a few further connections read. The file is
 //! in WAL mode: readers and the writer do not wait for each other. As all hosts that use the file
 //! are on one machine, the host in charge holds a lock that the system releases when its process
 //! ends, however that happens; so another host need not wait for a lease.
@@ -22,6 +22,7 @@ mod writer;
 
 use std::{
     fs::File,
+    panic::{self, AssertUnwindSafe},
     path::Path,
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
@@ -81,10 +82,13 @@ impl SqliteStore {
         let queue = Arc::new(Queue::default());
         let writer = Writer::new(Arc::clone(&file), Arc::clone(&health), db);
         let run = {
-            let queue = Arc::clone(&queue);
+            let (queue, health) = (Arc::clone(&queue), Arc::clone(&health));
             move || {
                 let _end = queue::EndAtDrop(&queue);
-                writer.run(&queue);
+                if panic::catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
+                    let fault = "its thread ended by a fault of this program; start the host again";
+                    health.is_failing(&Failure::Other(fault.to_owned()));
+                }
             }
         };
         let thread = thread::Builder::new().name("hotbay-store".to_owned()).spawn(run);

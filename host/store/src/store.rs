@@ -12,7 +12,7 @@
 //! the host in charge decides the order. A claim of an older epoch expires with its epoch; the new
 //! host finds it in [`Store::live_runs`] and reports what became of it.
 //!
-//! For each task and nominal time there is at most one run, whoever created it.
+//! For each task and nominal time at most one run is stored, whoever created it.
 
 mod epoch;
 mod error;
@@ -65,8 +65,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Writes a batch, entirely or not at all, and then calls `done`.
     ///
     /// Batches are written in the order in which they were queued, as many as there are in one
-    /// transaction. An error of one batch does not affect the others. `done` is called exactly
-    /// once, on the thread of the store, and must return soon. If the queue is full, it is called
+    /// transaction. An error of one batch does not affect the others. A batch that failed with
+    /// [`StoreError::Unavailable`] may have been written all the same, if the disk failed in the
+    /// last moment; [`Store::run`] tells. `done` is called exactly once, on the thread of the store, and must return soon. If the queue is full, it is called
     /// with [`StoreError::Busy`] on the thread of the caller, before this method returns.
     fn write(&self, epoch: Epoch, batch: Batch, done: Done);
 

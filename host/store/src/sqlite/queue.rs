@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::writer::Writer;
+use super::writer::{Writer, tell};
 use crate::store::{Batch, Done, Epoch, Record, StoreError};
 
 /// The most batches that are queued.
@@ -18,6 +18,9 @@ const MOST_BYTES: usize = 64 << 20;
 /// The most batches that are written in one transaction, so that the first of them does not wait
 /// for long.
 const MOST_IN_GROUP: usize = 1_024;
+
+/// The longest time that the writer waits for more batches once it has one.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 /// A batch that is queued.
 pub(super) struct Queued {
@@ -120,7 +123,7 @@ impl Queue {
             self.filled.wait(&mut state);
         }
         state.wanted = last.batches.min(MOST_IN_GROUP);
-        let until = Instant::now() + last.taken / 4;
+        let until = Instant::now() + (last.taken / 4).min(PATIENCE);
         while state.batches < state.wanted && state.batches == state.entries.len() {
             if state.closed || self.filled.wait_until(&mut state, until).timed_out() {
                 break;
@@ -172,11 +175,13 @@ pub(super) struct EndAtDrop<'a>(pub(super) &'a Queue);
 
 impl Drop for EndAtDrop<'_> {
     fn drop(&mut self) {
-        self.0.close();
-        let entries = std::mem::take(&mut self.0.state.lock().entries);
-        for entry in entries {
+        let mut state = self.0.state.lock();
+        let left = std::mem::take(&mut *state);
+        state.closed = true;
+        drop(state);
+        for entry in left.entries {
             match entry {
-                Entry::Batch(queued) => (queued.done)(Err(StoreError::Closed)),
+                Entry::Batch(queued) => tell(queued.done, Err(StoreError::Closed)),
                 // Who waits for the call notices that it is gone.
                 Entry::Call(call) => drop(call),
             }

@@ -1,6 +1,6 @@
 //! The versions of the schema.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, ffi};
 
 use super::{OpenError, file::StoreFile};
 
@@ -83,5 +83,12 @@ pub(super) fn migrate(
 
 /// Lets readers and the writer not wait for each other. A backup is not in this mode.
 pub(super) fn set_wal(db: &Connection) -> rusqlite::Result<()> {
-    db.pragma_update(None, "journal_mode", "WAL")
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    // In another mode, a transaction that is not for the disk could damage the file.
+    let reason = "its file system does not let processes share memory, which WAL mode needs";
+    let code = ffi::Error::new(ffi::SQLITE_IOERR);
+    Err(rusqlite::Error::SqliteFailure(code, Some(reason.to_owned())))
 }

@@ -170,7 +170,7 @@ impl Writer {
 }
 
 /// Tells what became of a batch. A panic of the one who is told does not end the writer.
-fn tell(done: Done, result: Result<Written, StoreError>) {
+pub(super) fn tell(done: Done, result: Result<Written, StoreError>) {
     if panic::catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
         tracing::error!("a function that was told of a batch has panicked");
     }

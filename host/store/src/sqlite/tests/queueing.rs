@@ -1,8 +1,12 @@
 //! What is queued.
 
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::{
+    sync::mpsc::{self, Receiver, Sender},
+    time::Instant,
+};
 
 use super::*;
+use crate::sqlite::queue::{Job, LastGroup};
 
 /// Holds up the writer until the sender is dropped.
 fn hold(store: &SqliteStore) -> Sender<()> {
@@ -83,6 +87,7 @@ fn a_writer_that_has_ended_keeps_nobody_waiting() {
     assert_eq!(told.recv().unwrap(), Err(StoreError::Closed));
     assert_eq!(create(&store, epoch, 2), Err(StoreError::Closed));
     assert_eq!(store.heartbeat(epoch, Duration::ZERO), Err(StoreError::Closed));
+    assert!(matches!(store.health(), Health::Failing { .. }));
 }
 
 #[test]
@@ -101,4 +106,16 @@ fn the_last_handle_may_be_dropped_by_one_who_is_told() {
     drop(store);
     drop(release);
     told.recv_timeout(Duration::from_secs(60)).unwrap();
+}
+
+#[test]
+fn a_batch_waits_for_others_for_a_moment_only() {
+    let queue = Queue::default();
+    assert!(queue.push(Epoch(1), batch([]), Box::new(drop)).is_ok());
+    let begin = Instant::now();
+    // The last group was large, and took long.
+    let last = LastGroup { batches: 100, taken: Duration::from_secs(3_600) };
+    let Job::Group(group) = queue.next(last) else { panic!("it is a batch") };
+    assert_eq!(group.len(), 1);
+    assert!(begin.elapsed() < Duration::from_secs(60));
 }
