@@ -6,9 +6,9 @@ use std::process::Command;
 use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, Running, Signal, until};
 use serde_json::Value;
 
-const TASKS: [&str; 11] = [
+const TASKS: [&str; 12] = [
     "ticks", "after", "once", "stubborn", "hangs", "deaf", "beside", "adds", "waits", "doomed",
-    "past",
+    "past", "hears",
 ];
 
 /// The configuration of a host that follows changes at once, without the tasks that are not named.
@@ -321,4 +321,53 @@ fn a_configuration_that_stands_among_the_plugins_is_no_settings_of_theirs() {
     let folder = PluginsFolder::with(&["hello"]);
     let config = folder.write("config.yaml", b"plugins: { folder: . }\nlimits: { at_once: 9 }\n");
     drop(Run::new(["validate".as_ref(), config.as_os_str()]).finish().expect_code(0));
+}
+
+#[test]
+fn a_task_runs_for_each_event_of_a_channel_with_the_event_as_its_argument() {
+    let plugins = ["schedules", "numbers-source", "numbers-merge", "numbers-pass", "numbers-sink"];
+    let folder = PluginsFolder::with(&plugins);
+    let yaml = |schedule: &str| {
+        let task = format!("  - {{ name: hears, overlap: queue, schedule: {schedule} }}\n");
+        only(&["hears"], &task)
+            + "channels: { raw: { capacity: 64 }, merged: { capacity: 64 }, passed: { capacity: 64 } }
+pipeline:
+  time: live
+  connectors: [{ id: source, plugin: numbers-source, outputs: raw, config: { rate: 50 } }]
+  aggregator: { id: merge, plugin: numbers-merge, inputs: raw, outputs: merged }
+  strategies: [{ id: pass, plugin: numbers-pass, inputs: merged, outputs: passed }]
+  executors: [{ id: sink, plugin: numbers-sink, inputs: passed }]
+"
+    };
+    let config = ConfigFile::new(&folder, &yaml("{ event: row }"));
+    let refused =
+        Run::new(["validate".as_ref(), config.path().as_os_str()]).finish().expect_code(2);
+    refused.expect_stderr(&[
+        "runs for the events of `row`, which is no channel; did you mean `raw`? the configuration \
+         declares `raw`, `merged`, `passed`",
+    ]);
+    let config = ConfigFile::new(&folder, &yaml("{ event: raw }"));
+    let running = start(&config);
+    for (seq, number) in [(0, "01"), (1, "02"), (2, "03"), (40, "29")] {
+        running.wait_for_log(&format!("hears: raw {seq} {number}00000000000000"));
+    }
+    // An edit takes effect in both directions.
+    config.rewrite(&folder, &yaml("manual"));
+    let is = |words: &str| {
+        let says = || (row(&config, "schedules/hears")?["schedule"] == words).then_some(());
+        until(words, says);
+    };
+    is("on request");
+    let runs = || row(&config, "schedules/hears").and_then(|row| row["runs"].as_u64());
+    until("it hears nothing more", || {
+        let before = runs();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        (before.is_some() && before == runs()).then_some(())
+    });
+    let before = runs();
+    config.rewrite(&folder, &yaml("{ event: merged }"));
+    is("for each event of merged");
+    running.wait_for_log("hears: merged ");
+    assert!(runs() > before);
+    drop(stop(running).expect_code(0));
 }

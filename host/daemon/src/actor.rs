@@ -46,6 +46,7 @@ use tokio::{task::JoinSet, time::sleep_until};
 use crate::{
     HostError, HostEvent, RefusedStatus, Status,
     configuration::ConfigSource,
+    event_triggers::EventTriggers,
     handle::{HostCommand, HostEndpoint},
     pipeline::{PluginPipeline, Strictness},
     plugins::{ClosingPlugins, KnownPlugins, LoadedPlugin},
@@ -92,6 +93,7 @@ pub(crate) struct Actor {
     pub(crate) examined: BTreeMap<PathBuf, Inspected>,
     pub(crate) pipeline: Option<PluginPipeline>,
     pub(crate) tasks: Tasks,
+    pub(crate) event_triggers: EventTriggers,
     pub(crate) factory: TaskFactory,
     pub(crate) services: Services,
     pub(crate) loader: Arc<Loader>,

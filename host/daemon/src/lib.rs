@@ -10,6 +10,7 @@
 mod actor;
 mod check;
 mod configuration;
+mod event_triggers;
 mod handle;
 mod host;
 mod pipeline;

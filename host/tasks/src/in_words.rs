@@ -16,8 +16,19 @@ pub struct ScheduleInWords {
     pub next: Vec<String>,
 }
 
+impl ScheduledTask {
+    /// Says by what the task runs.
+    pub(crate) fn trigger_in_words(&self, trigger: &Trigger) -> String {
+        match self.event_channel() {
+            // The plan knows requests alone.
+            Some(channel) => format!("for each event of {channel}"),
+            None => trigger.to_string(),
+        }
+    }
+}
+
 impl ScheduleInWords {
-    pub(crate) fn new(trigger: &Trigger, now: Timestamp) -> Self {
+    pub(crate) fn new(task: &ScheduledTask, trigger: &Trigger, now: Timestamp) -> Self {
         let next = match trigger {
             Trigger::Time(timing) => {
                 let zone = TimeZone::get(timing.zone()).unwrap_or(TimeZone::UTC);
@@ -31,7 +42,7 @@ impl ScheduleInWords {
             }
             Trigger::Start | Trigger::Dependencies | Trigger::Request => Vec::new(),
         };
-        Self { schedule: trigger.to_string(), next }
+        Self { schedule: task.trigger_in_words(trigger), next }
     }
 }
 
@@ -40,7 +51,7 @@ impl ScheduledTask {
     /// understood.
     pub fn in_words(&self) -> Option<ScheduleInWords> {
         let now = runner::now();
-        self.definition(now).ok().map(|it| ScheduleInWords::new(&it.trigger, now))
+        self.definition(now).ok().map(|it| ScheduleInWords::new(self, &it.trigger, now))
     }
 }
 
@@ -57,7 +68,7 @@ mod tests {
         let spec = TaskSpec { schedule, ..TaskSpec::new("a", FunctionKind::Async) };
         let task = ScheduledTask { plugin: "p".to_owned(), spec, config: json!({}) };
         let now = now.parse().unwrap();
-        ScheduleInWords::new(&task.definition(now).unwrap().trigger, now)
+        ScheduleInWords::new(&task, &task.definition(now).unwrap().trigger, now)
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl Tasks {
             let definition = scheduled
                 .definition(anchor)
                 .map_err(|reason| SchedulerError::InvalidState(format!("task {id} {reason}")))?;
-            let schedule = definition.trigger.to_string();
+            let schedule = scheduled.trigger_in_words(&definition.trigger);
             defined.push((id, InstalledTask::new(scheduled, build, anchor, schedule), definition));
         }
         let new = defined.iter().map(|(id, task, _)| (&**id, &task.scheduled));
@@ -206,7 +206,8 @@ impl Tasks {
         for (id, mut task, definition) in defined {
             let old = installed.remove(&id);
             if old.as_ref().is_none_or(|old| old.schedule != task.schedule) {
-                let words = ScheduleInWords::new(&definition.trigger, runner::now());
+                let words =
+                    ScheduleInWords::new(&task.scheduled, &definition.trigger, runner::now());
                 let next = words.next.join(", ");
                 info!(task = &*id, schedule = words.schedule, next, "a task is scheduled");
             }
@@ -246,6 +247,16 @@ impl Tasks {
         let installed = self.installed.lock();
         let of_plugin = installed.values().filter(|it| it.scheduled.plugin == plugin);
         of_plugin.filter_map(|it| Some((it.scheduled.clone(), it.build.clone()?))).collect()
+    }
+
+    /// Returns the ids of the tasks that run for events, each with the name of the channel.
+    pub fn event_triggers(&self) -> Vec<(Arc<str>, String)> {
+        let installed = self.installed.lock();
+        let with_build = installed.iter().filter(|(_, it)| it.build.is_some());
+        let channel = |(id, it): (&Arc<str>, &InstalledTask)| {
+            Some((Arc::clone(id), it.scheduled.event_channel()?.to_owned()))
+        };
+        with_build.filter_map(channel).collect()
     }
 
     /// Stops all tasks. Returns a message for each task that did not stop within the limit.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hotbay_config::{
     Config, Diagnostic, Diagnostics, Severity, Sidecar, TaskEntry, listed, merged, suggestion,
 };
-use hotbay_plugin_api::TaskSpec;
+use hotbay_plugin_api::{Schedule, TaskSpec};
 use hotbay_runtime::Generation;
 use jiff::Timestamp;
 
@@ -43,7 +43,8 @@ pub fn schedules(
             });
         if is_right && spec.enabled {
             // The configuration takes precedence.
-            match (Overridden { plugin, overrides: [own, beside, shared] }).scheduled(spec) {
+            match (Overridden { config, plugin, overrides: [own, beside, shared] }).scheduled(spec)
+            {
                 Ok(task) => scheduled.push(task),
                 Err(finding) => findings.push(*finding),
             }
@@ -81,6 +82,7 @@ fn file_of(plugin: &Generation) -> PathBuf {
 
 /// A task of a plugin, with what files say about it, the one that takes precedence first.
 struct Overridden<'a> {
+    config: &'a Config,
     plugin: &'a Generation,
     overrides: [Option<Override<'a>>; 3],
 }
@@ -112,6 +114,16 @@ impl Overridden<'_> {
             let reason =
                 format!("depends on `{missing}`, which the plugin does not have; it has {names}");
             return Err(self.refusal(&task.spec.name, "depends_on", &reason));
+        }
+        if let Schedule::OnEvent(channel) = &task.spec.schedule
+            && !self.config.channels.iter().any(|(name, _)| name == channel)
+        {
+            let names = self.config.channels.iter().map(|(name, _)| name.as_str());
+            let has = listed(names.clone());
+            let has = if has.is_empty() { "none".to_owned() } else { has };
+            let help = suggestion(channel, names, &format!("the configuration declares {has}"));
+            let reason = format!("runs for the events of `{channel}`, which is no channel; {help}");
+            return Err(self.refusal(&task.spec.name, "schedule", &reason));
         }
         // The time does not matter for whether the schedule can be understood.
         match task.definition(Timestamp::UNIX_EPOCH) {

@@ -46,6 +46,11 @@ impl ScheduledTask {
         format!("{}/{}", self.plugin, self.spec.name)
     }
 
+    /// Returns the channel for whose events the task runs.
+    pub(crate) fn event_channel(&self) -> Option<&str> {
+        if let Schedule::OnEvent(channel) = &self.spec.schedule { Some(channel) } else { None }
+    }
+
     /// Returns the ids of the tasks on which this one depends. A name without a plugin is that of
     /// a task of the same plugin.
     pub(crate) fn depends_on(&self) -> Vec<Arc<str>> {

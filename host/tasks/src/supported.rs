@@ -7,9 +7,6 @@ use hotbay_plugin_api::{Schedule, TaskSpec};
 /// A spec is never applied in part: a task that asks for one of these is refused.
 pub(crate) fn unsupported(task: &TaskSpec) -> Vec<(&str, String)> {
     let mut wishes = Vec::new();
-    if let Schedule::OnEvent(channel) = &task.schedule {
-        wishes.push(("schedule", format!("a run for each event of channel `{channel}`")));
-    }
     if needs_arguments(task) && task.schedule != Schedule::Manual {
         wishes.push(("arguments", "arguments".to_owned()));
     }
@@ -17,10 +14,13 @@ pub(crate) fn unsupported(task: &TaskSpec) -> Vec<(&str, String)> {
     wishes
 }
 
-/// Returns `true` if a run needs arguments, which only one that is asked for by hand has.
+/// Returns `true` if a run needs arguments that it does not have: one that is asked for by hand has
+/// those that are given, and one for an event has the event.
 fn needs_arguments(task: &TaskSpec) -> bool {
     let required = task.arguments.get("required").and_then(|names| names.as_array());
-    required.is_some_and(|names| !names.is_empty())
+    let is_event = matches!(task.schedule, Schedule::OnEvent(_));
+    let mut names = required.into_iter().flatten();
+    names.any(|name| !(is_event && name == "event"))
 }
 
 #[cfg(test)]
@@ -49,11 +49,19 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_runs_for_events_may_require_the_event() {
+        let schedule = Schedule::OnEvent("fills".to_owned());
+        let of = |required| {
+            let arguments = json!({ "required": required });
+            unsupported(&TaskSpec { schedule: schedule.clone(), arguments, ..task() }).len()
+        };
+        assert_eq!((of(json!(["event"])), of(json!(["event", "days"]))), (0, 1));
+    }
+
+    #[test]
     fn what_is_not_honoured_is_named_by_its_field() {
-        let asks = [
-            ("schedule", TaskSpec { schedule: Schedule::OnEvent("fills".to_owned()), ..task() }),
-            ("arguments", TaskSpec { arguments: json!({ "required": ["days"] }), ..task() }),
-        ];
+        let asks =
+            [("arguments", TaskSpec { arguments: json!({ "required": ["days"] }), ..task() })];
         for (field, task) in asks {
             let wishes = unsupported(&task);
             let [(named, _)] = &wishes[..] else { panic!("{field}: {wishes:?}") };

@@ -95,7 +95,9 @@ struct Written {
     #[serde(default, deserialize_with = "Name::option")]
     #[schemars(with = "Option<Name>")]
     at: Option<String>,
-    /// A channel. The task runs for each of its events, which is the argument of the run.
+    /// A channel. The task runs for each of its events. The argument `event` of the run has the
+    /// `channel`, `time_ns`, `source`, `seq` and `kind` of the event, and its payload as `text`, or in
+    /// hexadecimal as `bytes`. With `overlap: skip`, events during a run have no run.
     #[serde(default, deserialize_with = "Name::option")]
     #[schemars(with = "Option<Name>")]
     event: Option<String>,

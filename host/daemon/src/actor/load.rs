@@ -177,10 +177,18 @@ impl Actor {
 
     /// Installs the tasks of a build, and returns those that were replaced or removed.
     pub(crate) fn install_tasks(&mut self, plugin: &str, tasks: PreparedTasks) -> PreparedTasks {
-        self.tasks.install(plugin, tasks).unwrap_or_else(|error| {
+        let before = self.tasks.install(plugin, tasks).unwrap_or_else(|error| {
             tracing::error!(plugin, %error, "the tasks of the plugin can't be started");
             PreparedTasks::new()
-        })
+        });
+        self.follow_events();
+        before
+    }
+
+    /// Follows the channels for whose events tasks run.
+    pub(super) fn follow_events(&mut self) {
+        let (wanted, control) = (self.tasks.event_triggers(), self.tasks.control());
+        self.event_triggers.follow(wanted, &self.services, &control);
     }
 }
 

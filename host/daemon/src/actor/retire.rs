@@ -37,6 +37,7 @@ impl Actor {
             pipeline.note_removed(&removed);
         }
         let before = self.tasks.uninstall(&plugin);
+        self.follow_events();
         if let Some(loaded) = self.plugins.remove(&plugin) {
             tracing::info!(plugin, "its file is gone: retired");
             let tasks = before.into_iter().map(|(_, build)| build).collect();

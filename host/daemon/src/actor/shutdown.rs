@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Actor, ActorEvent, StopReason, reported, status::masked};
 use crate::{
     HostError,
+    event_triggers::EventTriggers,
     plugins::ClosingPlugin,
     reconcile::PluginActivity,
     report::{Report, ReportInput, collect},
@@ -40,6 +41,7 @@ impl Actor {
         for plugin in names {
             self.settle(plugin).await;
         }
+        self.event_triggers = EventTriggers::default();
         let mut problems = self.tasks.stop(self.config.shutdown.drain).await;
         if let Some(pipeline) = &self.pipeline {
             problems.extend(pipeline.stop(&self.config).await);

@@ -55,6 +55,7 @@ impl Host {
             probations: BTreeMap::new(),
             examined: BTreeMap::new(),
             tasks,
+            event_triggers: Default::default(),
             services,
             loader,
             trust,
