@@ -66,6 +66,7 @@ pub const PLUGIN_TASKS: &[PluginTask] = &[
         description: "Copies new and changed files to another folder",
         schedule: HOURLY,
         attempts: 4,
+        alert_after: Some(1),
         retry_delay: Duration::from_secs(60),
         settings: Some(settings_of::<sync_data::Settings>()),
         enabled: false,
