@@ -48,7 +48,13 @@ const FAILED_RUN: u8 = 1;
 /// To replace a plugin while the host runs, copy a new build over the old file. The new
 /// build takes over the state of the old one, and no event is lost.
 #[derive(Debug, Parser)]
-#[command(name = "hotbay", version, verbatim_doc_comment, arg_required_else_help = true)]
+#[command(
+    name = "hotbay",
+    version,
+    verbatim_doc_comment,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 struct Arguments {
     /// What is logged on standard error: off, error, warn, info, debug, trace, or a
     /// filter such as `warn,hotbay=debug`
@@ -81,9 +87,6 @@ enum Command {
     /// If a plugin crashes the host, the next run names the plugin. A build that crashes
     /// the host three times in five minutes is put into quarantine and is not loaded
     /// again until `hotbay plugin release` releases it.
-    ///
-    /// Exit code: 0 if everything succeeded, 1 if something failed while it ran, 2 if the
-    /// configuration is wrong.
     Run {
         /// The configuration
         #[arg(value_name = "CONFIG.yaml")]
