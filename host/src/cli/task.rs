@@ -307,7 +307,10 @@ fn runs(page: &mut Page, runs: &[RunView]) {
     if runs.is_empty() {
         return page.line("no run is known");
     }
-    let mut table = Table::new(["run", "task", "state", "since", "attempts", "reason"]);
+    let columns = ["run", "task", "state", "since", "attempts", "reason"];
+    let has_reasons = runs.iter().any(|run| run.reason.is_some());
+    let shown = if has_reasons { columns.len() } else { columns.len() - 1 };
+    let mut table = Table::new(&columns[..shown]);
     for run in runs {
         let since = here(run.since);
         let (number, attempts) = (run.run.to_string(), run.attempts.to_string());
@@ -317,7 +320,8 @@ fn runs(page: &mut Page, runs: &[RunView]) {
             }
             (reason, _) => reason.clone().unwrap_or_default(),
         };
-        table.row([&number, &run.task, &run.state.replace('_', " "), &since, &attempts, &reason]);
+        let state = run.state.replace('_', " ");
+        table.row(&[&number, &run.task, &state, &since, &attempts, &reason][..shown]);
     }
     page.table(&table);
 }
