@@ -109,13 +109,20 @@ impl ConfigFile {
     /// # Panics
     /// If what it says is not JSON.
     pub fn status(&self) -> Option<Value> {
+        self.ask(&"status".into())
+    }
+
+    /// What the host that runs with it answers to a request, if it does.
+    ///
+    /// # Panics
+    /// If what it says is not JSON.
+    pub fn ask(&self, request: &Value) -> Option<Value> {
         let mut host = UnixStream::connect(self.state_folder().join("hotbay.sock")).ok()?;
-        host.write_all(b"\"status\"\n").ok()?;
+        host.write_all(format!("{request}\n").as_bytes()).ok()?;
         let mut text = Vec::new();
         host.read_to_end(&mut text).ok()?;
-        // A host that ends at this moment says nothing.
-        let is_there = !text.is_empty();
-        is_there.then(|| serde_json::from_slice(&text).expect("a status is JSON"))
+        // A host that ends at this moment says nothing, or not all of it.
+        serde_json::from_slice(&text).ok()
     }
 
     /// The records of the replacements so far.

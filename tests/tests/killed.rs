@@ -1,0 +1,140 @@
+//! A host that is killed again and again, while runs are asked for, begin and end.
+//!
+//! ```text
+//! cargo test -p hotbay-tests --test killed -- --ignored --nocapture
+//! ```
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, until};
+use serde_json::{Value, json};
+
+/// The time from its start within which a host begins a run.
+const FIRST_RUN: Duration = Duration::from_secs(5);
+
+/// A host that is asked for runs, each of which notes its number down.
+struct Scene {
+    _folder: PluginsFolder,
+    config: ConfigFile,
+    /// The runs that the host has accepted.
+    accepted: BTreeSet<u64>,
+    /// The longest time from the start of the host to the first run that was accepted.
+    slowest: Duration,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = PluginsFolder::with(&["schedules"]);
+        let scheduled =
+            ["ticks", "after", "once", "stubborn", "hangs", "deaf", "beside", "past", "doomed"];
+        let off = scheduled
+            .map(|task| format!("  - {{ plugin: schedules, task: {task}, enabled: false }}\n"));
+        let config = ConfigFile::new(&folder, &format!("tasks:\n{}", off.concat()));
+        Self { _folder: folder, config, accepted: BTreeSet::new(), slowest: Duration::ZERO }
+    }
+
+    fn tasks(&self, request: Value) -> Option<Value> {
+        let answer = self.config.ask(&json!({ "tasks": request }))?;
+        answer.get("Ok").cloned()
+    }
+
+    /// Asks for a run. Returns `true` if the host has accepted it.
+    fn ask_for_run(&mut self) -> bool {
+        let file = self.config.path().with_file_name("book");
+        let run = json!({ "task": "notes", "arguments": { "file": file }, "forced": false });
+        let answer = self.tasks(json!({ "run": run }));
+        let number = answer.and_then(|answer| answer["runs"][0]["run"].as_u64());
+        number.is_some_and(|number| self.accepted.insert(number))
+    }
+
+    /// Starts a host, asks it for runs, and kills it after this time.
+    fn kill_after(&mut self, time: Duration) {
+        let began = Instant::now();
+        let host = Run::config(self.config.path()).start();
+        until("the first run is accepted", || self.ask_for_run().then_some(()));
+        self.slowest = self.slowest.max(began.elapsed());
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            self.ask_for_run();
+        }
+        // The runs that were asked for last are under way now, or about to begin.
+        thread::sleep(Duration::from_micros(u64::from(time.subsec_micros()) % 4_000));
+        host.signal(Signal::Kill);
+        drop(host.wait());
+    }
+
+    /// Returns all runs that the host knows, by number.
+    fn runs(&self) -> BTreeMap<u64, Value> {
+        let mut all = BTreeMap::new();
+        let mut before = Value::Null;
+        loop {
+            let page = json!({ "history": { "task": "notes", "before": before, "limit": 1000 } });
+            let page = until("the host answers", || self.tasks(page.clone()));
+            let page = page["runs"].as_array().cloned().expect("a list");
+            let Some(last) = page.last() else { return all };
+            before = last["run"].clone();
+            all.extend(page.into_iter().filter_map(|run| Some((run["run"].as_u64()?, run))));
+        }
+    }
+
+    /// Lets everything end, prints the figures, and checks that nothing was lost or doubled.
+    #[expect(clippy::print_stderr, reason = "the long form is run for its figures")]
+    fn check(self) {
+        let host = Run::config(self.config.path()).start();
+        let runs = until("all runs have ended", || {
+            self.config.status()?;
+            let runs = self.runs();
+            runs.values().all(|run| !run["ended"].is_null()).then_some(runs)
+        });
+        host.signal(Signal::Terminate);
+        drop(host.wait().expect_code(0));
+        let book = fs::read_to_string(self.config.path().with_file_name("book"));
+        let mut noted: BTreeMap<u64, u64> = BTreeMap::new();
+        for line in book.expect("there is a book").lines() {
+            *noted.entry(line.parse().expect("a number")).or_default() += 1;
+        }
+        for number in &self.accepted {
+            let run = runs.get(number).unwrap_or_else(|| panic!("run {number} is lost"));
+            assert_eq!(run["state"], "succeeded", "{run}");
+            let times = noted.get(number).copied().unwrap_or_default();
+            let crashes = run["crashes"].as_u64().expect("a number");
+            assert!((1..=1 + crashes).contains(&times), "{times} times: {run}");
+        }
+        let marked = runs.values().filter(|run| run["crashes"] != 0).count();
+        assert!(self.slowest < FIRST_RUN, "{:?}", self.slowest);
+        eprintln!(
+            "{} runs accepted, {} known, {marked} of them were under way at a kill; the first run \
+             of a host at the latest after {:.0?}",
+            self.accepted.len(),
+            runs.len(),
+            self.slowest
+        );
+    }
+}
+
+/// Kills a host this many times, at moments that a seed decides.
+fn kill(times: u32) {
+    let mut scene = Scene::new();
+    let mut random = 42u64;
+    for _ in 0..times {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        scene.kill_after(Duration::from_micros(random >> 33 & 0x1_ffff));
+    }
+    scene.check();
+}
+
+#[test]
+fn no_accepted_run_is_lost_or_doubled_when_the_host_is_killed() {
+    kill(6);
+}
+
+#[test]
+#[ignore = "a host is killed 200 times, which takes minutes"]
+fn no_accepted_run_is_lost_or_doubled_when_the_host_is_killed_200_times() {
+    kill(200);
+}
