@@ -66,7 +66,10 @@ impl Folders {
     /// Starts the host and waits for a successful run of each task.
     fn start(&self) -> Running {
         let running = self.run(&["run", "--output", "json"]).log("info").start();
-        running.wait_for_log("loaded");
+        until("the host answers", || {
+            let asked = self.run(&["task", "list"]).finish();
+            (asked.status.code() == Some(0)).then_some(())
+        });
         for task in ["clean_cache", "compute_stats", "export_report", "sync_data"] {
             until(&format!("a run of {task}"), || {
                 self.runs_of(task).iter().find(|run| run["state"] == "succeeded").cloned()

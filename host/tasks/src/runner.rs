@@ -225,6 +225,8 @@ impl Runner {
                     self.step(PlanEvent::Hold { held: true });
                 }
                 RunnerEvent::Close(done) => {
+                    // A host that was stopped before its tasks began knows who ended the one before.
+                    self.resolve_left_over();
                     self.interrupt_all();
                     self.closing = Some(done);
                 }
