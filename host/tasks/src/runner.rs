@@ -18,11 +18,9 @@ mod writes;
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::Arc,
     time::Duration,
 };
 
-use hotbay_loader::RunLine;
 use hotbay_plugin_api::Durability;
 use hotbay_store::store::{StoreError, Written};
 use jiff::Timestamp;
@@ -34,7 +32,6 @@ use tokio::{
     },
     time::{Instant, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{

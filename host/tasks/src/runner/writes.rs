@@ -160,19 +160,12 @@ impl Writes {
         write.in_flight = false;
         let mut held = None;
         match result {
-            Ok(Written { duplicates }) => {
-                let then = self.writes.remove(at).map(|it| it.then).unwrap_or_default();
-                if self.failure.is_some() && self.writes.is_empty() {
-                    warn!("tasks and runs are stored again");
-                    (self.failure, self.retry_at, held) = (None, None, Some(false));
-                }
-                return Outcome { then, duplicates, held };
-            }
-            // While the store fails, an earlier batch may be missing that this one builds upon.
-            Err(StoreError::Conflict(conflict)) if self.failure.is_none() => {
-                error!(%conflict, "what became of a run is not stored");
-                let then = self.writes.remove(at).map(|it| it.then).unwrap_or_default();
-                return Outcome { then, ..Outcome::default() };
+            Ok(Written { duplicates }) => return self.done(at, duplicates),
+            // While the store fails, an earlier batch may be missing that this one builds upon. The
+            // oldest one builds upon none: it may be stored, although the store reported a failure.
+            Err(StoreError::Conflict(conflict)) if self.failure.is_none() || at == 0 => {
+                error!(%conflict, "what became of a run is not stored, or was stored already");
+                return self.done(at, Vec::new());
             }
             Err(failed) => {
                 if self.failure.is_none() {
@@ -184,13 +177,31 @@ impl Writes {
                 }
                 // One that was fenced never comes back: another host runs these tasks.
                 let is_final = matches!(failed, StoreError::Fenced { .. } | StoreError::Closed);
-                let all_are_back = self.writes.iter().all(|it| !it.in_flight);
-                if all_are_back && !is_final {
-                    self.retry_at = Some(Instant::now() + RETRY);
+                if !is_final {
+                    self.retry_when_all_are_back();
                 }
             }
         }
         Outcome { held, ..Outcome::default() }
+    }
+
+    /// Forgets a batch that is stored.
+    fn done(&mut self, at: usize, duplicates: Vec<store::RunId>) -> Outcome {
+        let then = self.writes.remove(at).map(|it| it.then).unwrap_or_default();
+        let mut held = None;
+        if self.failure.is_some() && self.writes.is_empty() {
+            warn!("tasks and runs are stored again");
+            (self.failure, self.retry_at, held) = (None, None, Some(false));
+        } else if self.failure.is_some() {
+            self.retry_when_all_are_back();
+        }
+        Outcome { then, duplicates, held }
+    }
+
+    fn retry_when_all_are_back(&mut self) {
+        if self.writes.iter().all(|it| !it.in_flight) {
+            self.retry_at = Some(Instant::now() + RETRY);
+        }
     }
 
     /// Gives everything that was not written to the store again: the oldest batch first, and the
