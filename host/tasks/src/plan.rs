@@ -29,7 +29,7 @@ pub use ready::{Blocked, Group, Limit, ReadyQueue, RunLimits};
 pub use run::{AttemptOutcome, LiveRun, RunCause, RunOutcome, RunState, StopReason};
 pub use step::{Change, Clock, Effect, PlanEvent, SkipReason, Step};
 pub(crate) use timing::every;
-pub use timing::{DueTime, Recurrence, Timing};
+pub use timing::{DueTime, Recurrence, Span, Timing};
 
 /// The number of a run, which is unique in a store. Later runs have higher numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

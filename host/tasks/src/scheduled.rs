@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use serde_json::Value;
 
 use crate::plan::{
-    CronSchedule, MisfirePolicy, Recurrence, RetryPolicy, TaskDefinition, Timing, Trigger, every,
+    CronSchedule, MisfirePolicy, Recurrence, RetryPolicy, Span, TaskDefinition, Timing, Trigger,
+    every,
 };
 
 /// The shortest interval of a task, which is that of the configuration as well.
@@ -109,8 +110,13 @@ impl ScheduledTask {
                 "has a schedule that ends at {until}, before it starts at {from}"
             ));
         }
-        let timed =
-            |recurrence| Ok(Trigger::Time(Timing { recurrence, from, until, jitter: spec.jitter }));
+        let timed = |recurrence| {
+            Ok(Trigger::Time(Timing {
+                recurrence,
+                span: Span { from, until }.boxed(),
+                jitter: spec.jitter,
+            }))
+        };
         match &spec.schedule {
             Schedule::Every(interval) if *interval < SHORTEST_INTERVAL => {
                 let shortest = humantime::format_duration(SHORTEST_INTERVAL);

@@ -28,13 +28,28 @@ pub enum Recurrence {
 pub struct Timing {
     /// The times at which runs are due.
     pub recurrence: Recurrence,
+    /// When the schedule begins and ends; `None` if it does neither. In a box, because most schedules
+    /// have none, and there may be very many of them.
+    pub span: Option<Box<Span>>,
+    /// The longest delay by which a start is put off, so that tasks with equal times do not all
+    /// begin at once. A start is never put off beyond the next time at which a run is due.
+    pub jitter: Duration,
+}
+
+/// When a schedule begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
     /// No run is due before this instant.
     pub from: Option<Timestamp>,
     /// No run is due after this instant.
     pub until: Option<Timestamp>,
-    /// The longest delay by which a start is put off, so that tasks with equal times do not all
-    /// begin at once. A start is never put off beyond the next time at which a run is due.
-    pub jitter: Duration,
+}
+
+impl Span {
+    /// Returns the span as a timing keeps it: `None` without a beginning and an end.
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
 }
 
 /// One time at which a run is due.
@@ -50,7 +65,7 @@ pub struct DueTime {
 impl Timing {
     /// Makes a timing without jitter and without bounds.
     pub fn new(recurrence: Recurrence) -> Self {
-        Self { recurrence, from: None, until: None, jitter: Duration::ZERO }
+        Self { recurrence, span: None, jitter: Duration::ZERO }
     }
 
     /// Returns the first time after `after` at which a run of `task` is due, or `None` if there is
@@ -85,7 +100,8 @@ impl Timing {
     /// Returns the first nominal time after `after`.
     pub fn nominal_after(&self, after: Timestamp) -> Option<Timestamp> {
         // The bound belongs to the span: a run that is due exactly then takes place.
-        let after = match self.from {
+        let Span { from, until } = self.span.as_deref().copied().unwrap_or_default();
+        let after = match from {
             Some(from) if from > after => from.checked_sub(SignedDuration::from_nanos(1)).ok()?,
             _ => after,
         };
@@ -94,7 +110,7 @@ impl Timing {
             Recurrence::Every { interval, anchor } => every(*interval, *anchor, after),
             Recurrence::Cron(cron) => cron.next_after(after),
         };
-        next.filter(|at| self.until.is_none_or(|until| *at <= until))
+        next.filter(|at| until.is_none_or(|until| *at <= until))
     }
 }
 
@@ -140,10 +156,11 @@ impl fmt::Display for Recurrence {
 impl fmt::Display for Timing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.recurrence)?;
-        if let Some(from) = self.from {
+        let Span { from, until } = self.span.as_deref().copied().unwrap_or_default();
+        if let Some(from) = from {
             write!(f, ", from {from}")?;
         }
-        if let Some(until) = self.until {
+        if let Some(until) = until {
             write!(f, ", until {until}")?;
         }
         if !self.jitter.is_zero() {
@@ -188,8 +205,11 @@ mod tests {
     #[test]
     fn a_schedule_has_no_runs_outside_of_its_span() {
         let timing = Timing {
-            from: Some(at("2026-01-08T00:00:00Z")),
-            until: Some(at("2026-01-15T00:00:00Z")),
+            span: Span {
+                from: Some(at("2026-01-08T00:00:00Z")),
+                until: Some(at("2026-01-15T00:00:00Z")),
+            }
+            .boxed(),
             ..every_week()
         };
         let first = timing.next_after(at("2020-01-01T00:00:00Z"), "a").unwrap();
@@ -211,7 +231,7 @@ mod tests {
     fn a_schedule_reads_as_a_sentence() {
         let cron = CronSchedule::parse("30 2 * * 1-5", "Europe/Paris").unwrap();
         let timing = Timing {
-            until: Some(at("2026-01-15T00:00:00Z")),
+            span: Span { from: None, until: Some(at("2026-01-15T00:00:00Z")) }.boxed(),
             jitter: Duration::from_secs(90),
             ..Timing::new(Recurrence::Cron(Arc::new(cron)))
         };
