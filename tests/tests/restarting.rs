@@ -194,3 +194,26 @@ fn a_store_is_copied_while_its_host_runs_and_the_doctor_examines_it() {
     let said = doctor().expect_code(1).stdout;
     assert!(said.contains("FAULT  store: ") && said.contains("is damaged"), "{said}");
 }
+
+#[test]
+fn while_nothing_can_be_stored_no_run_is_accepted_and_the_host_goes_on_by_itself() {
+    let place = Place::new(&[], "");
+    let running = place.start();
+    let sum = ["adds", "--arguments", "{\"terms\": [20, 22]}", "--wait"];
+    drop(place.task("run", &sum).expect_code(0));
+    let away = place.config.state_folder().join("away");
+    fs::rename(place.store(), &away).expect("it can be moved");
+    // The host finds out by this one, whose answer waits until it is stored.
+    let start = [PathBuf::from("task"), "run".into(), place.config.path()];
+    let first = Run::new(start.into_iter().chain(sum.iter().map(PathBuf::from))).start();
+    running.wait_for_log("tasks that are to be stored begin nothing new");
+    let refused = place.task("run", &["waits"]).expect_code(2);
+    refused.expect_stderr(&["nothing can be stored now", "its file was removed or replaced"]);
+    assert_eq!(place.json("show", &["waits"])["task"]["state"], "held");
+    fs::rename(&away, place.store()).expect("it can be moved");
+    running.wait_for_log("tasks and runs are stored again");
+    assert!(first.wait().expect_code(0).stdout.contains("succeeded"));
+    assert_eq!(place.json("show", &["waits"])["task"]["state"], "active");
+    assert_eq!(place.json("show", &["adds"])["task"]["counts"]["succeeded"], 2);
+    stop(running);
+}
