@@ -4,8 +4,8 @@ use std::{env, fs, io, path::Path, process::ExitCode};
 
 use hotbay_config::StateFolder;
 use hotbay_daemon::{Status, read_status};
-use hotbay_store::{sqlite::SqliteStore, store::CheckReport};
-use jiff::{Timestamp, civil, tz::TimeZone};
+use hotbay_store::{clock, sqlite::SqliteStore, store::CheckReport};
+use jiff::{civil, tz::TimeZone};
 use rustix::{
     fs::{Access, StatVfsMountFlags, access, statvfs},
     process::{Resource, getrlimit},
@@ -54,7 +54,7 @@ pub(super) async fn doctor(config: &Path) -> ExitCode {
     store(&mut found, &folder);
     limits(&mut found);
     temporary(&mut found);
-    clock(&mut found);
+    check_clock(&mut found);
     let is_running = matches!(status, Ok(Some(_)));
     let code = if found.faults == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED_RUN) };
     let printed = print(found.page, code);
@@ -166,8 +166,8 @@ fn temporary(found: &mut Findings) {
     }
 }
 
-fn clock(found: &mut Findings) {
-    let now = Timestamp::now();
+fn check_clock(found: &mut Findings) {
+    let now = clock::now();
     let zone = TimeZone::system();
     let local = now.to_zoned(zone.clone());
     let shown = local.strftime("%Y-%m-%d %H:%M:%S %:z").to_string();

@@ -42,6 +42,7 @@ use self::{
     state::HealthState,
     writer::Writer,
 };
+use crate::clock;
 use crate::store::{
     Batch, CheckReport, Done, Durability, Epoch, Failure, Health, HostInfo, LogLine, MissedRecord,
     Page, Pruned, Retention, RunDetail, RunId, RunQuery, RunRecord, Stats, Store, StoreError,
@@ -169,8 +170,7 @@ impl SqliteStore {
                 },
             )
         });
-        let (by, until) =
-            found.unwrap_or_else(|_| ("another process".to_owned(), Timestamp::now()));
+        let (by, until) = found.unwrap_or_else(|_| ("another process".to_owned(), clock::now()));
         StoreError::Held { by, until }
     }
 }
@@ -194,7 +194,7 @@ fn migrate(file: &StoreFile) -> Result<(), OpenError> {
 
 fn lease_until(lease: Duration) -> Timestamp {
     let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::MAX);
-    Timestamp::now().saturating_add(lease).unwrap_or(Timestamp::MAX)
+    clock::now().saturating_add(lease).unwrap_or(Timestamp::MAX)
 }
 
 impl Store for SqliteStore {
@@ -206,7 +206,7 @@ impl Store for SqliteStore {
                 let sql = "INSERT INTO epochs (machine, boot, process, opened, lease_until)
                      VALUES (?1, ?2, ?3, ?4, ?5) RETURNING epoch";
                 let HostInfo { machine, boot, process } = host;
-                let (now, until) = (Time(Timestamp::now()), Time(lease_until(lease)));
+                let (now, until) = (Time(clock::now()), Time(lease_until(lease)));
                 let epoch = db
                     .prepare_cached(sql)?
                     .query_row((machine, boot, process, now, until), |row| {
@@ -230,11 +230,7 @@ impl Store for SqliteStore {
     }
 
     fn close_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
-        self.set_in_epoch(
-            epoch,
-            "UPDATE epochs SET closed = ?2 WHERE epoch = ?1",
-            Timestamp::now(),
-        )?;
+        self.set_in_epoch(epoch, "UPDATE epochs SET closed = ?2 WHERE epoch = ?1", clock::now())?;
         *self.lock.lock() = None;
         Ok(())
     }

@@ -47,6 +47,7 @@ use recent::RecentRuns;
 use requests::{Asked, Reply};
 use writes::{NextBatch, Writes};
 
+pub(crate) use hotbay_store::clock::now;
 pub(crate) use writes::TaskStore;
 
 /// The longest sleep. A clock that is set, or a system that wakes, is noticed after this time.
@@ -129,15 +130,6 @@ enum Consequence {
     Start(RunId, u32),
     Stop(RunId, StopReason),
     Answer(Reply),
-}
-
-/// Returns the time of the system's clock, or the nearest one that can be shown as a date.
-pub(crate) fn now() -> Timestamp {
-    let system = std::time::SystemTime::now();
-    Timestamp::try_from(system).unwrap_or(match system < std::time::UNIX_EPOCH {
-        true => Timestamp::MIN,
-        false => Timestamp::MAX,
-    })
 }
 
 impl Runner {

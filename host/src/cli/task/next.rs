@@ -100,7 +100,8 @@ impl Next {
     fn every(&self, interval: Duration) -> Result<Times, String> {
         let name = self.timezone.as_deref().unwrap_or("UTC");
         let zone = time_zone(name)?;
-        let now = || Start::After(Timestamp::now().round(Unit::Second).unwrap_or_default());
+        let now =
+            || Start::After(hotbay_store::clock::now().round(Unit::Second).unwrap_or_default());
         let start = self.start(&zone)?.unwrap_or_else(now);
         let (Start::At(anchor) | Start::After(anchor)) = start;
         Ok(self.times(&DryRun::every(interval, anchor, zone), name, start.after()))

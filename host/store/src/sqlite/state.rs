@@ -1,9 +1,11 @@
 //! Whether the file can be written.
 
-use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use crate::store::{Failure, Health};
+use crate::{
+    clock,
+    store::{Failure, Health},
+};
 
 /// Whether the last write was successful.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ impl HealthState {
         let since = match &*health {
             Health::Good => {
                 tracing::error!(%failure, "the store can't be written");
-                Timestamp::now()
+                clock::now()
             }
             Health::Failing { since, .. } => *since,
         };

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::{
+    clock,
     sqlite::{
         apply::Memory,
         codes::{ENDED, nanoseconds},
@@ -76,7 +77,7 @@ impl Keep {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let since = retention.max_age.map(|age| {
             let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-            nanoseconds(Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN))
+            nanoseconds(clock::now().saturating_sub(age).unwrap_or(Timestamp::MIN))
         });
         Self {
             since: since.unwrap_or(i64::MIN),
