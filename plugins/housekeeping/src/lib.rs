@@ -13,7 +13,7 @@
 //!
 //! A task stays in the folders that it was given, whatever links are in them and whoever renames
 //! folders while it runs: each folder is held open, and names are looked up in it one by one,
-//! without following links (see [`folder`]). It does not leave their file system either.
+//! without following links (see the module `folder`). It does not leave their file system either.
 
 mod clean_cache;
 mod compute_stats;
