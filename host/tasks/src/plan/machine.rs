@@ -143,7 +143,7 @@ impl Plan {
             RunState::Queued => self.enqueue(run, &live),
             RunState::Dependencies => {
                 if let Some(planned) = self.tasks.get_mut(live.task()) {
-                    planned.waiting.insert(run);
+                    planned.waits(run);
                 }
             }
             RunState::Running { .. } | RunState::Abandoned(_) => {}
@@ -223,10 +223,11 @@ impl Plan {
                 self.forget_times(task, &before);
                 // Nor does one that was edited to begin with its plugin, which has begun.
                 let started = before.started || self.services.contains(&definition.plugin);
-                let PlannedTask { dependencies, live, waiting, paused, .. } = *before;
-                let edges = dependencies.edges().to_vec();
+                let PlannedTask { upstream, live, paused, .. } = *before;
+                let edges = upstream.as_ref().map(|it| it.dependencies.edges().to_vec());
+                let edges = edges.unwrap_or_default();
                 let new = self.policies.plan(definition);
-                let planned = PlannedTask { live, waiting, paused, started, ..new };
+                let planned = PlannedTask { upstream, live, paused, started, ..new };
                 self.insert_task(task, planned, cursor, edges);
             }
             (None, Some(StoredTask { cursor, edges, paused })) => {
@@ -259,7 +260,10 @@ impl Plan {
             edge
         };
         let policy = &planned.policy;
-        planned.dependencies = Dependencies::new(policy.depends_on.iter().map(edge).collect());
+        let edges: Vec<_> = policy.depends_on.iter().map(edge).collect();
+        if !edges.is_empty() || planned.upstream.is_some() {
+            planned.upstream.get_or_insert_default().dependencies = Dependencies::new(edges);
+        }
         for upstream in &policy.depends_on {
             self.dependents.entry(Arc::clone(upstream)).or_default().insert(Arc::clone(task));
         }
@@ -267,10 +271,15 @@ impl Plan {
         for run in self.orphans.remove(task).unwrap_or_default() {
             planned.live.insert(run);
             if self.runs.get(&run).is_some_and(|it| it.state == RunState::Dependencies) {
-                planned.waiting.insert(run);
+                planned.waits(run);
             }
         }
+        // A task that depends on none any more keeps none of its runs waiting.
+        let released = planned.upstream.take_if(|_| planned.policy.depends_on.is_empty());
         self.tasks.insert(Arc::clone(task), Box::new(planned));
+        for run in released.into_iter().flat_map(|it| it.waiting) {
+            self.queue(run);
+        }
         self.limit_task(task);
         self.set_cursor(task, cursor);
         self.tell_dependents(task, None);
@@ -345,8 +354,9 @@ impl Plan {
 
     fn tell_dependents(&mut self, task: &str, unavailable: Option<&str>) {
         for dependent in self.dependents.get(task).cloned().unwrap_or_default() {
-            if let Some(planned) = self.tasks.get_mut(&dependent) {
-                planned.dependencies.set_available(task, unavailable);
+            let planned = self.tasks.get_mut(&dependent);
+            if let Some(upstream) = planned.and_then(|it| it.upstream.as_mut()) {
+                upstream.dependencies.set_available(task, unavailable);
             }
             self.follow_dependencies(&dependent);
         }

@@ -226,6 +226,9 @@ impl World {
             Op::Edit(n, interval) => {
                 let task = nth(self, n);
                 let definition = self.definitions.get_mut(&task).unwrap();
+                if interval > 50 && definition.trigger != Trigger::Dependencies {
+                    definition.depends_on.clear();
+                }
                 if matches!(definition.trigger, Trigger::Time(_)) {
                     definition.trigger = every(interval, 0);
                     self.store.nominal.remove(&task);

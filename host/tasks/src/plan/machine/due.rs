@@ -133,7 +133,7 @@ impl Plan {
         if live.attempts + live.interruptions + live.crashes == 0 && has_dependencies {
             live.state = RunState::Dependencies;
             if let Some(planned) = self.tasks.get_mut(&task) {
-                planned.waiting.insert(run);
+                planned.waits(run);
             }
             self.note_state(run);
             self.follow_dependencies(&task);
@@ -146,7 +146,7 @@ impl Plan {
     pub(super) fn queue(&mut self, run: RunId) {
         let Some(mut live) = self.runs.remove(&run) else { return };
         if let Some(planned) = self.tasks.get_mut(live.task()) {
-            planned.waiting.remove(&run);
+            planned.waits_no_more(run);
         }
         live.state = RunState::Queued;
         self.enqueue(run, &live);
@@ -227,15 +227,13 @@ impl Plan {
     /// Deals with the dependencies of a task, some of which may have changed.
     pub(super) fn follow_dependencies(&mut self, task: &Arc<str>) {
         let Some(planned) = self.tasks.get(task) else { return };
-        let waiting = planned.waiting.first().copied();
+        let Some(upstream) = &planned.upstream else { return };
+        let waiting = upstream.waiting.first().copied();
         let is_triggered = planned.trigger == Trigger::Dependencies;
-        if planned.dependencies.edges().is_empty()
-            || (waiting.is_none() && !is_triggered)
-            || self.is_held(task)
-        {
+        if (waiting.is_none() && !is_triggered) || self.is_held(task) {
             return;
         }
-        let readiness = planned.dependencies.readiness();
+        let readiness = upstream.dependencies.readiness();
         if matches!(readiness, Readiness::Waits(_)) {
             return;
         }
@@ -271,9 +269,10 @@ impl Plan {
     }
 
     fn consume(&mut self, task: &Arc<str>) {
-        if let Some(planned) = self.tasks.get_mut(task) {
-            planned.dependencies.consume();
-            let edges = planned.dependencies.edges().to_vec();
+        let planned = self.tasks.get_mut(task);
+        if let Some(upstream) = planned.and_then(|it| it.upstream.as_mut()) {
+            upstream.dependencies.consume();
+            let edges = upstream.dependencies.edges().to_vec();
             self.step.changes.push(Change::Edges { task: Arc::clone(task), edges });
         }
     }
@@ -281,9 +280,10 @@ impl Plan {
     /// Tells the tasks that depend on a task that a run of it has ended.
     pub(super) fn tell_ended(&mut self, task: &Arc<str>, ended: &UpstreamRun) {
         for dependent in self.dependents.get(task).cloned().unwrap_or_default() {
-            let Some(planned) = self.tasks.get_mut(&dependent) else { continue };
-            planned.dependencies.ended(task, ended);
-            let edges = planned.dependencies.edges().to_vec();
+            let planned = self.tasks.get_mut(&dependent);
+            let Some(upstream) = planned.and_then(|it| it.upstream.as_mut()) else { continue };
+            upstream.dependencies.ended(task, ended);
+            let edges = upstream.dependencies.edges().to_vec();
             self.step.changes.push(Change::Edges { task: Arc::clone(&dependent), edges });
             self.follow_dependencies(&dependent);
         }

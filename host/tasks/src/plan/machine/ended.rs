@@ -153,7 +153,7 @@ impl Plan {
         self.ready.remove(run);
         match self.tasks.get_mut(live.task()) {
             Some(planned) => {
-                planned.waiting.remove(&run);
+                planned.waits_no_more(run);
                 planned.live.remove(&run)
             }
             None => self.orphans.get_mut(live.task()).is_some_and(|runs| runs.remove(&run)),

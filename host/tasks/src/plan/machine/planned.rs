@@ -11,14 +11,35 @@ pub(super) struct PlannedTask {
     /// Runs are dealt with up to this nominal time.
     pub(super) cursor: Timestamp,
     pub(super) next: Option<DueTime>,
-    pub(super) dependencies: Dependencies,
+    /// In a box, because most tasks depend on none.
+    pub(super) upstream: Option<Box<Upstream>>,
     /// The runs that have not ended, in the order in which they were created.
     pub(super) live: BTreeSet<RunId>,
-    /// Those of them that wait for the tasks on which it depends.
-    pub(super) waiting: BTreeSet<RunId>,
     pub(super) paused: bool,
     /// It has run because it came into service, or its plugin has been in service since.
     pub(super) started: bool,
+}
+
+/// The tasks on which a task depends.
+#[derive(Debug, Default)]
+pub(super) struct Upstream {
+    pub(super) dependencies: Dependencies,
+    /// The runs of the task that wait for them.
+    pub(super) waiting: BTreeSet<RunId>,
+}
+
+impl PlannedTask {
+    /// Notes that a run waits for the tasks on which this one depends.
+    pub(super) fn waits(&mut self, run: RunId) {
+        self.upstream.get_or_insert_default().waiting.insert(run);
+    }
+
+    /// Notes that a run waits for no task any more.
+    pub(super) fn waits_no_more(&mut self, run: RunId) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.waiting.remove(&run);
+        }
+    }
 }
 
 /// How many different policies are looked through for an equal one.
@@ -38,9 +59,8 @@ impl Policies {
             policy: self.shared(definition),
             cursor: Timestamp::MIN,
             next: None,
-            dependencies: Dependencies::default(),
+            upstream: None,
             live: BTreeSet::new(),
-            waiting: BTreeSet::new(),
             paused: false,
             started: false,
         }

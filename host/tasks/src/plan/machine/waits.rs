@@ -31,8 +31,8 @@ impl Plan {
             RunState::Delayed(at) => Some(WaitsFor::Time(at)),
             RunState::Dependencies if self.is_held(task) => Some(WaitsFor::Store),
             RunState::Dependencies => {
-                let planned = self.tasks.get(task);
-                Some(match planned.map(|it| it.dependencies.readiness()) {
+                let upstream = self.tasks.get(task).and_then(|it| it.upstream.as_ref());
+                Some(match upstream.map(|it| it.dependencies.readiness()) {
                     None => WaitsFor::Plugin(Arc::clone(&live.group.plugin)),
                     Some(Readiness::Waits(tasks)) => WaitsFor::Tasks(tasks),
                     Some(Readiness::Satisfied | Readiness::Failed { .. }) => WaitsFor::Turn,
