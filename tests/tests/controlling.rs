@@ -169,3 +169,23 @@ fn what_a_plugin_logs_during_a_run_is_kept_with_the_run_and_can_be_followed() {
     drop(log(&["--output", "json"]).finish().expect_code(0));
     host.stop();
 }
+
+#[test]
+fn a_long_log_of_a_run_is_printed_whole() {
+    let host = Host::start(&[]);
+    let arguments = ["says", "--arguments", "{\"lines\": 2500}", "--wait"];
+    let run = host.json("run", &arguments)[0]["run"].to_string();
+    let log = |more: &[&str]| {
+        let start = ["run-log".into(), host.config.path(), run.clone().into()];
+        Run::new(start.into_iter().chain(more.iter().map(PathBuf::from))).finish().expect_code(0)
+    };
+    let lines = log(&[]).stdout;
+    assert_eq!(lines.lines().count(), 2_500);
+    assert!(lines.ends_with("says number=2500\n"), "{}", &lines[lines.len() - 100..]);
+    let followed = log(&["--follow"]).stdout;
+    assert_eq!(followed, lines);
+    let json: Value =
+        serde_json::from_str(&log(&["--output", "json"]).stdout).expect("one document");
+    assert_eq!(json.as_array().map(Vec::len), Some(2_500));
+    host.stop();
+}

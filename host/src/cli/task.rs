@@ -345,19 +345,27 @@ fn line(line: &LogLineView) -> String {
 
 /// Prints the log of a run; with `follow`, further lines as they come, until the run has ended.
 pub(super) fn run_log(host: &Host, run: u64, follow: bool) -> ExitCode {
-    let mut after = 0;
+    let (mut after, mut all) = (0, Vec::new());
     loop {
-        let answer = match host.ask(TaskRequest::Log { run, after }) {
-            Ok(answer) => answer,
+        let (lines, has_ended) = match host.ask(TaskRequest::Log { run, after }) {
+            Ok(TaskAnswer::Log { lines, has_ended }) => (lines, has_ended),
+            Ok(_) => return fail("the host answers something else; is it of the same version?"),
             Err(code) => return code,
         };
-        let code = host.print(&answer, ExitCode::SUCCESS);
-        let TaskAnswer::Log { lines, has_ended } = answer else { return code };
-        if !follow || has_ended || code != ExitCode::SUCCESS {
-            return code;
-        }
+        // An answer holds a part of a long log.
+        let is_all = has_ended || (!follow && lines.is_empty());
         after = lines.last().map_or(after, |line| line.number);
-        thread::sleep(POLL);
+        all.extend(lines);
+        if is_all || (follow && !all.is_empty()) {
+            let lines = std::mem::take(&mut all);
+            let code = host.print(&TaskAnswer::Log { lines, has_ended }, ExitCode::SUCCESS);
+            if is_all || code != ExitCode::SUCCESS {
+                return code;
+            }
+        }
+        if follow {
+            thread::sleep(POLL);
+        }
     }
 }
 
