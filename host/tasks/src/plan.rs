@@ -19,6 +19,9 @@ mod simulation;
 
 pub use hotbay_plugin_api::OnDependencyFailure;
 
+// What the plan decides is stored in these terms.
+pub use hotbay_store::store::{RunCause, RunCounts, RunId, StopReason};
+
 pub use catch_up::{CatchUp, MisfirePolicy, MissedRuns};
 pub use cron::{CronError, CronSchedule};
 pub use definition::{RetryPolicy, TaskDefinition, Trigger};
@@ -26,11 +29,7 @@ pub use dependencies::{Dependencies, DependencyEdge, Readiness, UpstreamRun, fin
 pub use machine::{Plan, StoredTask, WaitsFor};
 pub use rank::Rank;
 pub use ready::{Blocked, Group, Limit, ReadyQueue, RunLimits};
-pub use run::{AttemptOutcome, LiveRun, RunCause, RunOutcome, RunState, StopReason};
+pub use run::{AttemptOutcome, LiveRun, RunOutcome, RunState};
 pub use step::{Change, Clock, Effect, PlanEvent, SkipReason, Step};
 pub(crate) use timing::every;
 pub use timing::{DueTime, Recurrence, Span, Timing};
-
-/// The number of a run, which is unique in a store. Later runs have higher numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunId(pub u64);

@@ -279,7 +279,6 @@ impl Runner {
     fn written(&mut self, number: u64, result: Result<Written, StoreError>) {
         let writes::Outcome { then, duplicates, held } = self.writes.written(number, result);
         for run in duplicates {
-            let run = RunId(run.0);
             warn!(run = run.0, "a run does not take place, because it has taken place already");
             self.runs.remove(&run);
             self.step(PlanEvent::Duplicate { run });

@@ -39,6 +39,14 @@ impl RunCause {
             Self::Start | Self::Dependencies | Self::Request(_) => None,
         }
     }
+
+    /// Returns the number of the request, if the run was requested.
+    pub fn request(self) -> Option<u64> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Start | Self::Time(_) | Self::MadeUp(_) | Self::Dependencies => None,
+        }
+    }
 }
 
 /// What a run that has not ended waits for, or how far it has come.

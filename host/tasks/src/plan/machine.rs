@@ -366,11 +366,11 @@ impl Plan {
     fn start_waiting(&mut self) {
         while let Some(run) = self.ready.claim(self.clock.now) {
             let Some(live) = self.runs.get_mut(&run) else { continue };
-            live.attempts += 1;
+            live.counts.attempts += 1;
             let timeout = self.tasks.get(live.task()).and_then(|it| it.policy.timeout);
             let deadline = timeout.map(|limit| self.clock.uptime.saturating_add(limit));
             live.state = RunState::Running { deadline, stopping: None };
-            let (task, attempt) = (Arc::clone(live.task()), live.attempts);
+            let (task, attempt) = (Arc::clone(live.task()), live.counts.attempts);
             deadline.map(|at| self.deadlines.insert((at, run)));
             self.note_state(run);
             self.step.effects.push(Effect::Start { run, task, attempt });
@@ -385,8 +385,8 @@ impl Plan {
 
     fn note_state(&mut self, run: RunId) {
         if let Some(live) = self.runs.get(&run) {
-            let counts = (live.attempts, live.interruptions, live.crashes);
-            self.step.changes.push(Change::State { run, state: live.state.clone(), counts });
+            let (state, counts) = (live.state.clone(), live.counts);
+            self.step.changes.push(Change::State { run, state, counts });
         }
     }
 

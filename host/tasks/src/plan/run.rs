@@ -17,40 +17,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Group, RunId};
-
-/// Why a run was created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunCause {
-    /// Its task came into service.
-    Start,
-    /// It was due at this nominal time.
-    Time(Timestamp),
-    /// It was due at this nominal time, was missed, and is made up for.
-    MadeUp(Timestamp),
-    /// The tasks on which it depends have ended.
-    Dependencies,
-    /// It was requested. The number is that of the request.
-    Request(u64),
-}
-
-impl RunCause {
-    /// Returns the time at which the run was due by the schedule of its task.
-    pub fn nominal(self) -> Option<Timestamp> {
-        match self {
-            Self::Time(at) | Self::MadeUp(at) => Some(at),
-            Self::Start | Self::Dependencies | Self::Request(_) => None,
-        }
-    }
-
-    /// Returns the number of the request, if the run was requested.
-    pub fn request(self) -> Option<u64> {
-        match self {
-            Self::Request(request) => Some(request),
-            Self::Start | Self::Time(_) | Self::MadeUp(_) | Self::Dependencies => None,
-        }
-    }
-}
+use super::{Group, RunCause, RunCounts, RunId, StopReason};
 
 /// The state of a run that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,19 +37,6 @@ pub enum RunState {
     },
     /// It was asked to stop and does not. Its code may still be executed.
     Abandoned(StopReason),
-}
-
-/// Why a run was asked to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopReason {
-    /// Somebody asked for its cancellation.
-    Cancelled,
-    /// A newer run of its task takes its place.
-    Replaced,
-    /// Its attempt passed its time limit.
-    TimeLimit,
-    /// Its build is unloaded, or the host stops.
-    Interrupted,
 }
 
 /// How an attempt ended.
@@ -173,12 +127,8 @@ pub struct LiveRun {
     pub since: Timestamp,
     /// What the run waits for, or how far it has come.
     pub state: RunState,
-    /// The number of attempts that have begun and were not interrupted.
-    pub attempts: u32,
-    /// The number of attempts that were interrupted.
-    pub interruptions: u32,
-    /// The number of attempts during which the host crashed.
-    pub crashes: u32,
+    /// The counts of its attempts.
+    pub counts: RunCounts,
 }
 
 impl LiveRun {

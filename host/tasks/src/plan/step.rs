@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    AttemptOutcome, DependencyEdge, LiveRun, MissedRuns, RunCause, RunId, RunOutcome, RunState,
-    StopReason, StoredTask, TaskDefinition,
+    AttemptOutcome, DependencyEdge, LiveRun, MissedRuns, RunCause, RunCounts, RunId, RunOutcome,
+    RunState, StopReason, StoredTask, TaskDefinition,
 };
 
 /// The time of a step.
@@ -107,8 +107,8 @@ pub enum Change {
         run: RunId,
         /// The state in which the run is now.
         state: RunState,
-        /// The counts of attempts, interruptions and crashes.
-        counts: (u32, u32, u32),
+        /// The counts of its attempts.
+        counts: RunCounts,
     },
     /// A run has ended.
     Ended {

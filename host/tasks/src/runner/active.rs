@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{recent::KeptLog, words};
 use crate::{
     RunView, TaskBuild,
-    plan::{LiveRun, RunCause, RunId, StopReason},
+    plan::{LiveRun, RunCause, RunCounts, RunId, StopReason},
 };
 
 /// What is known of a run that has not ended, besides what the plan knows.
@@ -23,8 +23,7 @@ pub(super) struct ActiveRun {
     pub(super) since: Timestamp,
     /// The time at which the first attempt began.
     pub(super) started: Option<Timestamp>,
-    /// The counts of attempts, interruptions and crashes.
-    pub(super) counts: (u32, u32, u32),
+    pub(super) counts: RunCounts,
     pub(super) attempt: Option<Attempt>,
     /// Why the attempt was asked to stop. It may not have begun yet, while its beginning is being
     /// stored.
@@ -52,7 +51,7 @@ impl ActiveRun {
             cause: live.cause,
             since: live.since,
             started: None,
-            counts: (live.attempts, live.interruptions, live.crashes),
+            counts: live.counts,
             attempt: None,
             stop: None,
             result: Value::Null,
@@ -63,7 +62,7 @@ impl ActiveRun {
 
     /// Returns the run as it is shown, in a state for a reason.
     pub(super) fn view(&self, run: RunId, state: &str, reason: Option<String>) -> RunView {
-        let (attempts, interruptions, crashes) = self.counts;
+        let RunCounts { attempts, interruptions, crashes } = self.counts;
         RunView {
             run: run.0,
             task: self.task.to_string(),

@@ -90,7 +90,7 @@ impl Runner {
     /// Takes note of the end of an attempt before the plan decides what follows.
     fn note_attempt(&mut self, run: RunId, outcome: &AttemptOutcome, result: Value) {
         let Some(active) = self.runs.get_mut(&run) else { return };
-        let (durability, attempt) = (active.durability, active.counts.0);
+        let (durability, attempt) = (active.durability, active.counts.attempts);
         self.batch.add(durability, || stored::attempt_ended(run, attempt, outcome));
         active.result = result;
         active.stop = None;

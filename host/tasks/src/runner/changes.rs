@@ -11,7 +11,9 @@ use tracing::{debug, error, info, warn};
 use super::{ActiveRun, Runner, recent::KeptLog, requests::Reply, stored, words};
 use crate::{
     ControlError, RunView, TaskAnswer,
-    plan::{Change, LiveRun, MissedRuns, RunCause, RunId, RunOutcome, RunState, SkipReason},
+    plan::{
+        Change, LiveRun, MissedRuns, RunCause, RunCounts, RunId, RunOutcome, RunState, SkipReason,
+    },
 };
 
 /// The number of runs that ended last and whose lines are still stored when they come late.
@@ -58,30 +60,20 @@ impl Runner {
             .extend(answer.map(|answer| Reply::new(answer, Ok(TaskAnswer::Runs(vec![view])))));
     }
 
-    fn state_changed(
-        &mut self,
-        run: RunId,
-        state: &RunState,
-        counts: (u32, u32, u32),
-        now: Timestamp,
-    ) {
+    fn state_changed(&mut self, run: RunId, state: &RunState, counts: RunCounts, now: Timestamp) {
         let Some(active) = self.runs.get_mut(&run) else { return };
         active.counts = counts;
         self.batch.add(active.durability, || match state {
             RunState::Running { stopping: None, .. } => {
                 let build = self.installed.lock().get(&active.task).and_then(|it| it.build.clone());
                 let build = build.map(|build| build.name()).unwrap_or_default();
-                Record::Started { run: stored::id(run), attempt: counts.0, at: now, build }
+                Record::Started { run, attempt: counts.attempts, at: now, build }
             }
             RunState::Delayed(_)
             | RunState::Dependencies
             | RunState::Queued
             | RunState::Running { .. }
-            | RunState::Abandoned(_) => Record::State {
-                run: stored::id(run),
-                state: stored::state(state),
-                counts: stored::counts(counts),
-            },
+            | RunState::Abandoned(_) => Record::State { run, state: stored::state(state), counts },
         });
         let (task, run) = (&*active.task, run.0);
         match state {
@@ -98,7 +90,8 @@ impl Runner {
         let Some(active) = self.runs.remove(&run) else { return };
         self.batch.add(active.durability, || stored::ended(run, &outcome, &active.result, now));
         let by = outcome.in_the_way().map(|run| run.0);
-        let mut view = active.view(run, words::outcome(&outcome), outcome.failure());
+        let mut view =
+            active.view(run, words::outcome(stored::outcome(&outcome)), outcome.failure());
         (view.by, view.ended) = (by, Some(now));
         self.keep(view, active.log, active.durability);
         let mut installed = self.installed.lock();

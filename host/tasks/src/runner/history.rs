@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, path::PathBuf};
 
-use hotbay_store::store::{self, RunQuery, Store, StoreError};
+use hotbay_store::store::{RunQuery, Store, StoreError};
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -51,7 +51,7 @@ impl Runner {
         let limit = limit.min(MOST) as usize;
         let query = RunQuery {
             task: task.clone(),
-            before: before.map(store::RunId),
+            before: before.map(RunId),
             limit,
             ..RunQuery::default()
         };
@@ -74,7 +74,7 @@ impl Runner {
     }
 
     pub(super) fn inspect(&mut self, run: u64, answer: Answer) {
-        let read = move |store: &dyn Store| store.run(store::RunId(run));
+        let read = move |store: &dyn Store| store.run(RunId(run));
         self.read(read, None, answer, move |runner, record| {
             let in_memory = runner.live_view(RunId(run));
             let in_memory =
@@ -98,8 +98,8 @@ impl Runner {
 
     pub(super) fn log(&mut self, run: u64, after: u64, answer: Answer) {
         let read = move |store: &dyn Store| {
-            let record = store.run(store::RunId(run))?;
-            Ok((record, store.log(store::RunId(run), after, MOST as usize)?))
+            let record = store.run(RunId(run))?;
+            Ok((record, store.log(RunId(run), after, MOST as usize)?))
         };
         self.read(read, (None, Vec::new()), answer, move |runner, (record, lines)| {
             let live = runner.runs.get(&RunId(run));

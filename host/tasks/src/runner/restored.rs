@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::{ActiveRun, Runner, stored};
-use crate::plan::{AttemptOutcome, PlanEvent, RunId, RunState};
+use crate::plan::{AttemptOutcome, PlanEvent, RunState};
 
 impl Runner {
     /// Takes over the runs that had not ended when the host before did, and the next number of a
@@ -17,7 +17,7 @@ impl Runner {
         self.crashed = crashed;
         for record in runs {
             let RunStatus::Live(state) = &record.status else { continue };
-            let (run, live) = (RunId(record.run.0), stored::live(record, *state));
+            let (run, live) = (record.run, stored::live(record, *state));
             let arguments = record.arguments.as_ref();
             let arguments = arguments.and_then(|json| serde_json::from_str(json).ok());
             let active = ActiveRun {

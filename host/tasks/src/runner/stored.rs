@@ -14,7 +14,7 @@ use crate::{
     EndedRuns, LogLineView, RunView,
     plan::{
         AttemptOutcome, DependencyEdge, Group, LiveRun, RunCause, RunId, RunOutcome, RunState,
-        SkipReason, StopReason, UpstreamRun,
+        SkipReason, UpstreamRun,
     },
     run_log,
 };
@@ -28,55 +28,13 @@ pub(super) fn durability(of: Durability) -> Option<store::Durability> {
     }
 }
 
-pub(super) fn id(run: RunId) -> store::RunId {
-    store::RunId(run.0)
-}
-
-fn cause(cause: RunCause) -> store::RunCause {
-    match cause {
-        RunCause::Start => store::RunCause::Start,
-        RunCause::Time(at) => store::RunCause::Time(at),
-        RunCause::MadeUp(at) => store::RunCause::MadeUp(at),
-        RunCause::Dependencies => store::RunCause::Dependencies,
-        RunCause::Request(number) => store::RunCause::Request(number),
-    }
-}
-
-fn plan_cause(cause: store::RunCause) -> RunCause {
-    match cause {
-        store::RunCause::Start => RunCause::Start,
-        store::RunCause::Time(at) => RunCause::Time(at),
-        store::RunCause::MadeUp(at) => RunCause::MadeUp(at),
-        store::RunCause::Dependencies => RunCause::Dependencies,
-        store::RunCause::Request(number) => RunCause::Request(number),
-    }
-}
-
-fn stop(reason: StopReason) -> store::StopReason {
-    match reason {
-        StopReason::Cancelled => store::StopReason::Cancelled,
-        StopReason::Replaced => store::StopReason::Replaced,
-        StopReason::TimeLimit => store::StopReason::TimeLimit,
-        StopReason::Interrupted => store::StopReason::Interrupted,
-    }
-}
-
-fn plan_stop(reason: store::StopReason) -> StopReason {
-    match reason {
-        store::StopReason::Cancelled => StopReason::Cancelled,
-        store::StopReason::Replaced => StopReason::Replaced,
-        store::StopReason::TimeLimit => StopReason::TimeLimit,
-        store::StopReason::Interrupted => StopReason::Interrupted,
-    }
-}
-
 pub(super) fn state(state: &RunState) -> store::RunState {
     match state {
         RunState::Delayed(at) => store::RunState::Delayed(*at),
         RunState::Dependencies => store::RunState::Dependencies,
         RunState::Queued => store::RunState::Queued,
-        RunState::Running { stopping, .. } => store::RunState::Running(stopping.map(stop)),
-        RunState::Abandoned(reason) => store::RunState::Abandoned(stop(*reason)),
+        RunState::Running { stopping, .. } => store::RunState::Running(*stopping),
+        RunState::Abandoned(reason) => store::RunState::Abandoned(*reason),
     }
 }
 
@@ -85,24 +43,18 @@ fn plan_state(state: store::RunState) -> RunState {
         store::RunState::Delayed(at) => RunState::Delayed(at),
         store::RunState::Dependencies => RunState::Dependencies,
         store::RunState::Queued => RunState::Queued,
-        store::RunState::Running(stopping) => {
-            RunState::Running { deadline: None, stopping: stopping.map(plan_stop) }
-        }
-        store::RunState::Abandoned(reason) => RunState::Abandoned(plan_stop(reason)),
+        store::RunState::Running(stopping) => RunState::Running { deadline: None, stopping },
+        store::RunState::Abandoned(reason) => RunState::Abandoned(reason),
     }
-}
-
-pub(super) fn counts((attempts, interruptions, crashes): (u32, u32, u32)) -> store::RunCounts {
-    store::RunCounts { attempts, interruptions, crashes }
 }
 
 /// Returns the record of a run that is created.
 pub(super) fn created(run: RunId, live: &LiveRun, priority: i16, arguments: &Value) -> Record {
     let arguments = arguments.as_object().filter(|it| !it.is_empty());
     Record::Created(Box::new(store::NewRun {
-        run: id(run),
+        run,
         task: Arc::clone(live.task()),
-        cause: cause(live.cause),
+        cause: live.cause,
         key: live.group.key.clone(),
         since: live.since,
         priority,
@@ -120,12 +72,12 @@ pub(super) fn attempt_ended(run: RunId, attempt: u32, outcome: &AttemptOutcome) 
         AttemptOutcome::Interrupted => (store::AttemptOutcome::Interrupted, None),
         AttemptOutcome::Crashed => (store::AttemptOutcome::Crashed, None),
     };
-    Record::AttemptEnded { run: id(run), attempt, at: crate::runner::now(), outcome, error }
+    Record::AttemptEnded { run, attempt, at: crate::runner::now(), outcome, error }
 }
 
-/// Returns the record of a run that has ended.
-pub(super) fn ended(run: RunId, outcome: &RunOutcome, result: &Value, at: Timestamp) -> Record {
-    let stored = match outcome {
+/// Returns how a run ended, without the reasons.
+pub(super) fn outcome(outcome: &RunOutcome) -> store::Outcome {
+    match outcome {
         RunOutcome::Succeeded => store::Outcome::Succeeded,
         RunOutcome::Failed(_) => store::Outcome::Failed,
         RunOutcome::TimedOut => store::Outcome::TimedOut,
@@ -133,13 +85,17 @@ pub(super) fn ended(run: RunId, outcome: &RunOutcome, result: &Value, at: Timest
         RunOutcome::Replaced => store::Outcome::Replaced,
         RunOutcome::Parked => store::Outcome::Parked,
         RunOutcome::Skipped { .. } => store::Outcome::Skipped,
-    };
+    }
+}
+
+/// Returns the record of a run that has ended.
+pub(super) fn ended(run: RunId, outcome: &RunOutcome, result: &Value, at: Timestamp) -> Record {
     Record::Ended {
-        run: id(run),
+        run,
         at,
-        outcome: stored,
+        outcome: self::outcome(outcome),
         reason: outcome.failure(),
-        by: outcome.in_the_way().map(id),
+        by: outcome.in_the_way(),
         result: (!result.is_null()).then(|| result.to_string()),
     }
 }
@@ -147,16 +103,16 @@ pub(super) fn ended(run: RunId, outcome: &RunOutcome, result: &Value, at: Timest
 /// Returns the record of a run that does not take place.
 pub(super) fn skipped(
     (run, task): (RunId, &Arc<str>),
-    why: RunCause,
+    cause: RunCause,
     reason: &SkipReason,
     at: Timestamp,
 ) -> Record {
     let by = match reason {
-        SkipReason::Overlap(run) => Some(id(*run)),
+        SkipReason::Overlap(run) => Some(*run),
         SkipReason::Paused | SkipReason::Unknown => None,
     };
     let (task, reason) = (Arc::clone(task), words::skip(reason));
-    Record::Skipped(Box::new(store::Skip { run: id(run), task, cause: cause(why), at, reason, by }))
+    Record::Skipped(Box::new(store::Skip { run, task, cause, at, reason, by }))
 }
 
 /// Returns the record of a line that a plugin logged during a run.
@@ -168,7 +124,7 @@ pub(super) fn line(run: RunId, at: Timestamp, line: &RunLine) -> Record {
         Level::DEBUG => store::LogLevel::Debug,
         Level::TRACE => store::LogLevel::Trace,
     };
-    Record::Log { run: id(run), at, level, message: run_log::view(0, at, line).message }
+    Record::Log { run, at, level, message: run_log::view(0, at, line).message }
 }
 
 /// Returns a stored line as it is shown.
@@ -188,21 +144,20 @@ pub(super) fn line_view(line: store::LogLine) -> LogLineView {
 pub(super) fn edges(task: Arc<str>, edges: &[DependencyEdge]) -> Record {
     let edge = |edge: &DependencyEdge| store::Edge {
         upstream: Arc::clone(&edge.upstream),
-        consumed: edge.consumed.map(id),
-        latest: edge.latest.as_ref().map(|it| (id(it.run), it.failure.clone())),
+        consumed: edge.consumed,
+        latest: edge.latest.as_ref().map(|it| (it.run, it.failure.clone())),
     };
     Record::Task { task, change: TaskChange::Edges(edges.iter().map(edge).collect()) }
 }
 
 /// Returns the dependencies of a task as the plan has them.
 pub(crate) fn plan_edges(edges: &[store::Edge]) -> Vec<DependencyEdge> {
-    let run = |run: store::RunId| RunId(run.0);
     let edge = |edge: &store::Edge| DependencyEdge {
-        consumed: edge.consumed.map(run),
+        consumed: edge.consumed,
         latest: edge
             .latest
             .as_ref()
-            .map(|(latest, failure)| UpstreamRun { run: run(*latest), failure: failure.clone() }),
+            .map(|(run, failure)| UpstreamRun { run: *run, failure: failure.clone() }),
         ..DependencyEdge::new(Arc::clone(&edge.upstream))
     };
     edges.iter().map(edge).collect()
@@ -211,19 +166,16 @@ pub(crate) fn plan_edges(edges: &[store::Edge]) -> Vec<DependencyEdge> {
 /// Returns a run that had not ended when its host did, as the plan has it.
 pub(super) fn live(record: &store::RunRecord, state: store::RunState) -> LiveRun {
     let plugin = record.task.split_once('/').map_or(&*record.task, |(plugin, _)| plugin);
-    let store::RunCounts { attempts, interruptions, crashes } = record.counts;
     LiveRun {
         group: Group {
             plugin: plugin.into(),
             task: Arc::clone(&record.task),
             key: record.key.clone(),
         },
-        cause: plan_cause(record.cause),
+        cause: record.cause,
         since: record.since,
         state: plan_state(state),
-        attempts,
-        interruptions,
-        crashes,
+        counts: record.counts,
     }
 }
 
@@ -240,7 +192,6 @@ pub(crate) fn ended_runs(counts: &store::OutcomeCounts) -> EndedRuns {
 
 /// Returns a stored run as it is shown.
 pub(super) fn view(record: &store::RunRecord) -> RunView {
-    let run = RunId(record.run.0);
     let (state, end) = match &record.status {
         store::RunStatus::Live(state) => (*state, None),
         store::RunStatus::Ended(end) => (store::RunState::Queued, Some(end)),
@@ -250,21 +201,12 @@ pub(super) fn view(record: &store::RunRecord) -> RunView {
         started: record.attempt.as_ref().map(|it| it.at),
         ..ActiveRun::new(&live, Durability::Fsync, Value::Null)
     };
-    let Some(end) = end else { return active.view(run, words::state(&live.state), None) };
-    let outcome = match end.outcome {
-        store::Outcome::Succeeded => "succeeded",
-        store::Outcome::Failed => "failed",
-        store::Outcome::TimedOut => "timed_out",
-        store::Outcome::Cancelled => "cancelled",
-        store::Outcome::Replaced => "replaced",
-        store::Outcome::Parked => "parked",
-        store::Outcome::Skipped => "skipped",
-    };
+    let Some(end) = end else { return active.view(record.run, words::state(&live.state), None) };
     let result = end.result.as_ref().and_then(|json| serde_json::from_str(json).ok());
     RunView {
         by: end.by.map(|run| run.0),
         ended: Some(end.at),
         result: result.unwrap_or_default(),
-        ..active.view(run, outcome, end.reason.clone())
+        ..active.view(record.run, words::outcome(end.outcome), end.reason.clone())
     }
 }

@@ -1,6 +1,8 @@
 //! Runs in words, for views and the log.
 
-use crate::plan::{Limit, RunCause, RunOutcome, RunState, SkipReason, StopReason, WaitsFor};
+use hotbay_store::store::Outcome;
+
+use crate::plan::{Limit, RunCause, RunState, SkipReason, StopReason, WaitsFor};
 
 /// Returns the state of a run that has not ended, as one word.
 pub(super) fn state(state: &RunState) -> &'static str {
@@ -13,15 +15,15 @@ pub(super) fn state(state: &RunState) -> &'static str {
 }
 
 /// Returns how a run ended, as one word.
-pub(super) fn outcome(outcome: &RunOutcome) -> &'static str {
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
-        RunOutcome::Succeeded => "succeeded",
-        RunOutcome::Failed(_) => "failed",
-        RunOutcome::TimedOut => "timed_out",
-        RunOutcome::Cancelled => "cancelled",
-        RunOutcome::Replaced => "replaced",
-        RunOutcome::Parked => "parked",
-        RunOutcome::Skipped { .. } => "skipped",
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::TimedOut => "timed_out",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Replaced => "replaced",
+        Outcome::Parked => "parked",
+        Outcome::Skipped => "skipped",
     }
 }
 

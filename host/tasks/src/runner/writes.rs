@@ -8,6 +8,7 @@ use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 use tracing::{error, warn};
 
 use super::{Consequence, RunnerEvent, stored};
+use crate::plan::RunId;
 
 /// How long a store that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -72,7 +73,7 @@ pub(super) struct Outcome {
     /// What follows from it.
     pub(super) then: Vec<Consequence>,
     /// Runs that must not take place, because they have taken place.
-    pub(super) duplicates: Vec<store::RunId>,
+    pub(super) duplicates: Vec<RunId>,
     /// Tells if the store can't be used any more, or can again.
     pub(super) held: Option<bool>,
 }
@@ -186,7 +187,7 @@ impl Writes {
     }
 
     /// Forgets a batch that is stored.
-    fn done(&mut self, at: usize, duplicates: Vec<store::RunId>) -> Outcome {
+    fn done(&mut self, at: usize, duplicates: Vec<RunId>) -> Outcome {
         let then = self.writes.remove(at).map(|it| it.then).unwrap_or_default();
         let mut held = None;
         if self.failure.is_some() && self.writes.is_empty() {

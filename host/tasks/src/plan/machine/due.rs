@@ -1,7 +1,7 @@
 //! Creating runs: by time, by dependencies and by request.
 
 use super::*;
-use crate::plan::{CatchUp, OnDependencyFailure, Readiness, RunOutcome, UpstreamRun};
+use crate::plan::{CatchUp, OnDependencyFailure, Readiness, RunCounts, RunOutcome, UpstreamRun};
 
 /// The number of due times that one step deals with. There are more if the host is late, or if
 /// very many tasks are due at once.
@@ -130,7 +130,7 @@ impl Plan {
         let has_dependencies =
             self.tasks.get(&task).is_some_and(|it| !it.policy.depends_on.is_empty());
         // A run that is tried again does not wait for them again.
-        if live.attempts + live.interruptions + live.crashes == 0 && has_dependencies {
+        if live.counts == RunCounts::default() && has_dependencies {
             live.state = RunState::Dependencies;
             if let Some(planned) = self.tasks.get_mut(&task) {
                 planned.waits(run);
@@ -210,15 +210,8 @@ impl Plan {
             task: Arc::clone(task),
             key: policy.key.clone(),
         };
-        let live = LiveRun {
-            group,
-            cause,
-            since: self.clock.now,
-            state,
-            attempts: 0,
-            interruptions: 0,
-            crashes: 0,
-        };
+        let live =
+            LiveRun { group, cause, since: self.clock.now, state, counts: RunCounts::default() };
         self.step.changes.push(Change::Created { run, live: live.clone() });
         self.insert_run(run, live);
         self.follow_dependencies(task);

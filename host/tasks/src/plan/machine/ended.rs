@@ -87,10 +87,10 @@ impl Plan {
     fn failed(&mut self, run: RunId, failure: RunOutcome) {
         let Some(live) = self.runs.get_mut(&run) else { return };
         let retry = self.tasks.get(live.task()).map(|it| it.policy.retry);
-        let Some(retry) = retry.filter(|retry| live.attempts < retry.attempts) else {
+        let Some(retry) = retry.filter(|retry| live.counts.attempts < retry.attempts) else {
             return self.finish(run, failure);
         };
-        let delay = retry.delay_after(live.attempts, live.task(), self.clock.now);
+        let delay = retry.delay_after(live.counts.attempts, live.task(), self.clock.now);
         let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
         let at = self.clock.now.saturating_add(delay).unwrap_or(Timestamp::MAX);
         live.state = RunState::Delayed(at);
@@ -101,18 +101,18 @@ impl Plan {
     /// Lets a run wait for a place again: the attempt does not count.
     fn interrupted(&mut self, run: RunId) {
         let Some(live) = self.runs.get_mut(&run) else { return };
-        live.attempts = live.attempts.saturating_sub(1);
-        live.interruptions += 1;
+        live.counts.attempts = live.counts.attempts.saturating_sub(1);
+        live.counts.interruptions += 1;
         self.queue(run);
     }
 
     /// Tries a run again during which the host crashed, if it has not crashed too often.
     fn crashed(&mut self, run: RunId) {
         let Some(live) = self.runs.get_mut(&run) else { return };
-        live.attempts = live.attempts.saturating_sub(1);
-        live.crashes += 1;
+        live.counts.attempts = live.counts.attempts.saturating_sub(1);
+        live.counts.crashes += 1;
         let most = self.tasks.get(live.task()).map(|it| it.policy.retry.crashes);
-        if most.is_some_and(|most| live.crashes >= most) {
+        if most.is_some_and(|most| live.counts.crashes >= most) {
             self.finish(run, RunOutcome::Parked);
         } else {
             self.queue(run);

@@ -36,7 +36,7 @@ impl Store {
             Change::State { run, state, counts } => {
                 let live = self.runs.get_mut(&run).unwrap_or_else(|| panic!("{run:?} has ended"));
                 live.state = state;
-                (live.attempts, live.interruptions, live.crashes) = counts;
+                live.counts = counts;
             }
             Change::Ended { run, outcome } => {
                 let live = self.runs.remove(&run).unwrap_or_else(|| panic!("{run:?} ended twice"));
