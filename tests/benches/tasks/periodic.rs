@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay_plugin_api::{Backoff, Durability, Misfire, Overlap, Priority};
+use hotbay_plugin_api::Durability;
 use hotbay_tasks::plan::{
-    AttemptOutcome, Clock, Effect, MisfirePolicy, OnDependencyFailure, Plan, PlanEvent, Recurrence,
-    RetryPolicy, StoredTask, TaskDefinition, Timing, Trigger,
+    AttemptOutcome, Clock, Effect, Plan, PlanEvent, Recurrence, StoredTask, TaskDefinition, Timing,
+    Trigger,
 };
 use hotbay_tests::heap_in_use;
 use jiff::{SignedDuration, Timestamp};
@@ -19,21 +19,8 @@ const TASKS: usize = 100_000;
 const INTERVAL: SignedDuration = SignedDuration::from_secs(50);
 
 pub(super) fn definition(plugin: &Arc<str>, trigger: Trigger) -> TaskDefinition {
-    TaskDefinition {
-        plugin: Arc::clone(plugin),
-        trigger,
-        priority: Priority::NORMAL,
-        overlap: Overlap::Skip,
-        misfire: MisfirePolicy { misfire: Misfire::Once, grace: None },
-        depends_on: Vec::new(),
-        on_dependency_failure: OnDependencyFailure::Skip,
-        retry: RetryPolicy { backoff: Backoff::Constant, ..RetryPolicy::default() },
-        timeout: None,
-        at_once: None,
-        key: None,
-        start_interval: SignedDuration::ZERO,
-        durability: Durability::Memory,
-    }
+    let durability = Durability::Memory;
+    TaskDefinition { durability, ..TaskDefinition::new(Arc::clone(plugin), trigger) }
 }
 
 pub(super) fn run() {

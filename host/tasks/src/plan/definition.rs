@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use hotbay_plugin_api::{Backoff, Durability, OnDependencyFailure, Overlap, Priority};
+use hotbay_plugin_api::{Backoff, Durability, Misfire, OnDependencyFailure, Overlap, Priority};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{MisfirePolicy, Recurrence, Timing, timing::spread_hash};
@@ -36,6 +36,27 @@ pub struct TaskDefinition {
     pub start_interval: SignedDuration,
     /// What is kept of its runs across restarts of the host.
     pub durability: Durability,
+}
+
+impl TaskDefinition {
+    /// Makes the definition of a task with the default of every other field.
+    pub fn new(plugin: Arc<str>, trigger: Trigger) -> Self {
+        Self {
+            plugin,
+            trigger,
+            priority: Priority::NORMAL,
+            overlap: Overlap::default(),
+            misfire: MisfirePolicy { misfire: Misfire::default(), grace: None },
+            depends_on: Vec::new(),
+            on_dependency_failure: OnDependencyFailure::default(),
+            retry: RetryPolicy::default(),
+            timeout: None,
+            at_once: None,
+            key: None,
+            start_interval: SignedDuration::ZERO,
+            durability: Durability::default(),
+        }
+    }
 }
 
 /// What makes a task run, besides a request.

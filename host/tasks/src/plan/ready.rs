@@ -52,7 +52,7 @@ pub struct Group {
 
 impl Group {
     /// Returns `true` if runs of this group are subject to a limit.
-    pub(super) fn has(&self, limit: &Limit) -> bool {
+    fn has(&self, limit: &Limit) -> bool {
         self.limits().any(|it| it == *limit)
     }
 
@@ -203,6 +203,12 @@ impl ReadyQueue {
     pub fn blocked_by(&self, run: RunId, now: Timestamp) -> Option<Blocked> {
         let (_, group) = self.waiting.get(&run)?;
         self.obstacle(group, now)
+    }
+
+    /// Returns the runs that have a place of a limit.
+    pub fn holders(&self, limit: &Limit) -> Vec<RunId> {
+        let holders = self.running.iter().filter(|(_, group)| group.has(limit));
+        holders.map(|(run, _)| *run).collect()
     }
 
     /// Returns the time at which a run may begin that may not begin now because of a rate.

@@ -56,9 +56,7 @@ impl Plan {
             None => WaitsFor::Turn,
             Some(Blocked::Until(at)) => WaitsFor::Time(at),
             Some(Blocked::By(limit)) => {
-                let has_place = |it: &LiveRun| it.state.has_place() && it.group.has(&limit);
-                let holders = self.runs.iter().filter(|(_, it)| has_place(it));
-                let holders = holders.map(|(run, _)| *run).collect();
+                let holders = self.ready.holders(&limit);
                 WaitsFor::Place(limit, holders)
             }
         }
