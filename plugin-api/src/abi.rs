@@ -45,6 +45,7 @@
 )]
 
 mod descriptor;
+mod fd;
 mod host;
 mod meter;
 mod module;
@@ -52,6 +53,7 @@ mod object;
 mod static_dispatch;
 
 pub use descriptor::{API_VERSION, DESCRIPTOR_SECTION, Descriptor, DescriptorText, ENTRY_PREFIX};
+pub use fd::PassedFd;
 pub use host::{Host, Host_TO, HostLog, HostLog_TO, Inbox, Inbox_TO, Polled, PublishWait};
 pub use meter::{SharedCounter, SharedGauge};
 pub use module::{ConfigProblem, LibraryHeader, PluginModule, PluginRef};

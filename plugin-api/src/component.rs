@@ -5,7 +5,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     Aggregator, Batch, ChannelName, Connector, Context, EventDescription, EventTypes, Executor,
-    Role, SchedulerError, Strategy, export::ComponentExport,
+    Handover, Role, SchedulerError, Strategy, export::ComponentExport,
 };
 
 /// An input or output of a component, which the configuration connects to channels.
@@ -53,6 +53,13 @@ pub trait Component: Sized + 'static {
     const OUTPUTS: &'static [Port] = &[];
     /// A description of the component in one line.
     const DESCRIPTION: &'static str = "";
+
+    /// What only one build of this component may hold at a time, in a few words each: a port that
+    /// it listens on, a database, a session with an exchange.
+    const RESOURCES: &'static [&'static str] = &[];
+    /// How a build of this component gives way to the next: [`Exclusive`](Handover::Exclusive) if it
+    /// has [resources](Self::RESOURCES), so that it is suspended before the next one is made.
+    const HANDOVER: Handover = Handover::of(Self::RESOURCES);
 
     /// Checks what the type of the configuration can't say, such as ranges.
     ///

@@ -1,6 +1,6 @@
 //! From an author's types and tables to the functions that a host calls.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use abi_stable::{
     prefix_type::WithMetadata,
@@ -10,8 +10,8 @@ use abi_stable::{
 };
 
 use crate::{
-    Batch, ChannelName, Component, ComponentManifest, Context, EventDescription, Manifest,
-    PluginTask, PluginTaskKind, Port, PortManifest, Role, SchedulerError, TaskFn,
+    Batch, ChannelName, Component, ComponentManifest, Context, EventDescription, Handover,
+    Manifest, PluginTask, PluginTaskKind, Port, PortManifest, Role, SchedulerError, TaskFn,
     abi::{
         BackgroundObject_TO, ComponentObject, ConfigProblem, EventObject_TO, FfiError, GivesModule,
         Host_TO, LibraryHeader, PluginModule, PluginRef, RunObject_TO, library_header,
@@ -34,6 +34,8 @@ pub struct ComponentExport {
     description: &'static str,
     inputs: &'static [Port],
     outputs: &'static [Port],
+    resources: &'static [&'static str],
+    handover: Handover,
     schema: fn() -> serde_json::Value,
     check: Check,
     create: Create,
@@ -69,6 +71,8 @@ impl ComponentExport {
             description: C::DESCRIPTION,
             inputs: C::INPUTS,
             outputs: C::OUTPUTS,
+            resources: C::RESOURCES,
+            handover: C::HANDOVER,
             schema: || schemars::schema_for!(C::Config).to_value(),
             check: |json| {
                 let config = parse_config::<C::Config>(json)?;
@@ -85,13 +89,15 @@ impl ComponentExport {
             description: self.description.to_owned(),
             inputs: self.inputs.iter().map(port).collect(),
             outputs: self.outputs.iter().map(port).collect(),
+            resources: self.resources.iter().map(|it| (*it).to_owned()).collect(),
+            handover: self.handover,
             config_schema: (self.schema)(),
         }
     }
 }
 
 /// The exports of a plugin, which [`export_plugin!`](crate::export_plugin) fills in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Exports {
     /// The plugin's name.
     pub name: &'static str,
@@ -105,12 +111,22 @@ pub struct Exports {
     pub task_kinds: &'static [PluginTaskKind],
     /// The components of the plugin.
     pub components: &'static [ComponentExport],
+    /// Ends what the plugin has as a whole, such as a pool of threads, when its build is closed.
+    pub on_close: &'static (dyn Fn() + Sync),
 }
 
 impl Exports {
     /// A plugin that brings nothing yet.
     pub const fn new(name: &'static str, version: &'static str, description: &'static str) -> Self {
-        Self { name, version, description, tasks: &[], task_kinds: &[], components: &[] }
+        Self {
+            name,
+            version,
+            description,
+            tasks: &[],
+            task_kinds: &[],
+            components: &[],
+            on_close: &|| {},
+        }
     }
 
     fn function(&self, target: &RunTarget) -> Result<TaskFn, SchedulerError> {
@@ -126,6 +142,12 @@ impl Exports {
     }
 }
 
+impl fmt::Debug for Exports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exports").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 #[doc(hidden)]
 pub trait Exported: 'static {
     const EXPORTS: Exports;
@@ -133,8 +155,10 @@ pub trait Exported: 'static {
 
 /// Exports a plugin: one call in the crate's root.
 ///
-/// `tasks`, `task_kinds` and `components` may each be left out. The plugin's name, version
-/// and description are the package's. The macro also gives the crate a function
+/// `tasks`, `task_kinds`, `components` and `on_close` may each be left out. `on_close` is a `fn()` that
+/// is called once, when a build is closed and all its components and runs are gone: the place
+/// to join threads that the plugin has as a whole. A thread that does not end keeps the build's
+/// library mapped. The plugin's name, version and description are the package's. The macro also gives the crate a function
 /// `hotbay_plugin()`, by which a program that links the crate gets the same
 /// plugin without loading a library.
 #[macro_export]
@@ -203,7 +227,7 @@ impl<X: Exported> Module<X> {
         create_component: create_component::<X>,
         create_run: create_run::<X>,
         event_to_json: event_to_json::<X>,
-        close,
+        close: close::<X>,
     }));
 
     const REF: PluginRef = PluginRef(Self::WITH_METADATA.as_prefix());
@@ -283,7 +307,15 @@ extern "C" fn event_to_json<X: Exported>(kind: u32, payload: RSlice<'_, u8>) -> 
     option(json.ok().flatten().map(RString::from))
 }
 
-extern "C" fn close() {
+extern "C" fn close<X: Exported>() {
+    let exports = X::EXPORTS;
+    let on_close = || {
+        (exports.on_close)();
+        Ok(())
+    };
+    if let Err(error) = guard::call(&exports.name.into(), on_close) {
+        tracing::error!(%error, "`on_close` failed");
+    }
     #[cfg(feature = "tokio")]
     crate::runtime::close();
     log_bridge::disconnect();

@@ -85,6 +85,8 @@ mod channel;
 mod component;
 #[cfg(feature = "abi")]
 mod context;
+#[cfg(feature = "abi")]
+mod descriptors;
 mod error;
 #[cfg(feature = "abi")]
 mod event;
@@ -126,8 +128,8 @@ pub use payload::Payload;
 pub use role::Role;
 #[cfg(feature = "spec")]
 pub use spec::{
-    Backoff, ComponentManifest, Durability, EventTypeSpec, FunctionKind, Manifest, Misfire,
-    OnDependencyFailure, Overlap, PortManifest, Priority, RunInfo, Schedule, TaskKindSpec,
+    Backoff, ComponentManifest, Durability, EventTypeSpec, FunctionKind, Handover, Manifest,
+    Misfire, OnDependencyFailure, Overlap, PortManifest, Priority, RunInfo, Schedule, TaskKindSpec,
     TaskSpec,
 };
 pub use state::SavedState;
@@ -156,10 +158,10 @@ pub use {
 pub mod prelude {
     pub use crate::{
         Aggregator, BackgroundTask, Backoff, Batch, ChannelName, Component, Connector, Context,
-        Counter, Event, EventTask, Executor, Gauge, JsonSchema, Kind, Misfire, Mode, NoConfig,
-        OnDependencyFailure, Overlap, PluginTask, PluginTaskKind, Port, Priority, Publisher,
-        SavedState, Schedule, SchedulerError, Strategy, Subscription, Subscriptions, TaskId,
-        aggregator, async_trait, connector, executor, export_plugin, run_async, run_sync,
+        Counter, Event, EventTask, Executor, Gauge, Handover, JsonSchema, Kind, Misfire, Mode,
+        NoConfig, OnDependencyFailure, Overlap, PluginTask, PluginTaskKind, Port, Priority,
+        Publisher, SavedState, Schedule, SchedulerError, Strategy, Subscription, Subscriptions,
+        TaskId, aggregator, async_trait, connector, executor, export_plugin, run_async, run_sync,
         schema_of, settings_of, strategy,
     };
 }

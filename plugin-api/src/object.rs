@@ -84,6 +84,14 @@ impl<T: BackgroundTask> BackgroundObject for Background<T> {
     fn shutdown(&mut self) -> CallFuture<'_> {
         self.0.call(|task| task.shutdown())
     }
+
+    fn suspend(&mut self) -> CallFuture<'_> {
+        self.0.call(|task| task.suspend())
+    }
+
+    fn resume(&mut self) -> CallFuture<'_> {
+        self.0.call(|task| task.resume())
+    }
 }
 
 pub(crate) struct Events<T> {
@@ -125,6 +133,14 @@ impl<T: EventTask<ChannelName, Batch>> EventObject for Events<T> {
 
     fn shutdown(&mut self) -> CallFuture<'_> {
         self.task.call(|task| task.shutdown())
+    }
+
+    fn suspend(&mut self) -> CallFuture<'_> {
+        self.task.call(|task| task.suspend())
+    }
+
+    fn resume(&mut self) -> CallFuture<'_> {
+        self.task.call(|task| task.resume())
     }
 }
 

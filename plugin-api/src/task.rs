@@ -111,6 +111,30 @@ pub trait BackgroundTask: Send + Sync {
         Err(state.unknown("no state"))
     }
 
+    /// Lets go of what only one build may hold: stops reading a socket, closes a database.
+    ///
+    /// Called on a component whose `HANDOVER` is exclusive when its
+    /// plugin is replaced, after `save_state` and before the next build is made; also on a
+    /// build that is rolled back, before the build before resumes. There are no turns or events
+    /// meanwhile. What the next build is to take up, such as a connection, is kept by
+    /// `Context::keep_fd`. It gets two seconds. Either
+    /// [`resume`](Self::resume) follows, or `shutdown`.
+    ///
+    /// # Errors
+    /// An error refuses the replacement; this build is resumed.
+    async fn suspend(&mut self) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+
+    /// Takes up what [`suspend`](Self::suspend) let go of, because the next build did not come into
+    /// service, or was rolled back; `restore` was called before if that build had handled something.
+    ///
+    /// # Errors
+    /// An error leaves the task failed.
+    async fn resume(&mut self) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+
     /// Lets go of what the task holds. Called once, last, also after a failed turn.
     ///
     /// # Errors
@@ -177,6 +201,30 @@ pub trait EventTask<E: EventType, P: Send + 'static = String>: Send + Sync {
     /// [`SchedulerError::State`] if this build can't read it: the replacement is refused.
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
         Err(state.unknown("no state"))
+    }
+
+    /// Lets go of what only one build may hold: stops reading a socket, closes a database.
+    ///
+    /// Called on a component whose `HANDOVER` is exclusive when its
+    /// plugin is replaced, after `save_state` and before the next build is made; also on a
+    /// build that is rolled back, before the build before resumes. There are no turns or events
+    /// meanwhile. What the next build is to take up, such as a connection, is kept by
+    /// `Context::keep_fd`. It gets two seconds. Either
+    /// [`resume`](Self::resume) follows, or `shutdown`.
+    ///
+    /// # Errors
+    /// An error refuses the replacement; this build is resumed.
+    async fn suspend(&mut self) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+
+    /// Takes up what [`suspend`](Self::suspend) let go of, because the next build did not come into
+    /// service, or was rolled back; `restore` was called before if that build had handled something.
+    ///
+    /// # Errors
+    /// An error leaves the task failed.
+    async fn resume(&mut self) -> Result<(), SchedulerError> {
+        Ok(())
     }
 
     /// Lets go of what the task holds. Called once, last, also after a failure.

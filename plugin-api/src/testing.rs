@@ -37,6 +37,7 @@ mod run;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    os::fd::OwnedFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
     time::Duration,
@@ -84,6 +85,7 @@ struct State {
     gauges: BTreeMap<String, SharedGauge>,
     progress: Option<(u64, u64)>,
     reports: Vec<(String, serde_json::Value)>,
+    descriptors: BTreeMap<String, OwnedFd>,
     waiting: Vec<Waker>,
 }
 

@@ -52,6 +52,14 @@ impl BackgroundTask for PluginBackgroundTask {
         call(&self.object, |object| object.restore(state.into()), Ok).await
     }
 
+    async fn suspend(&mut self) -> Result<(), SchedulerError> {
+        call(&self.object, |object| object.suspend(), Ok).await
+    }
+
+    async fn resume(&mut self) -> Result<(), SchedulerError> {
+        call(&self.object, |object| object.resume(), Ok).await
+    }
+
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {
         call(&self.object, |object| object.shutdown(), Ok).await
     }
@@ -94,6 +102,14 @@ impl EventTask<ChannelName, Batch> for PluginEventTask {
 
     async fn restore(&mut self, state: SavedState) -> Result<(), SchedulerError> {
         call(&self.object, |object| object.restore(state.into()), Ok).await
+    }
+
+    async fn suspend(&mut self) -> Result<(), SchedulerError> {
+        call(&self.object, |object| object.suspend(), Ok).await
+    }
+
+    async fn resume(&mut self) -> Result<(), SchedulerError> {
+        call(&self.object, |object| object.resume(), Ok).await
     }
 
     async fn shutdown(&mut self) -> Result<(), SchedulerError> {

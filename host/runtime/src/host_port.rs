@@ -15,7 +15,7 @@ use abi_stable::{
 use async_ffi::{FfiFuture, FutureExt};
 use hotbay_plugin_api::{
     Batch, ChannelName, EventHeader, Mode, Overflow, SchedulerError,
-    abi::{FfiError, Host, Host_TO, Inbox_TO, PublishWait, SharedCounter, SharedGauge},
+    abi::{FfiError, Host, Host_TO, Inbox_TO, PassedFd, PublishWait, SharedCounter, SharedGauge},
     limits,
 };
 
@@ -233,5 +233,16 @@ impl Host for HostPort {
         if !self.report_gate.is_closed() {
             self.services.board.row(self.setup.slot.id(), &section, &json);
         }
+    }
+
+    fn keep_fd(&self, name: RStr<'_>, fd: PassedFd) -> RResult<(), FfiError> {
+        let Some(fd) = fd.into_owned() else { return ROk(()) };
+        let kept = self.services.descriptors.keep(self.setup.slot.id(), name.as_str(), fd);
+        kept.map_err(FfiError::from).into()
+    }
+
+    fn take_fd(&self, name: RStr<'_>) -> ROption<PassedFd> {
+        let taken = self.services.descriptors.take(self.setup.slot.id(), name.as_str());
+        taken.map(PassedFd::from).into()
     }
 }

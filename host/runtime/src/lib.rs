@@ -29,6 +29,6 @@ pub use generation::{FileInfo, Generation, GenerationInfo, UnloadOutcome};
 pub use hotbay_config::MAX_THREADS;
 pub use report_gate::ReportGate;
 pub use runs::{BusyThreads, PluginRun, RunFactory};
-pub use services::{Clock, Services, SystemClock};
+pub use services::{Clock, Descriptors, Services, SystemClock};
 pub use slot::ComponentSlot;
 pub use spec::{ComponentSetup, ComponentSpec, Connections};

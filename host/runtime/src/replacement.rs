@@ -1,10 +1,13 @@
 //! The replacement of a plugin's components by those of another build, as a transaction.
 //!
 //! ```text
-//! hold all ─ save ─ create, restore, initialize, prepare the new ─ commit ─ release the new
-//!    └───────────────── anything fails ──────────────────────┘
-//!                  shut down the new ─ release the old
+//! hold all ─ save ─ suspend ─ create, restore, initialize, prepare the new ─ commit ─ release the new
+//!    └────────────────────── anything fails ───────────────────────┘
+//!                  shut down the new ─ resume the old ─ release the old
 //! ```
+//!
+//! Only builds whose [`Handover`] is exclusive are suspended and resumed. They stay suspended
+//! while the new build is on probation.
 //!
 //! Everything that can fail comes before the commit, which puts all new builds into service at
 //! once and can't fail. A failure before the commit undoes everything: a new build that was
@@ -23,7 +26,7 @@ mod step;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use hotbay_plugin_api::{Batch, ChannelName, SavedState, SchedulerError, TaskId};
+use hotbay_plugin_api::{Batch, ChannelName, Handover, SavedState, SchedulerError, TaskId};
 use tokio::{runtime::Handle, sync::Mutex};
 
 use hotbay_config::Reload;
@@ -133,6 +136,29 @@ pub struct ComponentBuild {
     pub options: TaskOptions<ChannelName>,
     /// The gate through which this build publishes and reports.
     pub report_gate: ReportGate,
+    /// How this build gives way to the next one.
+    pub handover: Handover,
+}
+
+impl ComponentBuild {
+    fn is_exclusive(&self) -> bool {
+        self.handover == Handover::Exclusive
+    }
+
+    /// Returns the runtime on which the code of this build runs.
+    fn runtime_or<'a>(&'a self, next: &'a (dyn ComponentFactory + 'a)) -> &'a Handle {
+        self.options.runtime.as_ref().unwrap_or_else(|| next.runtime())
+    }
+}
+
+/// Has a build that was suspended, if it was, take up again what it let go of.
+async fn resume(build: &ComponentBuild, limits: Limits) -> Result<(), SchedulerError> {
+    match &build.options.runtime {
+        Some(runtime) if build.is_exclusive() => {
+            calls::resume(&build.task, runtime, limits.initialize).await
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// One component whose build was replaced.
@@ -171,7 +197,11 @@ impl ComponentSetup {
             PluginComponent::Background(it) => RegisteredTask::Background(Arc::new(Mutex::new(it))),
             PluginComponent::Event(it) => RegisteredTask::Event(Arc::new(Mutex::new(it))),
         };
-        Ok(ComponentBuild { task, options: self.options(generation.handle()), report_gate })
+        let mut exported = generation.info().manifest.components.iter();
+        let exported = exported.find(|it| it.name == self.spec.name);
+        let handover = exported.map(|it| it.handover).unwrap_or_default();
+        let options = self.options(generation.handle());
+        Ok(ComponentBuild { task, options, report_gate, handover })
     }
 
     /// Returns how the scheduler is to drive the component on this runtime.

@@ -2,6 +2,7 @@
 //! what components report.
 
 mod clock;
+mod descriptors;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use hotbay_plugin_api::{Batch, ChannelName, Mode};
 use hotbay_core::bus::EventBus;
 
 pub use clock::{Clock, SystemClock};
+pub use descriptors::Descriptors;
 
 use crate::Board;
 
@@ -24,12 +26,20 @@ pub struct Services {
     pub mode: Mode,
     /// The board with what components report.
     pub board: Arc<Board>,
+    /// The descriptors that components keep over the change of their builds.
+    pub descriptors: Descriptors,
 }
 
 impl Services {
     /// Makes services with the system's clock, in live mode, with an empty board.
     pub fn new(bus: EventBus<ChannelName, Batch>) -> Self {
-        Self { bus, clock: Arc::new(SystemClock::new()), mode: Mode::Live, board: Arc::default() }
+        Self {
+            bus,
+            clock: Arc::new(SystemClock::new()),
+            mode: Mode::Live,
+            board: Arc::default(),
+            descriptors: Descriptors::default(),
+        }
     }
 
     /// Returns the same services in another mode.

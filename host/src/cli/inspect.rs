@@ -8,7 +8,7 @@ use std::{
 
 use hotbay_config::closest;
 use hotbay_loader::{Inspected, LoadError, Loader, LoaderConfig, scan};
-use hotbay_plugin_api::PortManifest;
+use hotbay_plugin_api::{Handover, PortManifest};
 use serde_json::{Value, json};
 
 use super::{
@@ -178,6 +178,12 @@ fn describe(page: &mut Page, plugin: &Inspected) {
         page.line(format_args!("{role} `{name}`  {}", one_line(&component.description)));
         ports(page, "inputs", &component.inputs);
         ports(page, "outputs", &component.outputs);
+        for resource in &component.resources {
+            page.line(format_args!("  holds {}", one_line(resource)));
+        }
+        if component.handover == Handover::Exclusive {
+            page.line("  a build is suspended before the next one is made");
+        }
         settings(page, "config", &component.config_schema);
     }
 }

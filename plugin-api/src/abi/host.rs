@@ -7,8 +7,8 @@ use abi_stable::{
 use async_ffi::{BorrowingFfiFuture, FfiFuture};
 
 use crate::{
-    Batch, EventHeader,
-    abi::{FfiError, SharedCounter, SharedGauge},
+    Batch, EventHeader, SchedulerError,
+    abi::{FfiError, PassedFd, SharedCounter, SharedGauge},
 };
 
 /// The wait for room for the rest of a batch; `RNone` if the whole batch is published.
@@ -48,6 +48,17 @@ pub trait Host: Send + Sync {
     fn progress(&self, done: u64, total: u64);
     #[sabi(last_prefix_field)]
     fn report(&self, section: RStr<'_>, json: RStr<'_>);
+    /// Keeps a descriptor under a name, for the next build. An older host can't.
+    fn keep_fd(&self, name: RStr<'_>, fd: PassedFd) -> RResult<(), FfiError> {
+        let _ = (name, fd);
+        let text = "this host keeps no descriptors; run a newer one".to_owned();
+        RResult::RErr(SchedulerError::InvalidState(text).into())
+    }
+    /// Gives a descriptor away that is kept under a name.
+    fn take_fd(&self, name: RStr<'_>) -> ROption<PassedFd> {
+        let _ = name;
+        ROption::RNone
+    }
 }
 
 /// A subscription of the plugin to a channel. The queue behind it is the host's.

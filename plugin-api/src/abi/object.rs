@@ -114,6 +114,10 @@ impl FfiState {
     }
 }
 
+fn nothing_to_do<'a>() -> CallFuture<'a> {
+    BorrowingFfiFuture::new(async { RResult::ROk(()) })
+}
+
 /// A component's state being saved.
 pub type SaveFuture<'a> = BorrowingFfiFuture<'a, RResult<ROption<FfiState>, FfiError>>;
 
@@ -126,6 +130,13 @@ pub trait BackgroundObject: Send + Sync {
     fn restore(&mut self, state: FfiState) -> CallFuture<'_>;
     #[sabi(last_prefix_field)]
     fn shutdown(&mut self) -> CallFuture<'_>;
+    /// An older plugin has nothing that it would let go of.
+    fn suspend(&mut self) -> CallFuture<'_> {
+        nothing_to_do()
+    }
+    fn resume(&mut self) -> CallFuture<'_> {
+        nothing_to_do()
+    }
 }
 
 /// A strategy or executor of a plugin.
@@ -139,6 +150,13 @@ pub trait EventObject: Send + Sync {
     fn restore(&mut self, state: FfiState) -> CallFuture<'_>;
     #[sabi(last_prefix_field)]
     fn shutdown(&mut self) -> CallFuture<'_>;
+    /// An older plugin has nothing that it would let go of.
+    fn suspend(&mut self) -> CallFuture<'_> {
+        nothing_to_do()
+    }
+    fn resume(&mut self) -> CallFuture<'_> {
+        nothing_to_do()
+    }
 }
 
 /// A run in progress inside a plugin. Its result is JSON, which the receiver copies at once.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{PortManifest, TaskKindSpec, TaskSpec};
+use super::{Handover, PortManifest, TaskKindSpec, TaskSpec};
 use crate::Role;
 
 /// The manifest of a plugin.
@@ -43,6 +43,12 @@ pub struct ComponentManifest {
     /// The component's outputs; the first is the main one.
     #[serde(default)]
     pub outputs: Vec<PortManifest>,
+    /// What only one build of the component may hold at a time, in a few words each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
+    /// How one build of the component gives way to the next.
+    #[serde(default, skip_serializing_if = "Handover::is_overlapping")]
+    pub handover: Handover,
     /// The JSON Schema of the component's configuration.
     #[serde(default)]
     pub config_schema: Value,

@@ -14,7 +14,9 @@ use async_ffi::{BorrowingFfiFuture, FfiFuture, FutureExt};
 use super::{Setup, Shared, State};
 use crate::{
     Batch, EventHeader, Mode, SchedulerError,
-    abi::{FfiError, Host, Inbox, Inbox_TO, Polled, PublishWait, SharedCounter, SharedGauge},
+    abi::{
+        FfiError, Host, Inbox, Inbox_TO, PassedFd, Polled, PublishWait, SharedCounter, SharedGauge,
+    },
     limits,
 };
 
@@ -147,6 +149,16 @@ impl Host for TestHostPort {
     fn report(&self, section: RStr<'_>, json: RStr<'_>) {
         let row = serde_json::from_str(json.as_str()).unwrap_or_default();
         self.shared.lock().reports.push((section.as_str().to_owned(), row));
+    }
+
+    fn keep_fd(&self, name: RStr<'_>, fd: PassedFd) -> RResult<(), FfiError> {
+        let fd = fd.into_owned();
+        self.shared.lock().descriptors.extend(fd.map(|fd| (name.as_str().to_owned(), fd)));
+        ROk(())
+    }
+
+    fn take_fd(&self, name: RStr<'_>) -> ROption<PassedFd> {
+        self.shared.lock().descriptors.remove(name.as_str()).map(PassedFd::from).into()
     }
 }
 

@@ -284,6 +284,13 @@ impl<E: EventType, P: Payload> Core<E, P> {
         }
     }
 
+    /// Ends a held task as failed.
+    pub fn fail(&self, id: &TaskId, error: SchedulerError) {
+        if let Ok(entry) = self.entry(id) {
+            self.end_idle(&entry, Outcome::Failed(error), QueueAfterEnd::Kept);
+        }
+    }
+
     /// Ends the time in which a failure holds the task. One that failed in it has failed.
     pub fn confirm(&self, id: &TaskId) {
         let Ok(entry) = self.entry(id) else { return };

@@ -196,7 +196,7 @@ impl Actor {
         count += changed.len();
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.note_replaced(&changed);
-            pipeline.note_removed(&removed);
+            pipeline.note_removed(&removed, &self.services);
             count += pipeline.rearrange(&config);
             for (plugin, resolved) in plugins {
                 if tasks.contains_key(&plugin) {

@@ -228,7 +228,7 @@ impl Actor {
                     member.build = Some(old);
                 }
             }
-            pipeline.note_removed(&removed);
+            pipeline.note_removed(&removed, &self.services);
             pipeline.resolve(resolved);
             pipeline.refresh(&plugin);
         }

@@ -34,7 +34,7 @@ impl Actor {
 
     pub(super) fn on_retired(&mut self, RetireReport { plugin, removed }: RetireReport) {
         if let Some(pipeline) = &mut self.pipeline {
-            pipeline.note_removed(&removed);
+            pipeline.note_removed(&removed, &self.services);
         }
         let before = self.tasks.uninstall(&plugin);
         self.follow_events();

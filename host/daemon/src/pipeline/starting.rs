@@ -154,10 +154,12 @@ impl PluginPipeline {
         self.members.iter().filter(|it| which(it)).filter_map(removal).collect()
     }
 
-    /// Notes that these members were removed from the engine.
-    pub(crate) fn note_removed(&mut self, removed: &[RemovedComponent]) {
+    /// Notes that these members were removed from the engine. The descriptors that were kept for
+    /// them are closed.
+    pub(crate) fn note_removed(&mut self, removed: &[RemovedComponent], services: &Services) {
         let cancel = self.cancel.clone();
         for RemovedComponent { id, ended } in removed {
+            services.descriptors.forget(id);
             let Some(member) = self.get_mut(id) else { continue };
             // A component that ended by itself stays ended, whatever happens to its plugin.
             if !ended {

@@ -61,6 +61,20 @@ pub(super) async fn initialize(
     call!(task, runtime, limit, |locked| locked.initialize())
 }
 
+/// Has a component let go of what only one build may hold.
+pub(super) async fn suspend(task: &ComponentTask, runtime: &Handle) -> Result<(), SchedulerError> {
+    call!(task, runtime, PROMPT, |locked| locked.suspend())
+}
+
+/// Has a component take up again what it let go of.
+pub(super) async fn resume(
+    task: &ComponentTask,
+    runtime: &Handle,
+    limit: Duration,
+) -> Result<(), SchedulerError> {
+    call!(task, runtime, limit, |locked| locked.resume())
+}
+
 /// Calls the `shutdown` hook of a component that is out of service, which gets `PROMPT` to end. A
 /// failure is logged.
 pub async fn call_hook(task: &ComponentTask, runtime: &Handle) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hotbay_core::driver::HoldError;
-use hotbay_plugin_api::TaskId;
+use hotbay_plugin_api::{SchedulerError, TaskId};
 
 use super::{GRACE, PluginCore};
 
@@ -27,6 +27,17 @@ impl<'a> HeldComponents<'a> {
         self.since.get_or_insert_with(Instant::now);
         self.ids.push(id);
         Ok(())
+    }
+
+    pub(super) fn core(&self) -> &'a PluginCore {
+        self.core
+    }
+
+    /// Ends a held component that can't continue.
+    pub(super) fn fail(&mut self, id: &TaskId, error: SchedulerError) {
+        tracing::error!(component = %id, %error, "a build that was suspended can't be resumed");
+        self.ids.retain(|held| held != id);
+        self.core.fail(id, error);
     }
 
     /// Lets all components continue, and returns how long the first of them was held.

@@ -8,7 +8,7 @@ use hotbay_plugin_api::SavedState;
 
 use super::{
     ComponentBuild, Limits, OnFailure, PROMPT, PluginCore, ReplaceError, ReplaceStep,
-    ReplacedComponent, Swap, call_hook, calls, held_components::HeldComponents, restore,
+    ReplacedComponent, Swap, call_hook, calls, held_components::HeldComponents, restore, resume,
 };
 use crate::Services;
 
@@ -27,13 +27,61 @@ pub async fn replace(
 ) -> (Result<Vec<ReplacedComponent>, ReplaceError>, Duration) {
     let mut held = HeldComponents::new(core);
     let replaced = match hold_all(&mut held, swaps, limits).await {
-        Ok(swaps) => match make_all(&swaps, services, limits).await {
-            Ok(successors) => commit(core, successors, limits).await,
+        Ok(swaps) => hand_over(&mut held, &swaps, services, limits).await,
+        Err(failed) => Err(failed),
+    };
+    (replaced, held.release())
+}
+
+/// Puts new builds in the places of held ones.
+async fn hand_over(
+    held: &mut HeldComponents<'_>,
+    swaps: &[&Swap<'_>],
+    services: &Services,
+    limits: Limits,
+) -> Result<Vec<ReplacedComponent>, ReplaceError> {
+    let states = save_all(swaps).await?;
+    let replaced = match suspend_all(swaps).await {
+        Ok(()) => match make_all(swaps, states, services, limits).await {
+            Ok(successors) => commit(held.core(), successors, limits).await,
             Err(failed) => Err(failed),
         },
         Err(failed) => Err(failed),
     };
-    (replaced, held.release())
+    if replaced.is_err() {
+        // In the reverse order, so that whoever gets events is ready before they come.
+        for Swap { setup, old, .. } in swaps.iter().rev() {
+            if let Err(error) = resume(old, limits).await {
+                held.fail(&setup.id(), error);
+            }
+        }
+    }
+    replaced
+}
+
+/// Saves the states of the old builds.
+async fn save_all(swaps: &[&Swap<'_>]) -> Result<Vec<Option<SavedState>>, ReplaceError> {
+    let mut states = Vec::new();
+    for Swap { setup, old, to } in swaps {
+        states.push(match setup.spec.state {
+            StatePolicy::Discard => None,
+            StatePolicy::Keep => calls::save(&old.task, old.runtime_or(*to), PROMPT)
+                .await
+                .map_err(|error| setup.failed(ReplaceStep::SaveState, error))?,
+        });
+    }
+    Ok(states)
+}
+
+/// Has those old builds let go of what only one may hold that say so. All of them, before any new
+/// build is made: components of one plugin may hold something together.
+async fn suspend_all(swaps: &[&Swap<'_>]) -> Result<(), ReplaceError> {
+    for Swap { setup, old, to } in swaps.iter().filter(|it| it.old.is_exclusive()) {
+        calls::suspend(&old.task, old.runtime_or(*to))
+            .await
+            .map_err(|error| setup.failed(ReplaceStep::Suspend, error))?;
+    }
+    Ok(())
 }
 
 /// A new build that was initialized with the state of the previous one.
@@ -64,12 +112,13 @@ async fn hold_all<'s>(
 /// Makes and initializes all new builds. If one fails, those before it are shut down.
 async fn make_all<'s>(
     swaps: &[&'s Swap<'s>],
+    states: Vec<Option<SavedState>>,
     services: &Services,
     limits: Limits,
 ) -> Result<Vec<Successor<'s>>, ReplaceError> {
     let mut successors = Vec::new();
-    for swap in swaps {
-        match successor(swap, services, limits).await {
+    for (swap, state) in swaps.iter().zip(states) {
+        match successor(swap, state, services, limits).await {
             Ok(successor) => successors.push(successor),
             Err(failed) => {
                 shut_down(successors).await;
@@ -83,17 +132,11 @@ async fn make_all<'s>(
 /// Makes the new build of a held component and hands the old build's state over to it.
 async fn successor<'s>(
     swap: &'s Swap<'s>,
+    state: Option<SavedState>,
     services: &Services,
     limits: Limits,
 ) -> Result<Successor<'s>, ReplaceError> {
-    let Swap { setup, old, to } = swap;
-    let runtime = old.options.runtime.as_ref().unwrap_or_else(|| to.runtime());
-    let state = match setup.spec.state {
-        StatePolicy::Discard => None,
-        StatePolicy::Keep => calls::save(&old.task, runtime, PROMPT)
-            .await
-            .map_err(|error| setup.failed(ReplaceStep::SaveState, error))?,
-    };
+    let Swap { setup, .. } = swap;
     setup.slot.begin_handover();
     let build = make(swap, state.as_ref(), services, limits.initialize).await;
     setup.slot.end_handover();

@@ -12,6 +12,8 @@ pub enum ReplaceStep {
     Hold,
     /// The old build saves its state.
     SaveState,
+    /// The old build lets go of what only one build may hold.
+    Suspend,
     /// The new build is made.
     Create,
     /// The state is restored in the new build.
@@ -28,6 +30,7 @@ impl ReplaceStep {
         match self {
             Self::Hold => "hold",
             Self::SaveState => "save_state",
+            Self::Suspend => "suspend",
             Self::Create => "create",
             Self::Restore => "restore",
             Self::Initialize => "initialize",
