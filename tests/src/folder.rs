@@ -112,6 +112,26 @@ impl ConfigFile {
         self.ask(&"status".into())
     }
 
+    /// What the host says about the build of a plugin that is in service, or on probation, once there
+    /// is one.
+    ///
+    /// # Panics
+    /// If what it says is not JSON.
+    pub fn in_service(&self, plugin: &str) -> Option<Value> {
+        let status = self.status()?;
+        let state = |it: &Value| it["state"] == "in-service" || it["state"] == "on-probation";
+        let mut plugins = status["plugins"].as_array()?.iter();
+        plugins.find(|it| it["name"] == plugin && state(it)).cloned()
+    }
+
+    /// What the host says about a component, once it runs with it.
+    ///
+    /// # Panics
+    /// If what it says is not JSON.
+    pub fn component(&self, id: &str) -> Option<Value> {
+        self.status()?["components"].as_array()?.iter().find(|it| it["id"] == id).cloned()
+    }
+
     /// What the host that runs with it answers to a request, if it does.
     ///
     /// # Panics

@@ -52,8 +52,7 @@ impl Scene {
     }
 
     fn component(&self, id: &str) -> Option<Value> {
-        let status = self.config.status()?;
-        status["components"].as_array()?.iter().find(|it| it["id"] == id).cloned()
+        self.config.component(id)
     }
 
     fn received(&self) -> Option<u64> {

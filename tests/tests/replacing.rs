@@ -28,14 +28,6 @@ pipeline:
   executors: [{ id: sink, plugin: numbers-sink, inputs: passed }]
 ";
 
-/// What is in service of a plugin.
-fn in_service(config: &ConfigFile, plugin: &str) -> Option<Value> {
-    let status = config.status()?;
-    let plugins = status["plugins"].as_array()?;
-    let state = |it: &Value| it["state"] == "in-service" || it["state"] == "on-probation";
-    plugins.iter().find(|it| it["name"] == plugin && state(it)).cloned()
-}
-
 fn start(config: &ConfigFile) -> Running {
     let running = Run::config(config.path()).start();
     until("events flow", || {
@@ -57,10 +49,10 @@ fn replace(folder: &PluginsFolder, config: &ConfigFile, running: &Running, times
         let turn = usize::try_from(number).expect("a small number");
         let plugin = PLUGINS[turn % PLUGINS.len()];
         let library = library(plugin);
-        let before = in_service(config, plugin).expect("it is in service")["hash"].clone();
+        let before = config.in_service(plugin).expect("it is in service")["hash"].clone();
         put(&folder.file_of(plugin), &another_build(library, number));
         until("the new build is in service", || {
-            let now = in_service(config, plugin)?;
+            let now = config.in_service(plugin)?;
             (now["hash"] != before).then_some(())
         });
         if times >= 1_000 && number % 100 == 0 {

@@ -175,6 +175,18 @@ fn a_plugin_that_a_thread_pinned_goes_with_the_next_one_and_gives_its_key_back()
     });
 }
 
+#[test]
+fn a_plugin_that_ends_its_threads_when_it_is_closed_is_unmapped() {
+    let _turn = TURN.lock();
+    runtime().block_on(async {
+        let plugin = load(&loader(), "leaves-thread").await;
+        run(&plugin, "start-pool", &services()).await;
+        assert!(thread_names("self").iter().any(|name| name == "pool"));
+        assert_eq!(plugin.close(LIMIT).await, UnloadOutcome::Unmapped);
+        assert!(!thread_names("self").iter().any(|name| name == "pool"));
+    });
+}
+
 /// Loads a plugin, runs its tasks and closes it, again and again.
 fn load_and_close(package: &str, tasks: &[&str], times: usize) {
     load_and_close_file(library(package), tasks, times);
