@@ -1,8 +1,13 @@
 //! What a host knows of its tasks and runs after it was stopped, or killed.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
+use hotbay_store::{
+    sqlite::SqliteStore,
+    store::{Batch, Durability, HostInfo, Record, RunCause, RunId, Skip, Store as _, TaskChange},
+};
 use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, Running, Signal, until};
+use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::Value;
 
 /// A configuration with the plugin `schedules`, of whose tasks only those by hand run.
@@ -138,6 +143,35 @@ fn an_interval_is_counted_from_where_it_was_when_the_host_starts_again() {
     let second = place.start();
     assert_eq!(place.json("next", &["beside", "--count", "1"])["times"][0], due);
     assert!(!second.stderr().contains("beside: "), "it is not due: {}", second.stderr());
+    stop(second);
+}
+
+#[test]
+fn a_schedule_goes_on_if_the_clock_was_set_back_by_days_while_no_host_ran() {
+    let place = Place::new(&["ticks"], "");
+    let first = place.start();
+    first.wait_for_log("ticks: ");
+    stop(first);
+    // What a host has stored whose clock is a month ahead: each time of the next minutes is past.
+    let store = SqliteStore::open(&place.config.state_folder()).expect("it can be opened");
+    let lease = Duration::from_secs(600);
+    let epoch = store.open_epoch(&HostInfo::this(), lease).expect("no host runs");
+    let now = Timestamp::now().round(Unit::Second).expect("it is a time");
+    let next = store.next_run_id().expect("it can be read").0;
+    let past = (0..600).map(|number| {
+        let cause = RunCause::Time(now + SignedDuration::from_secs(number));
+        let (run, reason) = (RunId(next + number.unsigned_abs()), "paused".to_owned());
+        let (task, at) = ("schedules/ticks".into(), now);
+        Record::Skipped(Box::new(Skip { run, task, cause, at, reason, by: None }))
+    });
+    let change = TaskChange::Cursor(now + SignedDuration::from_hours(30 * 24));
+    let cursor = Record::Task { task: "schedules/ticks".into(), change };
+    let batch = Batch { records: past.chain([cursor]).collect(), durability: Durability::Fsync };
+    store.write_and_wait(epoch, batch).expect("it can be written");
+    store.close_epoch(epoch).expect("it can be written");
+    drop(store);
+    let second = place.start();
+    second.wait_for_log("ticks: ");
     stop(second);
 }
 

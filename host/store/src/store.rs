@@ -12,7 +12,8 @@
 //! the host in charge decides the order. A claim of an older epoch expires with its epoch; the new
 //! host finds it in [`Store::live_runs`] and reports what became of it.
 //!
-//! For each task and nominal time at most one run is stored, whoever created it.
+//! For each task and nominal time at most one run is stored, whoever created it. Only a clock that was
+//! set back far lets a nominal time come again, by [`TaskChange::Reset`].
 
 mod epoch;
 mod error;

@@ -45,6 +45,47 @@ pub(super) fn a_nominal_time_has_one_run(factory: &dyn Factory) {
     assert_eq!(written.duplicates, [RunId(8)]);
 }
 
+pub(super) fn a_clock_that_is_set_back(factory: &dyn Factory) {
+    let store = factory.open();
+    let epoch = open_epoch(&*store);
+    let at = |minute: i64| RunCause::Time(second(minute * 60));
+    let cursor = |task: &str, change| Record::Task { task: task.into(), change };
+    write(
+        &*store,
+        epoch,
+        [
+            created(1, "p/a", at(1)),
+            created(2, "p/a", at(2)),
+            created(3, "p/a", RunCause::MadeUp(second(180))),
+            created(4, "p/b", at(2)),
+            end(3, Outcome::Cancelled),
+            cursor("p/a", TaskChange::Cursor(second(180))),
+        ],
+    );
+    // A cursor that moves back alone does not let them come again.
+    let back = cursor("p/a", TaskChange::Cursor(second(60)));
+    let written = write(&*store, epoch, [back, created(5, "p/a", at(2))]);
+    assert_eq!(written.duplicates, [RunId(5)]);
+    for first in [10, 20] {
+        let reset = cursor("p/a", TaskChange::Reset(second(60)));
+        let [a, b, c, d] = [first, first + 1, first + 2, first + 3];
+        let again = [created(b, "p/a", at(2)), created(c, "p/a", at(3)), created(d, "p/b", at(2))];
+        let records = [reset, created(a, "p/a", at(1))].into_iter().chain(again);
+        let written = write(&*store, epoch, records);
+        // The times up to the cursor, and those of other tasks, are dealt with.
+        assert_eq!(written.duplicates, [a, d].map(RunId));
+        let written = write(&*store, epoch, [created(first + 4, "p/a", at(3))]);
+        assert_eq!(written.duplicates, [RunId(first + 4)], "a time that came again has one run");
+    }
+    let task = store.task("p/a").expect("read").expect("it is known");
+    assert_eq!(task.cursor, Some(second(60)));
+    // Those that took place before are what they were.
+    let run = store.run(RunId(3)).expect("read").expect("it is known").run;
+    assert_eq!(run.cause, RunCause::MadeUp(second(180)));
+    let live: Vec<_> = store.live_runs().expect("read").iter().map(|run| run.run.0).collect();
+    assert_eq!(live, [1, 2, 4, 11, 12, 21, 22]);
+}
+
 pub(super) fn an_error_of_one_batch_leaves_others(factory: &dyn Factory) {
     let store = factory.open();
     let epoch = open_epoch(&*store);

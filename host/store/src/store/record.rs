@@ -138,6 +138,9 @@ pub enum TaskChange {
     },
     /// Its runs are dealt with up to this nominal time.
     Cursor(Timestamp),
+    /// The clock was set back, and the schedule goes on from this time: its runs are dealt with up to
+    /// this nominal time and no further. Each later nominal time comes again, and has a run again.
+    Reset(Timestamp),
     /// It is paused, or not any more.
     Paused(bool),
     /// It is enabled or disabled by an operator; `None` if the configuration decides.

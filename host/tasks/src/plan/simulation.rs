@@ -294,11 +294,6 @@ proptest! {
     ) {
         let mut world = World::new(definitions);
         for op in ops {
-            // A clock that is set back by more than a day starts the schedules anew.
-            if matches!(op, Op::Set(seconds) if seconds < -90_000) {
-                world.store.nominal.clear();
-                world.store.counted.clear();
-            }
             world.perform_op(op);
         }
         world.settle();

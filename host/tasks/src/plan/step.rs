@@ -142,6 +142,14 @@ pub enum Change {
         /// The nominal time of the last run that was dealt with.
         cursor: Timestamp,
     },
+    /// The clock was set back far, and the schedule of a task goes on from this time. Each later
+    /// nominal time comes again, and has a run again.
+    Reset {
+        /// The id of the task.
+        task: Arc<str>,
+        /// The time up to which the runs of the task are dealt with.
+        cursor: Timestamp,
+    },
     /// The dependencies of a task have changed.
     Edges {
         /// The id of the task.

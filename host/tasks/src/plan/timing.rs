@@ -12,7 +12,7 @@ use super::CronSchedule;
 pub enum Recurrence {
     /// Once, at this instant.
     Once(Timestamp),
-    /// At `anchor`, and then each time that the interval has passed.
+    /// At `anchor`, and at each multiple of the interval before and after it.
     Every {
         /// The time between two runs; positive.
         interval: SignedDuration,
@@ -114,19 +114,17 @@ impl Timing {
     }
 }
 
-/// Returns the first instant after `after` that is a multiple of the interval from the anchor, and
-/// not before the anchor.
+/// Returns the first instant after `after` that is a multiple of the interval from the anchor. It can
+/// be before the anchor: that of a task which came into service while the clock was ahead is in the
+/// future once the clock is right.
 pub(crate) fn every(
     interval: SignedDuration,
     anchor: Timestamp,
     after: Timestamp,
 ) -> Option<Timestamp> {
-    if after < anchor {
-        return Some(anchor);
-    }
     let interval = interval.as_nanos().max(1);
     let passed = after.as_nanosecond() - anchor.as_nanosecond();
-    let next = anchor.as_nanosecond() + (passed / interval + 1) * interval;
+    let next = anchor.as_nanosecond() + (passed.div_euclid(interval) + 1) * interval;
     Timestamp::from_nanosecond(next).ok()
 }
 
@@ -200,6 +198,14 @@ mod tests {
             }
         }
         assert_eq!(runs, [at("2026-01-01T00:00:00Z"), at("2026-01-08T00:00:00Z")]);
+    }
+
+    #[test]
+    fn an_interval_whose_anchor_is_in_the_future_has_runs_before_it() {
+        let first = every_week().next_after(at("2025-12-01T00:00:00Z"), "a").unwrap();
+        assert_eq!(first.nominal, at("2025-12-04T00:00:00Z"));
+        let last = every_week().next_after(at("2025-12-31T00:00:00Z"), "a").unwrap();
+        assert_eq!(last.nominal, at("2026-01-01T00:00:00Z"));
     }
 
     #[test]

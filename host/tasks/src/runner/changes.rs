@@ -36,6 +36,11 @@ impl Runner {
                 let change = TaskChange::Cursor(cursor);
                 self.batch.add(durability, || Record::Task { task, change });
             }
+            Change::Reset { task, cursor } => {
+                let durability = self.count(&task, |_| {});
+                let change = TaskChange::Reset(cursor);
+                self.batch.add(durability, || Record::Task { task, change });
+            }
             Change::Edges { task, edges } => {
                 let durability = self.count(&task, |_| {});
                 self.batch.add(durability, || stored::edges(task, &edges));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rusqlite::params;
 
 use super::Apply;
@@ -24,9 +25,13 @@ impl Apply<'_> {
             TaskChange::Schedule { text, anchor } => db
                 .prepare_cached("UPDATE tasks SET schedule = ?2, anchor = ?3 WHERE id = ?1")?
                 .execute(params![id, text, anchor.map(Time)])?,
-            TaskChange::Cursor(at) => db
-                .prepare_cached("UPDATE tasks SET cursor = ?2 WHERE id = ?1")?
-                .execute(params![id, Time(*at)])?,
+            TaskChange::Cursor(at) => self.cursor(id, *at)?,
+            TaskChange::Reset(at) => {
+                let sql = "UPDATE runs SET comes_again = 1 WHERE task = ?1 AND nominal > ?2 AND
+                     nominal IS NOT NULL AND comes_again = 0";
+                db.prepare_cached(sql)?.execute(params![id, Time(*at)])?;
+                self.cursor(id, *at)?
+            }
             TaskChange::Paused(paused) => db
                 .prepare_cached("UPDATE tasks SET paused = ?2 WHERE id = ?1")?
                 .execute(params![id, paused])?,
@@ -36,6 +41,12 @@ impl Apply<'_> {
             TaskChange::Edges(edges) => self.edges(id, edges)?,
         };
         Ok(())
+    }
+
+    fn cursor(&self, task: i64, at: Timestamp) -> rusqlite::Result<usize> {
+        self.db
+            .prepare_cached("UPDATE tasks SET cursor = ?2 WHERE id = ?1")?
+            .execute(params![task, Time(at)])
     }
 
     fn edges(&self, task: i64, edges: &[Edge]) -> rusqlite::Result<usize> {

@@ -27,7 +27,12 @@ impl Plan {
             }
             (None, Some(StoredTask { cursor, edges, paused })) => {
                 let planned = PlannedTask { paused, ..self.policies.plan(definition) };
-                self.insert_task(task, planned, cursor.unwrap_or(now), edges);
+                let cursor = cursor.unwrap_or(now);
+                self.insert_task(task, planned, cursor, edges);
+                if cursor.duration_since(now) > CLOCK_RESET {
+                    // The clock was set back while no host ran.
+                    self.reset_cursor(task);
+                }
                 self.catch_up(task, &mut 0);
             }
             (None, None) => {

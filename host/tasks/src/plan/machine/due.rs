@@ -1,7 +1,9 @@
 //! Creating runs: by time, by dependencies and by request.
 
 use super::*;
-use crate::plan::{CatchUp, OnDependencyFailure, Readiness, RunCounts, RunOutcome, UpstreamRun};
+use crate::plan::{
+    CatchUp, OnDependencyFailure, Readiness, Recurrence, RunCounts, RunOutcome, UpstreamRun,
+};
 
 /// The number of due times that one step deals with. There are more if the host is late, or if
 /// very many tasks are due at once.
@@ -34,9 +36,24 @@ impl Plan {
         let now = self.clock.now;
         let ahead = self.tasks.iter().filter(|(_, it)| it.cursor > now);
         let tasks: Vec<_> = ahead.map(|(task, _)| Arc::clone(task)).collect();
-        for task in tasks {
-            self.set_cursor(&task, now);
+        tasks.iter().for_each(|task| self.reset_cursor(task));
+    }
+
+    /// Lets the schedule of a task go on from the present time.
+    pub(super) fn reset_cursor(&mut self, task: &Arc<str>) {
+        let cursor = self.clock.now;
+        let Some(planned) = self.tasks.get_mut(task) else { return };
+        let is_once = matches!(
+            &planned.trigger,
+            Trigger::Time(Timing { recurrence: Recurrence::Once(_), .. })
+        );
+        if is_once {
+            // It takes place if it was missed. If it took place, the store refuses a second run.
+            return self.set_cursor(task, cursor);
         }
+        planned.cursor = cursor;
+        self.step.changes.push(Change::Reset { task: Arc::clone(task), cursor });
+        self.set_next(task);
     }
 
     /// Deals with what is due, as far as one step does. The rest is due in the next step, which
@@ -282,3 +299,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,13 @@ impl Store {
                 *self.since_cursor.entry(task).or_default() += missed.count;
             }
             Change::Cursor { task, cursor } => self.move_cursor(task, cursor),
+            Change::Reset { task, cursor } => {
+                // The later times come again, and the times before were counted.
+                let nominal = self.nominal.entry(Arc::clone(&task)).or_default();
+                nominal.retain(|at, _| *at <= cursor);
+                self.since_cursor.remove(&task);
+                self.tasks.entry(task).or_default().cursor = Some(cursor);
+            }
             Change::Edges { task, edges } => self.tasks.entry(task).or_default().edges = edges,
         }
     }
