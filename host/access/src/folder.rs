@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, renameat, unlinkat},
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, renameat, unlinkat},
     io::Errno,
 };
 
@@ -110,10 +110,12 @@ impl CheckedFolder {
     /// # Errors
     /// If the file does not exist or fails a check.
     pub fn check_entry(&self, name: &OsStr) -> Result<(), AccessError> {
-        let found = openat(&self.0, name, LOOK, Mode::empty())?;
-        let stat = fstat(&found)?;
-        require_file(FileType::from_raw_mode(stat.st_mode))?;
-        owner::check(&found, &stat, Place::File)
+        self.look_up(name).map(drop)
+    }
+
+    /// Finds and checks a file of this folder, as a descriptor that can't be read.
+    fn look_up(&self, name: &OsStr) -> Result<(OwnedFd, Stat), AccessError> {
+        checked_file(openat(&self.0, name, LOOK, Mode::empty())?)
     }
 
     /// Opens and checks a file of this folder, of which at most `cap` bytes can be read. The file
@@ -122,10 +124,7 @@ impl CheckedFolder {
     /// # Errors
     /// If the file does not exist or fails a check.
     pub fn open(&self, name: &OsStr, cap: u64) -> Result<CheckedFile, AccessError> {
-        let found = openat(&self.0, name, LOOK, Mode::empty())?;
-        let stat = fstat(&found)?;
-        require_file(FileType::from_raw_mode(stat.st_mode))?;
-        owner::check(&found, &stat, Place::File)?;
+        let (found, stat) = self.look_up(name)?;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
         if size > cap {
             return Err(AccessError::TooLarge { size, cap });
@@ -151,10 +150,7 @@ impl CheckedFolder {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // Opening a pipe could block for ever, and opening a terminal could make it this process's.
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?;
-        let stat = fstat(&file)?;
-        require_file(FileType::from_raw_mode(stat.st_mode))?;
-        owner::check(&file, &stat, Place::File)?;
+        let (file, _) = checked_file(openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?)?;
         Ok(File::from(file))
     }
 
@@ -197,6 +193,14 @@ impl AsFd for CheckedFolder {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Checks that a descriptor is one of a file that no other user can change.
+fn checked_file(file: OwnedFd) -> Result<(OwnedFd, Stat), AccessError> {
+    let stat = fstat(&file)?;
+    require_file(FileType::from_raw_mode(stat.st_mode))?;
+    owner::check(&file, &stat, Place::File)?;
+    Ok((file, stat))
 }
 
 /// Returns a path that leads to an open file, even if the file was renamed or removed.
