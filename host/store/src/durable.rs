@@ -45,8 +45,9 @@ fn write_whole(mut file: File, mode: u32, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Creates a file under a name that is not taken.
-fn create_beside(folder: &CheckedFolder, name: &OsStr) -> io::Result<(OsString, File)> {
+/// Creates a file beside another one, under a name that is not taken. It is to be renamed to the
+/// other one when it is complete.
+pub(crate) fn create_beside(folder: &CheckedFolder, name: &OsStr) -> io::Result<(OsString, File)> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     loop {
         let mut new = OsString::from(".");

@@ -1,8 +1,8 @@
 //! Copying the file while it is written.
 
 use std::{
-    ffi::{OsStr, OsString},
-    io,
+    ffi::OsStr,
+    io::{self, ErrorKind},
     path::Path,
 };
 
@@ -13,7 +13,7 @@ use rusqlite::{
 };
 use rustix::fs::{RenameFlags, renameat_with};
 
-use crate::store::StoreError;
+use crate::{durable, store::StoreError};
 
 /// Copies what a connection reads to a new file, which only this user can read. The file has its
 /// name once it is complete.
@@ -25,33 +25,26 @@ pub(in crate::sqlite) fn backup(db: &Connection, to: &Path) -> Result<(), StoreE
     if !matches!(folder.check_entry(name), Err(AccessError::Missing)) {
         return Err(StoreError::Exists(to.to_owned()));
     }
-    let mut part = OsString::from(".");
-    part.push(name);
-    part.push(format!(".{}.part", std::process::id()));
-    let written = folder
-        .create(&part)
-        .map_err(|error| error.to_string())
-        .and_then(|_| copy(db, to, &part))
-        .and_then(|()| publish(&folder, &part, name).map_err(|error| error.to_string()));
-    if let Err(reason) = written {
+    let (part, _) =
+        durable::create_beside(&folder, name).map_err(|error| failed(error.to_string()))?;
+    let written = copy(db, to, &part).map_err(failed).and_then(|()| {
+        publish(&folder, &part, name).map_err(|error| {
+            if error.kind() == ErrorKind::AlreadyExists {
+                return StoreError::Exists(to.to_owned());
+            }
+            failed(error.to_string())
+        })
+    });
+    if written.is_err() {
         // What matters is why the copy failed.
         drop(folder.remove(&part));
-        if reason == EXISTS {
-            return Err(StoreError::Exists(to.to_owned()));
-        }
-        return Err(failed(reason));
     }
-    Ok(())
+    written
 }
 
-/// The reason why a name is not given to a file.
-const EXISTS: &str = "the name is taken";
-
+/// Gives the complete copy its name, which no file may have.
 fn publish(folder: &CheckedFolder, part: &OsStr, name: &OsStr) -> io::Result<()> {
-    match renameat_with(folder, part, folder, name, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::EXIST) => return Err(io::Error::other(EXISTS)),
-        renamed => renamed?,
-    }
+    renameat_with(folder, part, folder, name, RenameFlags::NOREPLACE)?;
     folder.file()?.sync_all()
 }
 
