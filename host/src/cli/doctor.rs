@@ -4,7 +4,11 @@ use std::{env, fs, io, path::Path, process::ExitCode};
 
 use hotbay_config::StateFolder;
 use hotbay_daemon::{Status, read_status};
-use hotbay_store::{clock, sqlite::SqliteStore, store::CheckReport};
+use hotbay_store::{
+    clock,
+    sqlite::SqliteStore,
+    store::{CheckReport, DAMAGE_REMEDY},
+};
 use jiff::{civil, tz::TimeZone};
 use rustix::{
     fs::{Access, StatVfsMountFlags, access, statvfs},
@@ -109,13 +113,7 @@ fn store(found: &mut Findings, folder: &Path) {
         Ok(Some(CheckReport { path, library, schema, faults, free_disk_bytes })) => {
             let file = path.display();
             for fault in &faults {
-                found.fault(
-                    "store",
-                    format!(
-                        "{file}: {fault}; stop the host, keep a copy, and put a backup in its \
-                         place, or remove it to begin anew"
-                    ),
-                );
+                found.fault("store", format!("{file} is damaged ({fault}); {DAMAGE_REMEDY}"));
             }
             if faults.is_empty() {
                 found.sound("store", format!("{file}, version {schema}, SQLite {library}"));

@@ -25,7 +25,7 @@ mod upkeep;
 use std::{fmt, path::Path, sync::mpsc, time::Duration};
 
 pub use epoch::{Epoch, HostInfo};
-pub use error::{Conflict, Failure, StoreError};
+pub use error::{Conflict, DAMAGE_REMEDY, Failure, StoreError};
 pub use query::{MissedRecord, Page, RunQuery, TaskRecord};
 pub use record::{Batch, Durability, Edge, LogLevel, NewRun, Record, Skip, TaskChange, Written};
 pub use run::{

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hotbay_access::AccessError;
 
-use crate::store::Failure;
+use crate::store::{DAMAGE_REMEDY, Failure};
 
 /// Why a store is not opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +28,8 @@ pub enum OpenError {
     /// A newer version of the program has written the file.
     #[error(
         "the store {} has version {found}, and this program knows versions up to {ours}; start the \
-         newer program, put a backup of before its installation in place, or name another state \
-         folder under `state_folder`",
+         newer program, or remove the store with its `-wal` and `-shm` and put a backup of before \
+         its installation in its place, or name another state folder under `state_folder`",
         path.display()
     )]
     Newer {
@@ -51,11 +51,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The file is damaged.
-    #[error(
-        "the store {} is damaged ({reason}); keep a copy, and put a backup in its place, or remove \
-         it with its `-wal` and `-shm` to begin anew",
-        path.display()
-    )]
+    #[error("the store {} is damaged ({reason}); {}", path.display(), DAMAGE_REMEDY)]
     Damaged {
         /// The file.
         path: PathBuf,

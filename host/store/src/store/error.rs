@@ -80,6 +80,11 @@ pub enum Conflict {
     },
 }
 
+/// What an operator can do about a file that is damaged. What is left of a damaged file in its `-wal`
+/// would be merged into a backup that takes its place.
+pub const DAMAGE_REMEDY: &str = "stop the host, keep a copy, remove it with its `-wal` and `-shm`, \
+     and put a backup in its place or begin anew";
+
 /// What is wrong with a store that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -105,10 +110,7 @@ pub enum Failure {
     #[error("{0}; see the system's log about its disk")]
     Io(String),
     /// Its content is damaged.
-    #[error(
-        "it is damaged ({0}); stop the host, keep a copy, and put a backup in its place, or remove \
-         it to begin anew"
-    )]
+    #[error("it is damaged ({0}); {remedy}", remedy = DAMAGE_REMEDY)]
     Damaged(String),
     /// Something else.
     #[error("{0}")]
