@@ -139,6 +139,8 @@ impl From<Errno> for AccessError {
             Errno::NOENT | Errno::NOTDIR => Self::Missing,
             // What was opened without following links is one.
             Errno::LOOP => Self::Link,
+            // A folder can't be opened to be written.
+            Errno::ISDIR => Self::NotAFile("a folder"),
             error => Self::Unreadable(named(error.into())),
         }
     }

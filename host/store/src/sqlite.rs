@@ -147,8 +147,7 @@ impl SqliteStore {
     fn lock(&self) -> Result<(), StoreError> {
         let mut lock = self.lock.lock();
         if lock.is_none() {
-            let locked = self.file.lock();
-            let locked = locked.map_err(|error| self.file.unavailable(Failure::of(&error)))?;
+            let locked = self.file.lock().map_err(|failure| self.file.unavailable(failure))?;
             *lock = Some(locked.ok_or_else(|| self.held())?);
         }
         Ok(())
@@ -183,9 +182,7 @@ fn migrate(file: &StoreFile) -> Result<(), OpenError> {
         return Ok(());
     }
     let path = || file.path().to_owned();
-    let lock = file
-        .lock()
-        .map_err(|error| OpenError::Unavailable { path: path(), failure: Failure::of(&error) })?;
+    let lock = file.lock().map_err(|failure| OpenError::Unavailable { path: path(), failure })?;
     let Some(_lock) = lock else { return Err(OpenError::InUse { path: path() }) };
     // Another process may have done it meanwhile.
     let found = schema::find(&db, file)?;

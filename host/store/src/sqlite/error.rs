@@ -1,6 +1,6 @@
 //! Why a store is not opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hotbay_access::AccessError;
 
@@ -18,7 +18,7 @@ pub enum OpenError {
         error: AccessError,
     },
     /// The file could have been written by another user.
-    #[error("the store {} {error}; {}", path.display(), error.remedy())]
+    #[error("the store {}", refused(path, error))]
     File {
         /// The file.
         path: PathBuf,
@@ -81,4 +81,13 @@ pub enum OpenError {
         /// The version of the library.
         found: &'static str,
     },
+}
+
+/// Returns a sentence about a file that is not used. What is no file at all is not the store of
+/// anybody, so it may be removed.
+fn refused(path: &Path, error: &AccessError) -> String {
+    if matches!(error, AccessError::NotAFile(_)) {
+        return error.of_own_file(path);
+    }
+    format!("{} {error}; {}", path.display(), error.remedy())
 }

@@ -1,9 +1,8 @@
 //! From errors of SQLite to what is wrong.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use rusqlite::{Error, ErrorCode, ffi};
-use rustix::io::Errno;
 
 use crate::store::{Conflict, Failure, StoreError};
 
@@ -31,11 +30,15 @@ impl From<Conflict> for Fault {
 impl Failure {
     /// Returns what is wrong according to an error of the operating system.
     pub(super) fn of(error: &io::Error) -> Self {
-        match Errno::from_io_error(error) {
-            Some(Errno::NOSPC | Errno::DQUOT) => Self::Full,
-            Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => Self::ReadOnly,
-            _ => Self::Io(error.to_string()),
+        // The kind is kept where the text of an error is replaced.
+        let kind = error.kind();
+        if matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+            return Self::Full;
         }
+        if matches!(kind, ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) {
+            return Self::ReadOnly;
+        }
+        Self::Io(error.to_string())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The file, which nobody else can change, and its connections.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -167,12 +167,16 @@ impl StoreFile {
     }
 
     /// Locks the store for this process. Returns `None` if another one has locked it.
-    pub(super) fn lock(&self) -> io::Result<Option<File>> {
-        let lock = self.folder.open_to_write(LOCK.as_ref())?;
+    pub(super) fn lock(&self) -> Result<Option<File>, Failure> {
+        let refused = |error: AccessError| match error.is_by_check() {
+            true => Failure::Other(error.of_own_file(&self.path.with_file_name(LOCK))),
+            false => Failure::of(&error.into()),
+        };
+        let lock = self.folder.open_to_write(LOCK.as_ref()).map_err(refused)?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(lock)),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(Failure::of(&error)),
         }
     }
 

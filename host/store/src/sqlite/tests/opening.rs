@@ -62,6 +62,19 @@ fn a_link_and_a_file_of_others_are_refused_and_left_as_they_are() {
 }
 
 #[test]
+fn what_is_in_the_way_of_a_file_of_the_store_is_named_and_may_be_removed() {
+    for name in ["hotbay.db", "hotbay.db-wal", "store.lock"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join(name);
+        fs::create_dir(&path).unwrap();
+        let said = refused(folder.path());
+        let path = path.display();
+        let expected = format!("{path} is not a regular file but a folder; see who put it there,");
+        assert!(said.contains(&expected) && said.ends_with("and remove it"), "{said}");
+    }
+}
+
+#[test]
 fn a_folder_behind_a_link_of_this_user_is_as_good_as_another() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("real")).unwrap();
