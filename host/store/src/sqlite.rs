@@ -143,14 +143,15 @@ impl SqliteStore {
         })
     }
 
-    /// Locks the store for this process.
-    fn lock(&self) -> Result<(), StoreError> {
+    /// Locks the store for this process. Returns `false` if this process has locked it before.
+    fn lock(&self) -> Result<bool, StoreError> {
         let mut lock = self.lock.lock();
-        if lock.is_none() {
-            let locked = self.file.lock().map_err(|failure| self.file.unavailable(failure))?;
-            *lock = Some(locked.ok_or_else(|| self.held())?);
+        if lock.is_some() {
+            return Ok(false);
         }
-        Ok(())
+        let locked = self.file.lock().map_err(|failure| self.file.unavailable(failure))?;
+        *lock = Some(locked.ok_or_else(|| self.held())?);
+        Ok(true)
     }
 
     /// Says who is in charge.
@@ -196,7 +197,7 @@ fn lease_until(lease: Duration) -> Timestamp {
 
 impl Store for SqliteStore {
     fn open_epoch(&self, host: &HostInfo, lease: Duration) -> Result<Epoch, StoreError> {
-        self.lock()?;
+        let is_new = self.lock()?;
         let host = host.clone();
         let opened = self.call(move |writer| {
             writer.transaction(Durability::Fsync, |db, _| {
@@ -212,7 +213,8 @@ impl Store for SqliteStore {
                 Ok(Epoch(epoch.0))
             })
         });
-        if opened.is_err() {
+        // An epoch that was opened before stays in charge.
+        if opened.is_err() && is_new {
             *self.lock.lock() = None;
         }
         opened

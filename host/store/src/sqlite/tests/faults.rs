@@ -49,15 +49,32 @@ fn a_file_that_was_removed_takes_no_more_until_it_is_back() {
     }
 }
 
+/// Lets the present connection of the writer refuse all that it is to write.
+fn refuse_writes(store: &SqliteStore) {
+    let read_only = |writer: &mut Writer| {
+        writer.with_connection(|db| db.execute_batch("PRAGMA query_only = ON"))
+    };
+    store.call(read_only).unwrap();
+}
+
+#[test]
+fn an_epoch_that_can_t_be_opened_leaves_the_one_before_in_charge() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, epoch) = open(folder.path());
+    let (host, lease) = (HostInfo::this(), Duration::from_secs(600));
+    refuse_writes(&store);
+    assert_eq!(failure(store.open_epoch(&host, lease)), Failure::ReadOnly);
+    let other = SqliteStore::open(folder.path()).unwrap();
+    assert!(matches!(other.open_epoch(&host, lease), Err(StoreError::Held { .. })));
+    create(&store, epoch, 1).unwrap();
+}
+
 #[test]
 fn a_connection_that_can_t_write_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (store, epoch) = open(folder.path());
     create(&store, epoch, 1).unwrap();
-    let read_only = |writer: &mut Writer| {
-        writer.with_connection(|db| db.execute_batch("PRAGMA query_only = ON"))
-    };
-    store.call(read_only).unwrap();
+    refuse_writes(&store);
     assert_eq!(failure(create(&store, epoch, 2)), Failure::ReadOnly);
     create(&store, epoch, 2).unwrap();
     assert_eq!((live(&store), store.health()), (vec![1, 2], Health::Good));
