@@ -30,7 +30,7 @@ pub(super) fn a_run_has_all_that_was_said_of_it(factory: &dyn Factory) {
         arguments: Some("{}".to_owned()),
         state: RunState::Delayed(second(9)),
     };
-    write(&*store, epoch, [Record::Created(Box::new(new))]);
+    write(&*store, epoch, [Record::Created(Box::new(new.clone()))]);
     let live = store.live_runs().expect("read").remove(0);
     assert_eq!(live.status, RunStatus::Live(RunState::Delayed(second(9))));
     let ended = RunEnd {
@@ -60,14 +60,15 @@ pub(super) fn a_run_has_all_that_was_said_of_it(factory: &dyn Factory) {
         end: Some(AttemptEnd { at: second(2), outcome, error: Some(format!("attempt {attempt}")) }),
     };
     let attempts = vec![attempt(1, AttemptOutcome::Failed), attempt(2, AttemptOutcome::Stopped)];
+    let NewRun { run, task, cause, key, since, priority, arguments, .. } = new;
     let run = RunRecord {
-        run: RunId(7),
-        task: "p/a".into(),
-        cause: RunCause::MadeUp(second(-5)),
-        key: Some("key".into()),
-        since: second(-1),
-        priority: -100,
-        arguments: Some("{}".to_owned()),
+        run,
+        task,
+        cause,
+        key,
+        since,
+        priority,
+        arguments,
         status: RunStatus::Ended(ended),
         counts: RunCounts { attempts: 2, ..RunCounts::default() },
         attempt: attempts.last().cloned(),
