@@ -9,7 +9,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::writer::{Writer, tell};
-use crate::store::{Batch, Done, Epoch, Record, StoreError};
+use crate::store::{Batch, Done, Edge, Epoch, Record, StoreError, TaskChange};
 
 /// The most batches that are queued.
 const MOST_BATCHES: usize = 65_536;
@@ -204,6 +204,11 @@ fn size_of_record(record: &Record) -> usize {
         Record::AttemptEnded { error, .. } => text(error),
         Record::Ended { reason, result, .. } => text(reason) + text(result),
         Record::Log { message, .. } => message.len(),
+        Record::Task { change: TaskChange::Schedule { text, .. }, .. } => text.len(),
+        Record::Task { change: TaskChange::Edges(edges), .. } => {
+            let failure = |edge: &Edge| edge.latest.as_ref().map_or(0, |(_, it)| text(it));
+            edges.iter().map(|edge| size_of::<Edge>() + failure(edge)).sum()
+        }
         Record::Task { .. }
         | Record::State { .. }
         | Record::Started { .. }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::*;
-use crate::sqlite::queue::{Job, LastGroup};
+use crate::{
+    sqlite::queue::{Job, LastGroup},
+    store::{Edge, TaskChange},
+};
 
 /// Holds up the writer until the sender is dropped.
 fn hold(store: &SqliteStore) -> Sender<()> {
@@ -44,6 +47,20 @@ fn a_queue_that_is_full_refuses_at_once_and_loses_nothing() {
     let written: Vec<_> = told.iter().take(63).collect();
     assert_eq!(written, (1..=63).map(|it| (it, Ok(()))).collect::<Vec<_>>());
     assert_eq!(store.stats().unwrap().log_lines, 63);
+}
+
+#[test]
+fn what_is_known_of_dependencies_counts_as_what_is_queued() {
+    let queue = Queue::default();
+    let push = || {
+        let failure = Some("x".repeat(40 << 20));
+        let (upstream, latest) = ("p/b".into(), Some((RunId(1), failure)));
+        let change = TaskChange::Edges(vec![Edge { upstream, consumed: None, latest }]);
+        let record = Record::Task { task: "p/a".into(), change };
+        queue.push(Epoch(1), batch([record]), Box::new(drop)).map_err(|it| it.reason)
+    };
+    assert_eq!(push(), Ok(()));
+    assert_eq!(push(), Err(StoreError::Busy));
 }
 
 #[test]
