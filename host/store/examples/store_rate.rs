@@ -1,5 +1,5 @@
 //! Measures how many runs a store in a file takes in a second: `cargo run --release --example
-//! store_rate -p hotbay-store [RUNS] [FOLDER]`.
+//! store_rate -p hotbay-store -- [RUNS] [FOLDER]`.
 //!
 //! The life of each run is two batches: its creation and start, then the end of its attempt and of
 //! itself. A certain number of runs are on their way at any time. All batches are on the disk before
@@ -7,11 +7,16 @@
 //!
 //! At last it fills a store with a million runs that wait, and measures what one more takes.
 
-#![expect(clippy::print_stdout, reason = "a program of its own, which prints what it measures")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of its own, which prints what it measures"
+)]
 
 use std::{
     error::Error,
     path::{Path, PathBuf},
+    process::ExitCode,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -24,6 +29,7 @@ use hotbay_store::{
     },
 };
 use jiff::Timestamp;
+use tempfile::TempDir;
 
 type Told = Result<(u64, Half), hotbay_store::store::StoreError>;
 
@@ -34,10 +40,28 @@ enum Half {
     Second,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let runs = arguments.next().map_or(Ok(200_000), |runs| runs.parse())?;
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let runs = match arguments.next() {
+        None => Some(200_000),
+        // A rate is shown in terms of 32 bits.
+        Some(runs) => runs.to_str().and_then(|runs| runs.parse::<u32>().ok()).filter(|it| *it > 0),
+    };
     let within = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let Some(runs) = runs else {
+        eprintln!("RUNS must be a number from 1 to {}: store_rate [RUNS] [FOLDER]", u32::MAX);
+        return ExitCode::FAILURE;
+    };
+    match measure_all(runs.into(), &within) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the store in {} can't be measured: {error}", within.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure_all(runs: u64, within: &Path) -> Result<(), Box<dyn Error>> {
     println!("SQLite {}, {runs} runs each", rusqlite::version());
     for (durability, in_flight) in [
         (Durability::Fsync, 1),
@@ -47,21 +71,42 @@ fn main() -> Result<(), Box<dyn Error>> {
         (Durability::Async, 256),
     ] {
         let few = if in_flight == 1 { runs.min(2_000) } else { runs };
-        measure(&within, few, in_flight, durability)?;
+        measure(within, few, in_flight, durability)?;
     }
-    backlog(&within, 1_000_000)
+    backlog(within, 1_000_000)
+}
+
+/// A new store of which this program is in charge, and tasks for its runs.
+struct Scene {
+    store: SqliteStore,
+    epoch: Epoch,
+    tasks: Vec<Arc<str>>,
+    /// Removed after the store is dropped.
+    _folder: TempDir,
+}
+
+impl Scene {
+    fn new(within: &Path) -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir_in(within)?;
+        let store = SqliteStore::open(folder.path())?;
+        let epoch = store.open_epoch(&HostInfo::this(), Duration::from_secs(600))?;
+        let tasks = (0..100).map(|task| format!("plugin/task_{task}").into()).collect();
+        Ok(Self { store, epoch, tasks, _folder: folder })
+    }
+
+    /// Returns the task of a run.
+    fn task(&self, run: u64) -> &Arc<str> {
+        &self.tasks[usize::try_from(run).unwrap_or_default() % self.tasks.len()]
+    }
 }
 
 /// Measures what happens to single runs in front of many that wait.
 fn backlog(within: &Path, runs: u64) -> Result<(), Box<dyn Error>> {
-    let folder = tempfile::tempdir_in(within)?;
-    let store = SqliteStore::open(folder.path())?;
-    let epoch = store.open_epoch(&HostInfo::this(), Duration::from_secs(600))?;
-    let tasks: Vec<Arc<str>> = (0..100).map(|task| format!("plugin/task_{task}").into()).collect();
-    let task = |run: u64| &tasks[usize::try_from(run).unwrap_or_default() % tasks.len()];
+    let scene = Scene::new(within)?;
+    let (store, epoch) = (&scene.store, scene.epoch);
     let begin = Instant::now();
     for first in (1..=runs).step_by(1_000) {
-        let records = (first..first + 1_000).map(|run| created(run, task(run)));
+        let records = (first..first + 1_000).map(|run| created(run, scene.task(run)));
         let batch = Batch { records: records.collect(), durability: Durability::Async };
         store.write_and_wait(epoch, batch)?;
     }
@@ -87,7 +132,7 @@ fn backlog(within: &Path, runs: u64) -> Result<(), Box<dyn Error>> {
         println!("{name:9}: median {:.1?}, p99 {:.1?}", taken[500], taken[990]);
         Ok(())
     };
-    one("create", &|run| created(runs + run, task(run)))?;
+    one("create", &|run| created(runs + run, scene.task(run)))?;
     one("start", &|run| started(run * 777))?;
     one("cancel", &|run| ended(run * 777 + 1))?;
     let begin = Instant::now();
@@ -116,15 +161,13 @@ fn measure(
     in_flight: u64,
     durability: Durability,
 ) -> Result<(), Box<dyn Error>> {
-    let folder = tempfile::tempdir_in(within)?;
-    let store = SqliteStore::open(folder.path())?;
-    let epoch = store.open_epoch(&HostInfo::this(), Duration::from_secs(600))?;
-    let tasks: Vec<Arc<str>> = (0..100).map(|task| format!("plugin/task_{task}").into()).collect();
+    let scene = Scene::new(within)?;
+    let (store, epoch) = (&scene.store, scene.epoch);
     let build: Arc<str> = "0".repeat(64).into();
     let (send, told) = mpsc::channel();
     let write = |run: u64, half| {
-        let task = &tasks[usize::try_from(run).unwrap_or_default() % tasks.len()];
-        write(&store, epoch, batch(run, half, task, &build, durability), (run, half), send.clone());
+        let batch = batch(run, half, scene.task(run), &build, durability);
+        write(store, epoch, batch, (run, half), send.clone());
     };
     let begin = Instant::now();
     let mut next = 1;
