@@ -251,3 +251,66 @@ fn while_nothing_can_be_stored_no_run_is_accepted_and_the_host_goes_on_by_itself
     assert_eq!(place.json("show", &["adds"])["task"]["counts"]["succeeded"], 2);
     stop(running);
 }
+
+#[test]
+fn a_store_that_is_mended_while_the_host_runs_is_used_as_if_it_had_been_there_at_the_start() {
+    let place = Place::new(&[], "");
+    let killed = place.start();
+    drop(place.task("run", &["adds", "--arguments", "{\"terms\": [1]}", "--wait"]).expect_code(0));
+    drop(place.task("pause", &["adds"]).expect_code(0));
+    let run = place.json("run", &["waits"])[0]["run"].clone();
+    killed.wait_for_log("waits: ");
+    killed.signal(Signal::Kill);
+    drop(killed.wait());
+    let files = ["db", "db-wal", "db-shm"].map(|end| place.store().with_extension(end));
+    let away = files.each_ref().map(|file| {
+        let name = file.file_name().expect("it has a name").to_string_lossy().into_owned();
+        let away = file.with_file_name(format!("away-{name}"));
+        fs::rename(file, &away).expect("it can be moved");
+        away
+    });
+    fs::write(place.store(), b"this is no database").expect("it can be written");
+    let second = place.start();
+    second.wait_for_log("hotbay.db is damaged");
+    assert_eq!(place.json("show", &["waits"])["task"]["state"], "held");
+    for (away, file) in away.iter().zip(&files) {
+        fs::rename(away, file).expect("it can be moved");
+    }
+    second.wait_for_log("the store is open");
+    second.wait_for_log("was under way when the host before ended");
+    second.wait_for_log(&format!("waits: schedules/waits/{run} attempt 1"));
+    let known = place.run(&run);
+    assert_eq!((&known["state"], &known["crashes"]), (&"running".into(), &1.into()), "{known}");
+    let adds = place.json("show", &["adds"]);
+    assert_eq!(
+        (&adds["task"]["state"], &adds["task"]["counts"]["succeeded"]),
+        (&"paused".into(), &1.into())
+    );
+    drop(place.task("resume", &["adds"]).expect_code(0));
+    let again = place.json("run", &["adds", "--arguments", "{\"terms\": [2]}", "--wait"]);
+    assert!(again[0]["run"].as_u64() > run.as_u64(), "a number is given once");
+    drop(place.task("cancel", &[&run.to_string()]).expect_code(0));
+    stop(second);
+    let third = place.start();
+    assert_eq!(place.json("show", &["adds"])["task"]["counts"]["succeeded"], 2);
+    stop(third);
+}
+
+#[test]
+fn no_more_runs_are_kept_than_the_history_says() {
+    let place = Place::new(&[], "history: { max_runs: 3, keep_at_least: 2 }\n");
+    let first = place.start();
+    for term in 0..5 {
+        let sum = format!("{{\"terms\": [{term}]}}");
+        drop(place.task("run", &["adds", "--arguments", &sum, "--wait"]).expect_code(0));
+    }
+    stop(first);
+    let second = place.start();
+    let kept = || {
+        let runs = place.json("history", &[]);
+        runs.as_array().map(|runs| runs.iter().map(|it| it["result"].clone()).collect::<Vec<_>>())
+    };
+    until("the oldest runs are removed", || (kept()? == [4, 3, 2]).then_some(()));
+    assert_eq!(place.json("show", &["adds"])["task"]["counts"]["succeeded"], 5);
+    stop(second);
+}

@@ -13,7 +13,7 @@ use super::limits::{MAX_COMPONENTS, MAX_THREADS};
 use super::path::ConfigPath;
 use super::ports::Ports;
 use super::trust::TrustSettings;
-use super::values::{Count, DAY, HOUR, MILLISECOND, Name, PathText, Settings, Span};
+use super::values::{Count, DAY, HOUR, MILLISECOND, Name, PathText, Settings, Span, TEN_YEARS};
 
 /// The plugins folder, and how plugins are loaded.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -193,6 +193,33 @@ impl Default for Limits {
 
 /// The number of runs that may be under way at once.
 pub(super) type AtOnce = Count<1, 1_000_000>;
+
+/// Which runs of tasks that have ended are kept in the store, with their logs. The others are removed
+/// while the host runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct History {
+    /// How long runs are kept after they have ended.
+    #[serde(deserialize_with = "Span::<1_000, TEN_YEARS>::read")]
+    #[schemars(with = "Span<1_000, TEN_YEARS>")]
+    pub max_age: Duration,
+    /// How many runs are kept of each task.
+    #[serde(deserialize_with = "Count::<0, 100_000_000>::read")]
+    #[schemars(with = "Count<0, 100_000_000>")]
+    pub max_runs: usize,
+    /// How many of the latest runs of each task are kept, whatever the other keys say.
+    #[serde(deserialize_with = "Count::<1, 100_000_000>::read")]
+    #[schemars(with = "Count<1, 100_000_000>")]
+    pub keep_at_least: usize,
+}
+
+impl Default for History {
+    /// 30 days, 10,000 runs of each task, at least 100.
+    fn default() -> Self {
+        let max_age = Duration::from_secs(30 * 24 * 60 * 60);
+        Self { max_age, max_runs: 10_000, keep_at_least: 100 }
+    }
+}
 
 /// How the host reacts to changes of files while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -81,8 +81,8 @@ use std::path::{Path, PathBuf};
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Severity};
 pub use document::Document;
 pub use entries::{
-    ChannelEntry, ComponentEntry, Limits, Pipeline, PluginSettings, Plugins, Reload, Shutdown,
-    StatePolicy, TimeMode,
+    ChannelEntry, ComponentEntry, History, Limits, Pipeline, PluginSettings, Plugins, Reload,
+    Shutdown, StatePolicy, TimeMode,
 };
 pub use folders::StateFolder;
 pub use hotbay_plugin_api::Role;
@@ -116,6 +116,8 @@ pub struct Config {
     pub tasks: Vec<TaskEntry>,
     /// How many runs of tasks may be under way at once.
     pub limits: Limits,
+    /// Which runs of tasks are kept.
+    pub history: History,
     /// How the host reacts to changes of files while it runs.
     pub reload: Reload,
     /// The folder for the host's status and records, which outlive the process. The default is

@@ -19,8 +19,17 @@ use hotbay_plugin_api::Role;
 pub(super) use draft::{Draft, PipelineDraft};
 
 /// The keys of a configuration.
-pub(super) const SECTIONS: [&str; 8] =
-    ["plugins", "channels", "pipeline", "tasks", "limits", "reload", "state_folder", "shutdown"];
+pub(super) const SECTIONS: [&str; 9] = [
+    "plugins",
+    "channels",
+    "pipeline",
+    "tasks",
+    "limits",
+    "history",
+    "reload",
+    "state_folder",
+    "shutdown",
+];
 
 /// Reads every entry that has no error.
 pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
@@ -47,6 +56,7 @@ pub(super) fn draft(document: &Document, report: &mut Report) -> Draft {
                 }
             }
             "tasks" if !is_empty => draft.tasks = task_entries(node, report),
+            "history" if !is_empty => draft.history = de::read(node, report).unwrap_or_default(),
             "limits" if !is_empty => draft.limits = de::read(node, report).unwrap_or_default(),
             "reload" if !is_empty => draft.reload = de::read(node, report).unwrap_or_default(),
             "state_folder" if !is_empty => {

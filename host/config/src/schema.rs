@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::entries::{ChannelEntry, Limits, Pipeline, Plugins, Reload, Shutdown};
+use super::entries::{ChannelEntry, History, Limits, Pipeline, Plugins, Reload, Shutdown};
 use super::limits::MAX_CHANNELS;
 use super::sidecar::Sidecar;
 use super::tasks::TaskEntries;
@@ -42,6 +42,8 @@ struct File {
     tasks: Option<TaskEntries>,
     #[schemars(default)]
     limits: Limits,
+    #[schemars(default)]
+    history: History,
     #[schemars(default)]
     reload: Reload,
     /// The folder for the host's status and records, which outlive the process. Without it, that is

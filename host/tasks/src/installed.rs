@@ -1,6 +1,9 @@
 //! The tasks that are installed, shared by those who install them and the loop that runs them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use hotbay_plugin_api::Schedule;
 use hotbay_store::store::TaskRecord;
@@ -9,11 +12,12 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     EndedRuns, ScheduledTask, TaskBuild, TaskReport,
-    plan::StoredTask,
+    plan::{PlanEvent, StoredTask},
     runner::{
-        now,
+        Scheduling, now,
         stored::{ended_runs, plan_edges},
     },
+    scheduled::WrongSpec,
 };
 
 /// Counts the runs of a task by their outcome.
@@ -89,7 +93,7 @@ impl InstalledTask {
     pub(crate) fn restore(
         &mut self,
         record: &TaskRecord,
-        schedule: &mut Option<(String, Timestamp)>,
+        schedule: &mut Option<Scheduling>,
     ) -> StoredTask {
         self.paused = record.paused;
         self.disabled = record.enabled == Some(false);
@@ -103,6 +107,24 @@ impl InstalledTask {
         let cursor =
             if is_edited { record.schedule.as_ref().map(|_| now()) } else { record.cursor };
         StoredTask { cursor, edges: plan_edges(&record.edges), paused: record.paused }
+    }
+
+    /// Defines the task anew, with what a host before has stored of it. Returns nothing if it is
+    /// disabled.
+    ///
+    /// # Errors
+    /// If the schedule can't be kept.
+    pub(crate) fn define_again(
+        &mut self,
+        id: &Arc<str>,
+        record: Option<&TaskRecord>,
+    ) -> Result<Option<(PlanEvent, Option<Scheduling>)>, WrongSpec> {
+        self.anchor = record.and_then(|it| it.anchor).unwrap_or(self.anchor);
+        let definition = Box::new(self.scheduled.definition(self.anchor)?);
+        let mut schedule = Some((self.schedule_text(), self.anchor));
+        let stored = record.map(|record| self.restore(record, &mut schedule));
+        let define = PlanEvent::Define { task: Arc::clone(id), definition, stored };
+        Ok((!self.disabled).then_some((define, schedule)))
     }
 
     /// Takes over the history of the same task. Returns its build, if it has another one.
@@ -142,6 +164,16 @@ impl InstalledTask {
             failed,
             last_error,
         }
+    }
+}
+
+/// What is stored of tasks that were not installed yet, by their ids.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoredTasks(Arc<Mutex<HashMap<Arc<str>, TaskRecord>>>);
+
+impl StoredTasks {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, TaskRecord>> {
+        self.0.lock()
     }
 }
 

@@ -20,14 +20,9 @@ mod supported;
 mod under_way;
 mod view;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    num::NonZeroUsize,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use hotbay_config::Limits;
+use hotbay_config::{History, Limits};
 use hotbay_plugin_api::{SchedulerError, spec::RunTarget};
 use tokio::{
     sync::{
@@ -41,11 +36,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use hotbay_runtime::{ComponentSetup, ComponentSlot, ComponentSpec, Generation, Services};
-use hotbay_store::{short_hash, store::TaskRecord};
+use hotbay_store::short_hash;
 
-use installed::{InstalledTask, InstalledTasks};
+use installed::{InstalledTask, InstalledTasks, StoredTasks};
 use plan::{PlanEvent, RunLimits, find_cycle};
-use runner::{Runner, RunnerEvent, TaskStore};
+use runner::{Runner, RunnerEvent};
 
 pub use build::TaskBuild;
 pub use control::{ControlError, TaskAnswer, TaskControl, TaskRequest};
@@ -72,9 +67,9 @@ pub struct Tasks {
     installed: InstalledTasks,
     events: UnboundedSender<RunnerEvent>,
     under_way: watch::Receiver<usize>,
-    store: TaskStore,
-    /// What is stored of tasks that were not installed yet.
-    stored: HashMap<Arc<str>, TaskRecord>,
+    stored: StoredTasks,
+    /// Which runs are kept.
+    history: watch::Sender<History>,
 }
 
 /// Tasks that were made in a generation, each with its settings.
@@ -125,18 +120,17 @@ impl Tasks {
     /// during runs. It goes on where the host before ended, as far as that is stored. No run starts
     /// before [`begin`](Self::begin) is called.
     pub fn start(lines: RunLines, opened: OpenedStore) -> Self {
-        let OpenedStore { store, tasks: stored, runs, next_run, crashed } = opened;
-        let installed = InstalledTasks::default();
+        let OpenedStore { store, tasks, runs, next_run, crashed } = opened;
+        let (installed, stored) = (InstalledTasks::default(), StoredTasks::default());
+        *stored.lock() = tasks;
+        let (history, kept) = watch::channel(History::default());
         let (events, receiver) = unbounded_channel();
         let (sender, under_way) = watch::channel(0);
-        let mut runner =
-            Runner::new(installed.clone(), events.clone(), sender, lines, store.clone());
+        let tasks = (installed.clone(), stored.clone());
+        let mut runner = Runner::new(tasks, events.clone(), sender, lines, store, kept);
         runner.restore(&runs, next_run, crashed);
         tokio::spawn(runner.run(receiver));
-        if let TaskStore::Open(store, epoch) = &store {
-            tokio::spawn(opened::upkeep(Arc::clone(store), *epoch, events.downgrade()));
-        }
-        Self { cancel: CancellationToken::new(), installed, events, under_way, store, stored }
+        Self { cancel: CancellationToken::new(), installed, events, under_way, stored, history }
     }
 
     /// Returns the factory for tasks of this scheduler.
@@ -158,6 +152,11 @@ impl Tasks {
             per_key: Some(at_once_per_key),
         };
         drop(self.events.send(RunnerEvent::Limits(limits)));
+    }
+
+    /// Sets which runs are kept once they have ended.
+    pub fn set_history(&self, history: History) {
+        self.history.send_replace(history);
     }
 
     /// Lets runs start, now that the tasks of all plugins are installed that are there.
@@ -182,7 +181,7 @@ impl Tasks {
         for (scheduled, build) in prepared {
             let id: Arc<str> = scheduled.id().into();
             let anchor = installed.get(&id).map(|it| it.anchor);
-            let stored = || self.stored.get(&id).and_then(|it| it.anchor);
+            let stored = || self.stored.lock().get(&id).and_then(|it| it.anchor);
             let anchor = anchor.or_else(stored).unwrap_or_else(runner::now);
             let definition = scheduled
                 .definition(anchor)
@@ -217,7 +216,7 @@ impl Tasks {
             let mut schedule = is_new.then_some((text, task.anchor));
             let mut stored = old.as_ref().map(InstalledTask::as_it_comes_back);
             before.extend(old.and_then(|old| task.take_over(old)));
-            if let Some(record) = self.stored.remove(&id) {
+            if let Some(record) = self.stored.lock().remove(&id) {
                 stored = Some(task.restore(&record, &mut schedule));
             }
             let is_disabled = task.disabled;
@@ -290,12 +289,10 @@ impl Tasks {
     /// Waits until everything is stored, and gives the store up. Returns a message if that took too
     /// long.
     async fn close_store(&self) -> Option<String> {
-        let TaskStore::Open(store, epoch) = &self.store else { return None };
         let (done, closed) = oneshot::channel();
         drop(self.events.send(RunnerEvent::Close(done)));
-        let (store, epoch) = (Arc::clone(store), *epoch);
         let close = async {
-            drop(closed.await);
+            let Ok(Some((store, epoch))) = closed.await else { return Ok(()) };
             let closed = spawn_blocking(move || store.close_epoch(epoch)).await;
             closed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
         };

@@ -1,15 +1,21 @@
 //! The store of a host, opened, with what the host before left in it.
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
+use hotbay_config::History;
 use hotbay_store::{
     sqlite::{OpenError, SqliteStore},
     store::{Epoch, HostInfo, Retention, RunRecord, Store, StoreError, TaskRecord},
 };
 use tokio::{
-    sync::mpsc::WeakUnboundedSender,
+    sync::{mpsc::WeakUnboundedSender, watch},
     task::spawn_blocking,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tracing::{debug, error, warn};
 
@@ -21,18 +27,16 @@ const LEASE: Duration = Duration::from_secs(30);
 /// How often it says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// How often runs that are too old are removed, in heartbeats.
+/// How often runs that are not kept any longer are removed, in heartbeats. The first heartbeat is at
+/// the start.
 const PRUNE_EACH: u32 = 6;
 
 /// How many runs are removed at once. Others write in between.
 const PRUNED_AT_ONCE: usize = 500;
 
-/// Which runs are kept.
-const RETENTION: Retention = Retention {
-    max_age: Some(Duration::from_secs(30 * 24 * 60 * 60)),
-    max_runs_per_task: Some(10_000),
-    keep_at_least: 100,
-};
+/// How long a store that could not be opened is left alone before it is tried again, at first and at
+/// most.
+const REOPEN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// The store of a host, and what the host before left in it.
 #[derive(Debug)]
@@ -56,7 +60,7 @@ impl OpenedStore {
     }
 
     /// Opens the store in a state folder, which this process has locked, and reads what the host
-    /// before left in it. If it can't be used now, tasks that are to be stored do not run.
+    /// before left in it. If it can't be used now, tasks that are to be stored do not run until it can.
     ///
     /// This blocks.
     ///
@@ -64,19 +68,25 @@ impl OpenedStore {
     /// If the store must not be used: it is not one, another user could have written it, or another
     /// version of the program has.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let opened = Self::try_open(folder)?;
+        if let TaskStore::Unavailable { reason, .. } = &opened.store {
+            error!("tasks that are to be stored do not run: {reason}");
+        }
+        Ok(opened)
+    }
+
+    fn try_open(folder: &Path) -> Result<Self, OpenError> {
+        let unavailable = |reason: String| {
+            Self::empty(TaskStore::Unavailable { reason, folder: folder.to_owned() })
+        };
         let store = match SqliteStore::open(folder) {
             Ok(store) => Arc::new(store),
             Err(error @ (OpenError::Damaged { .. } | OpenError::Unavailable { .. })) => {
-                return Ok(Self::unavailable(&error.to_string()));
+                return Ok(unavailable(error.to_string()));
             }
             Err(error) => return Err(error),
         };
-        Ok(Self::take_over(store).unwrap_or_else(|error| Self::unavailable(&error.to_string())))
-    }
-
-    fn unavailable(reason: &str) -> Self {
-        error!("tasks that are to be stored do not run: {reason}");
-        Self::empty(TaskStore::Unavailable(reason.to_owned()))
+        Ok(Self::take_over(store).unwrap_or_else(|error| unavailable(error.to_string())))
     }
 
     fn take_over(store: Arc<SqliteStore>) -> Result<Self, StoreError> {
@@ -96,10 +106,36 @@ impl OpenedStore {
     }
 }
 
+/// Opens the store in a folder as soon as it can be used, and tells the loop of the runner.
+pub(crate) async fn reopen(folder: PathBuf, events: WeakUnboundedSender<RunnerEvent>) {
+    let mut wait = REOPEN.0;
+    loop {
+        sleep(wait).await;
+        wait = (wait * 2).min(REOPEN.1);
+        let folder = folder.clone();
+        let opened = spawn_blocking(move || OpenedStore::try_open(&folder)).await;
+        // Only this task would keep a loop that nobody needs any more.
+        let Some(events) = events.upgrade() else { return };
+        let event = match opened {
+            Ok(Ok(OpenedStore { store: TaskStore::Unavailable { reason, .. }, .. })) => {
+                RunnerEvent::Unavailable(reason)
+            }
+            Ok(Err(error)) => RunnerEvent::Unavailable(error.to_string()),
+            Ok(Ok(opened)) => {
+                drop(events.send(RunnerEvent::Opened(Box::new(opened))));
+                return;
+            }
+            Err(_) => return,
+        };
+        drop(events.send(event));
+    }
+}
+
 /// Keeps this host in charge, and the store small, until the loop of the runner ends.
 pub(crate) async fn upkeep(
     store: Arc<dyn Store>,
     epoch: Epoch,
+    history: watch::Receiver<History>,
     events: WeakUnboundedSender<RunnerEvent>,
 ) {
     let mut ticks = interval(HEARTBEAT);
@@ -109,11 +145,12 @@ pub(crate) async fn upkeep(
     while events.strong_count() > 0 {
         ticks.tick().await;
         beats += 1;
-        let (store, prunes) = (Arc::clone(&store), beats % PRUNE_EACH == 0);
+        let (store, prunes) = (Arc::clone(&store), beats % PRUNE_EACH == 1);
+        let retention = retention(*history.borrow());
         let beat = spawn_blocking(move || {
             let beat = store.heartbeat(epoch, LEASE);
             if prunes && beat.is_ok() {
-                prune(&*store, epoch);
+                prune(&*store, epoch, &retention);
             }
             beat
         });
@@ -130,9 +167,18 @@ pub(crate) async fn upkeep(
     }
 }
 
-fn prune(store: &dyn Store, epoch: Epoch) {
+fn retention(history: History) -> Retention {
+    let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
+    Retention {
+        max_age: Some(history.max_age),
+        max_runs_per_task: Some(count(history.max_runs)),
+        keep_at_least: count(history.keep_at_least),
+    }
+}
+
+fn prune(store: &dyn Store, epoch: Epoch, retention: &Retention) {
     loop {
-        match store.prune(epoch, &RETENTION, PRUNED_AT_ONCE) {
+        match store.prune(epoch, retention, PRUNED_AT_ONCE) {
             Ok(pruned) if pruned.has_more => {}
             Ok(_) => return,
             Err(error) => return warn!(%error, "old runs can't be removed from the store"),

@@ -9,6 +9,7 @@ mod attempts;
 mod changes;
 mod history;
 mod recent;
+mod reopened;
 mod requests;
 mod restored;
 pub(crate) mod stored;
@@ -18,11 +19,13 @@ mod writes;
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
+    sync::Arc,
     time::Duration,
 };
 
+use hotbay_config::History;
 use hotbay_plugin_api::Durability;
-use hotbay_store::store::{StoreError, Written};
+use hotbay_store::store::{Epoch, Store, StoreError, Written};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::{
@@ -35,8 +38,10 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use crate::{
+    OpenedStore,
     control::{Answer, TaskRequest},
-    installed::InstalledTasks,
+    installed::{InstalledTasks, StoredTasks},
+    opened,
     plan::{
         AttemptOutcome, Clock, Effect, Limit, Plan, PlanEvent, RunId, RunLimits, Step, StopReason,
     },
@@ -45,7 +50,7 @@ use crate::{
 use active::ActiveRun;
 use recent::RecentRuns;
 use requests::{Asked, Reply};
-use writes::{NextBatch, Writes};
+use writes::{NextBatch, OpenStore, Writes};
 
 pub(crate) use hotbay_store::clock::now;
 pub(crate) use writes::TaskStore;
@@ -65,21 +70,28 @@ pub(crate) enum RunnerEvent {
     /// How many runs may be under way at once.
     Limits(RunLimits),
     /// A task is defined, with its schedule and its anchor if these are not stored.
-    Define(PlanEvent, Option<(String, Timestamp)>),
+    Define(PlanEvent, Option<Scheduling>),
     /// What the store says about a batch.
     Written(u64, Result<Written, StoreError>),
     /// Something that was read from the store is there.
     Resume(Resume),
     /// Another host runs these tasks now.
     Fenced,
-    /// The answer is wanted when everything is stored. Attempts that are still under way are taken
-    /// for interrupted, because the process ends.
-    Close(oneshot::Sender<()>),
+    /// The answer is wanted when everything is stored: the store, if there is one. Attempts that are
+    /// still under way are taken for interrupted, because the process ends.
+    Close(oneshot::Sender<Option<OpenStore>>),
+    /// The store, which could not be opened before, is open.
+    Opened(Box<OpenedStore>),
+    /// The store still can't be opened, for this reason.
+    Unavailable(String),
     /// All tasks of the plugins that are there are installed: runs may start.
     Begin,
     /// No run is to be started any more. The answer tells that this is so.
     Stop(oneshot::Sender<()>),
 }
+
+/// The text of a schedule, and the instant from which its intervals are counted.
+pub(crate) type Scheduling = (String, Timestamp);
 
 /// What is to be done in the loop.
 pub(crate) struct Resume(Box<dyn FnOnce(&mut Runner) + Send>);
@@ -98,6 +110,11 @@ pub(crate) struct Runner {
     /// The time of the next step at the latest.
     next_step: Instant,
     installed: InstalledTasks,
+    stored: StoredTasks,
+    /// Which runs are kept.
+    history: watch::Receiver<History>,
+    /// All tasks of the plugins that are there were installed.
+    begun: bool,
     runs: HashMap<RunId, ActiveRun>,
     recent: RecentRuns,
     lines: RunLines,
@@ -118,7 +135,7 @@ pub(crate) struct Runner {
     ended_last: VecDeque<RunId>,
     /// No attempt begins any more.
     stopping: bool,
-    closing: Option<oneshot::Sender<()>>,
+    closing: Option<oneshot::Sender<Option<OpenStore>>>,
     events: UnboundedSender<RunnerEvent>,
     /// The number of attempts under way.
     under_way: watch::Sender<usize>,
@@ -134,11 +151,12 @@ enum Consequence {
 
 impl Runner {
     pub(crate) fn new(
-        installed: InstalledTasks,
+        (installed, stored): (InstalledTasks, StoredTasks),
         events: UnboundedSender<RunnerEvent>,
         under_way: watch::Sender<usize>,
         lines: RunLines,
         store: TaskStore,
+        history: watch::Receiver<History>,
     ) -> Self {
         let clock = Clock { now: now(), uptime: Duration::ZERO };
         let mut plan = Plan::new(clock, 1);
@@ -150,6 +168,9 @@ impl Runner {
             began: Instant::now(),
             next_step: Instant::now(),
             installed,
+            stored,
+            history,
+            begun: false,
             runs: HashMap::new(),
             recent: RecentRuns::default(),
             lines,
@@ -172,6 +193,13 @@ impl Runner {
     pub(crate) async fn run(mut self, mut events: UnboundedReceiver<RunnerEvent>) {
         if self.writes.failure().is_some() {
             self.step(PlanEvent::Hold { held: true });
+        }
+        match self.writes.store() {
+            TaskStore::Open(store, epoch) => self.keep_up(Arc::clone(store), *epoch),
+            TaskStore::Unavailable { folder, .. } => {
+                tokio::spawn(opened::reopen(folder.clone(), self.events.downgrade()));
+            }
+            TaskStore::None => {}
         }
         loop {
             let wake = self.writes.retry_at().map_or(self.next_step, |at| at.min(self.next_step));
@@ -203,6 +231,7 @@ impl Runner {
                     self.step(PlanEvent::Tick);
                 }
                 RunnerEvent::Begin => {
+                    self.begun = true;
                     self.resolve_left_over();
                     self.plan.set_limit(Limit::All, None);
                     self.step(PlanEvent::Tick);
@@ -210,6 +239,8 @@ impl Runner {
                 RunnerEvent::Define(define, schedule) => self.define(define, schedule),
                 RunnerEvent::Written(number, result) => self.written(number, result),
                 RunnerEvent::Resume(Resume(resume)) => resume(&mut self),
+                RunnerEvent::Opened(opened) => self.reopened(*opened),
+                RunnerEvent::Unavailable(reason) => self.writes.note_unavailable(reason),
                 RunnerEvent::Fenced => {
                     error!("another host runs these tasks now; this one begins none of them");
                     self.step(PlanEvent::Hold { held: true });
@@ -230,11 +261,17 @@ impl Runner {
             }
             if self.writes.is_empty()
                 && let Some(closing) = self.closing.take()
-                && closing.send(()).is_err()
+                && closing.send(self.writes.opened()).is_err()
             {
                 debug!("nobody waits for the store any more");
             }
         }
+    }
+
+    /// Keeps this host in charge of its store, and the store small.
+    fn keep_up(&self, store: Arc<dyn Store>, epoch: Epoch) {
+        let (history, events) = (self.history.clone(), self.events.downgrade());
+        tokio::spawn(opened::upkeep(store, epoch, history, events));
     }
 
     fn step(&mut self, event: PlanEvent) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::Config;
 use crate::diagnostic::{Diagnostics, Position};
 use crate::document::{Document, Node};
-use crate::entries::{ChannelEntry, ComponentEntry, Limits, Pipeline, Plugins, Reload};
+use crate::entries::{ChannelEntry, ComponentEntry, History, Limits, Pipeline, Plugins, Reload};
 use crate::entries::{Shutdown, TimeMode};
 use crate::folders::{base_dir, state_folder};
 use crate::source::Report;
@@ -21,6 +21,7 @@ pub(crate) struct Draft {
     pub(crate) pipeline: Option<PipelineDraft>,
     pub(crate) tasks: Vec<TaskEntry>,
     pub(super) limits: Limits,
+    pub(super) history: History,
     pub(super) reload: Reload,
     pub(super) state_folder: Option<PathBuf>,
     pub(super) shutdown: Shutdown,
@@ -88,6 +89,7 @@ impl Draft {
             pipeline: self.pipeline.and_then(PipelineDraft::finish),
             tasks: self.tasks,
             limits: self.limits,
+            history: self.history,
             reload: self.reload,
             state_folder: self.state_folder.unwrap_or_else(|| state_folder(&document.file)),
             shutdown: self.shutdown,

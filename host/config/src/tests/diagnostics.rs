@@ -47,7 +47,7 @@ drain: 5s
         "16:41: expected a duration such as `5s` or `250ms`, found the string \"often\"",
         "16:81: expected `true` or `false`, found the string \"ja\"",
         "17:1: unknown key `drain`; \
-         expected one of `plugins`, `channels`, `pipeline`, `tasks`, `limits`, `reload`, `state_folder`, `shutdown`",
+         expected one of `plugins`, `channels`, `pipeline`, `tasks`, `limits`, `history`, `reload`, `state_folder`, `shutdown`",
     ];
     let expected = expected.map(|line| format!("etc/x.yaml:{line}")).join("\n");
     assert_eq!(findings(text), expected);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hotbay_plugin_api::Overflow;
 
-use super::super::{Ports, Role, Shutdown, TimeMode};
+use super::super::{History, Ports, Role, Shutdown, TimeMode};
 use super::{WHOLE, changed, findings, parse};
 
 #[test]
@@ -63,6 +63,25 @@ fn one_run_of_each_concurrency_key_is_under_way_unless_the_limits_say_otherwise(
     let some = limits("limits: { at_once: 8, at_once_per_plugin: 2, at_once_per_key: 3 }");
     let numbers = (some.at_once, some.at_once_per_plugin, some.at_once_per_key);
     assert_eq!(numbers, (NonZeroUsize::new(8), NonZeroUsize::new(2), 3));
+}
+
+#[test]
+fn runs_are_kept_for_30_days_unless_the_history_says_otherwise() {
+    let history = |text: &str| parse(&format!("plugins: {{ folder: p }}\n{text}")).unwrap().history;
+    assert_eq!(history("history:"), History::default());
+    assert_eq!(history("history:").max_age, Duration::from_secs(30 * 24 * 60 * 60));
+    let some = history("history: { max_age: 7d, max_runs: 50, keep_at_least: 5 }");
+    assert_eq!(some.max_age, Duration::from_secs(7 * 24 * 60 * 60));
+    assert_eq!((some.max_runs, some.keep_at_least), (50, 5));
+    for (wrong, expected) in [
+        ("{ max_age: 30 }", "expected a duration"),
+        ("{ keep_at_least: 0 }", "from 1 to 100000000"),
+        ("{ max_run: 5 }", "max_runs"),
+    ] {
+        let text = format!("plugins: {{ folder: p }}\nhistory: {wrong}");
+        let found = parse(&text).unwrap_err().to_string();
+        assert!(found.contains(expected), "{found}");
+    }
 }
 
 #[test]

@@ -230,6 +230,10 @@ impl Actor {
             self.tasks.set_limits(config.limits);
             count += 1;
         }
+        if config.history != self.config.history {
+            self.tasks.set_history(config.history);
+            count += 1;
+        }
         self.config = config;
         self.set_trust(trust);
         // Its files may have changed since the configuration was checked.

@@ -45,6 +45,7 @@ impl Host {
         } = self;
         let tasks = Tasks::start(run_lines, stored);
         tasks.set_limits(config.limits);
+        tasks.set_history(config.history);
         let config = Arc::new(config);
         Ok(Actor {
             pipeline: PluginPipeline::new(&config, config.follows_changes()),

@@ -114,9 +114,9 @@ impl Plan {
         self.ready.set_limit(limit, most);
     }
 
-    /// Sets the number of the next run.
+    /// Sets the number of the next run, unless it is higher already.
     pub fn set_next_run(&mut self, next: u64) {
-        self.next_run = next;
+        self.next_run = self.next_run.max(next);
     }
 
     /// Restores a run that had not ended when the host did.

@@ -22,7 +22,7 @@ impl Runner {
         answer: Answer,
         then: impl FnOnce(&Self, T) -> Result<TaskAnswer, ControlError> + Send + 'static,
     ) {
-        let Some(store) = self.writes.store().cloned() else {
+        let Some((store, _)) = self.writes.opened() else {
             let says = then(self, none);
             return self.perform(Consequence::Answer(Reply::new(answer, says)));
         };

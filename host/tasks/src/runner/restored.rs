@@ -2,11 +2,10 @@
 
 use hotbay_plugin_api::Durability;
 use hotbay_store::store::{Record, RunRecord, RunStatus, TaskChange};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::{ActiveRun, Runner, stored};
+use super::{ActiveRun, Runner, Scheduling, stored};
 use crate::plan::{AttemptOutcome, PlanEvent, RunState};
 
 impl Runner {
@@ -66,7 +65,7 @@ impl Runner {
     }
 
     /// Defines a task, and stores its schedule if that is new.
-    pub(super) fn define(&mut self, define: PlanEvent, schedule: Option<(String, Timestamp)>) {
+    pub(super) fn define(&mut self, define: PlanEvent, schedule: Option<Scheduling>) {
         if let PlanEvent::Define { task, definition, .. } = &define
             && let Some((text, anchor)) = schedule
         {

@@ -1,6 +1,6 @@
 //! What is on its way to the store, and what follows once it is there.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use hotbay_plugin_api::Durability;
 use hotbay_store::store::{self, Batch, Epoch, Record, Store, StoreError, Written};
@@ -20,9 +20,17 @@ pub(crate) enum TaskStore {
     None,
     /// In this store, in the epoch of this host.
     Open(Arc<dyn Store>, Epoch),
-    /// In a store that can't be used, for this reason. Tasks that are to be stored do not run.
-    Unavailable(String),
+    /// In a store that can't be used. Tasks that are to be stored do not run until it can.
+    Unavailable {
+        /// Why it can't be used.
+        reason: String,
+        /// The folder of the store.
+        folder: PathBuf,
+    },
 }
+
+/// A store that is open, with the epoch of this host in it.
+pub(crate) type OpenStore = (Arc<dyn Store>, Epoch);
 
 /// What is to be stored next, all at once.
 #[derive(Debug)]
@@ -97,17 +105,35 @@ pub(super) struct Writes {
 impl Writes {
     pub(super) fn new(store: TaskStore, events: UnboundedSender<RunnerEvent>) -> Self {
         let failure = match &store {
-            TaskStore::Unavailable(reason) => Some(reason.clone()),
+            TaskStore::Unavailable { reason, .. } => Some(reason.clone()),
             TaskStore::None | TaskStore::Open(..) => None,
         };
         Self { store, writes: VecDeque::new(), next: 1, failure, retry_at: None, events }
     }
 
-    pub(super) fn store(&self) -> Option<&Arc<dyn Store>> {
+    pub(super) fn store(&self) -> &TaskStore {
+        &self.store
+    }
+
+    /// Returns the store and the epoch of this host in it, if there is one that could be opened.
+    pub(super) fn opened(&self) -> Option<OpenStore> {
         match &self.store {
-            TaskStore::Open(store, _) => Some(store),
-            TaskStore::None | TaskStore::Unavailable(_) => None,
+            TaskStore::Open(store, epoch) => Some((Arc::clone(store), *epoch)),
+            TaskStore::None | TaskStore::Unavailable { .. } => None,
         }
+    }
+
+    /// Stores in this store from now on, which could not be opened before.
+    pub(super) fn open(&mut self, store: TaskStore) {
+        (self.store, self.failure) = (store, None);
+    }
+
+    /// Notes why the store still can't be opened.
+    pub(super) fn note_unavailable(&mut self, reason: String) {
+        if self.failure.as_ref() != Some(&reason) {
+            error!("tasks that are to be stored do not run: {reason}");
+        }
+        self.failure = Some(reason);
     }
 
     /// Returns why nothing can be stored now.
