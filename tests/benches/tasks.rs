@@ -5,8 +5,8 @@
 //! cargo bench -p hotbay-tests --bench tasks periodic
 //! ```
 //!
-//! `periodic` and `queue` are about the plan alone, in simulated time; `many` and `runs` about all
-//! that executes tasks.
+//! `periodic` and `queue` are about the plan alone, in simulated time; `many`, `runs` and `soak` about
+//! all that executes tasks.
 
 #![expect(clippy::print_stdout, reason = "it prints what it measures")]
 
@@ -20,10 +20,13 @@ mod periodic;
 mod queue;
 #[path = "tasks/runs.rs"]
 mod runs;
+#[path = "tasks/soak.rs"]
+mod soak;
 
 fn main() {
     let wanted: Vec<_> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
-    let wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|it| it == name);
+    let named = |name: &str| wanted.iter().any(|it| it == name);
+    let wanted = |name: &str| wanted.is_empty() || named(name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("threads can be started");
     if wanted("periodic") {
@@ -37,5 +40,9 @@ fn main() {
     }
     if wanted("runs") {
         runtime.block_on(runs::run());
+    }
+    // It takes half an hour, so it is run by its name only.
+    if named("soak") {
+        runtime.block_on(soak::run());
     }
 }

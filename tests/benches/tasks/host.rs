@@ -4,6 +4,7 @@ use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use hotbay::{
     EventBus,
+    config::History,
     runtime::{BayConfig, Generation, Services},
 };
 use hotbay_plugin_api::{Batch, ChannelName, TaskSpec};
@@ -52,6 +53,11 @@ impl Host {
     pub(super) fn begin(&mut self, tasks: PreparedTasks) {
         self.tasks.install("no-op", tasks).expect("the tasks are right");
         self.tasks.begin();
+    }
+
+    /// Sets which runs are kept.
+    pub(super) fn keep(&self, history: History) {
+        self.tasks.set_history(history);
     }
 
     pub(super) fn control(&self) -> TaskControl {
