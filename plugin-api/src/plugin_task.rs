@@ -59,7 +59,7 @@ pub struct PluginTask {
     pub priority: Priority,
     /// Tasks that must have succeeded before a run begins: names of this plugin, or `plugin/task`.
     pub depends_on: &'static [&'static str],
-    /// What becomes of a run if one of these did not succeed.
+    /// What becomes of a run if a task of `depends_on` did not succeed.
     pub on_dependency_failure: OnDependencyFailure,
     /// The number of attempts after which a run has failed.
     pub attempts: u32,
@@ -80,8 +80,8 @@ pub struct PluginTask {
     pub min_start_interval: Duration,
     /// What happens to runs that were due while the host could not begin them.
     pub misfire: Misfire,
-    /// How late such a run may begin; `None` for any delay. The time that a run waits because the
-    /// host is busy does not count.
+    /// How late a run may begin that was due while the host could not begin it; `None` for any delay.
+    /// The time that a run waits because the host is busy does not count.
     pub misfire_grace: Option<Duration>,
     /// The longest delay by which starts are spread.
     pub jitter: Duration,

@@ -74,7 +74,7 @@ fn the_documented_form_overrides_the_manifest_and_the_configuration_the_settings
     assert!(!log.contains("stubborn: schedules/stubborn/1 attempt 3"), "{log}");
 }
 
-/// What the clock of a zone will show.
+/// What the clock of a zone will show in three seconds.
 fn in_three_seconds(zone: &str, format: &str) -> String {
     let mut date = Command::new("date");
     let output =
@@ -170,7 +170,8 @@ fn a_value_that_can_not_be_kept_is_refused_at_its_place() {
   - { name: hangs, schedule: { at: 2026-12-24 18:00 } }
   - { name: deaf, schedule: { at: tomorrow, timezone: UTC } }
   - { name: waits, schedule: { every: 5m, start: 2026-12-24 18:00, timezone: Mars/Phobos } }
-  - { plugin: elsewhere, task: a, schedule: '61 * * * *' }",
+  - { plugin: elsewhere, task: a, schedule: '61 * * * *' }
+  - { name: doomed, schedule: { at: '2026-12-24T18:00[Mars/Phobos]', timezone: UTC } }",
     );
     for expected in [
         "hotbay.yaml:3:30: `0 0 30 2 *` never matches: no such date exists",
@@ -180,6 +181,7 @@ fn a_value_that_can_not_be_kept_is_refused_at_its_place() {
         "hotbay.yaml:7:35: `tomorrow` is no time; write it as `2026-12-24T18:00:00Z`, or as",
         "hotbay.yaml:8:78: there is no time zone `Mars/Phobos`",
         "hotbay.yaml:9:45: `61 * * * *` is not a cron expression",
+        "hotbay.yaml:10:37: there is no time zone `Mars/Phobos`",
     ] {
         assert!(found.contains(expected), "{expected}\n{found}");
     }
@@ -231,7 +233,8 @@ fn a_wrong_value_beside_a_library_is_shown_at_its_place() {
     let folder = PluginsFolder::with(&["hello"]);
     folder.write(
         "hello.yaml",
-        b"tasks:\n- name: greet\n  schedule: '0 0 30 2 *'\n- name: hello/heart\n- name: other/x\n",
+        b"tasks:\n- name: greet\n  schedule: '0 0 30 2 *'\n- name: hello/heart\n- name: other/x\n\
+          components:\n  bogus: {}\n",
     );
     let config = ConfigFile::new(&folder, "reload: { watch: false }\n");
     let ended = Run::config(config.path()).finish().expect_code(2);
@@ -239,6 +242,7 @@ fn a_wrong_value_beside_a_library_is_shown_at_its_place() {
         "hello.yaml:3:13: `0 0 30 2 *` never matches",
         "hello.yaml:4:9: plugin `hello` has no task `heart`",
         "hello.yaml:5:9: a task of plugin `other` in the settings of `hello`",
+        "hello.yaml:7:3: plugin `hello` has no component `bogus`; it has ",
     ]);
 }
 
@@ -283,7 +287,9 @@ fn a_schedule_is_said_in_words_with_the_next_three_times() {
     let running = start(&config);
     running.wait_for_log(&format!("next=\"{next}\""));
     running.wait_for_log(words);
-    drop(stop(running).expect_code(0));
+    let log = stop(running).expect_code(0).stderr;
+    assert!(log.contains("schedule=\"at start\""), "{log}");
+    assert!(!log.contains("next=\"\""), "{log}");
 }
 
 #[test]

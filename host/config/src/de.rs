@@ -108,7 +108,15 @@ impl<'n> NodeDeserializer<'n, '_> {
             Value::Sequence(items) => visitor.visit_seq(Items::new(items, report)),
             Value::Mapping(entries) => {
                 let entries = entries.iter().map(|(key, entry)| (key.as_str(), entry));
-                visitor.visit_map(Entries::new(entries, report))
+                let read = visitor.visit_map(Entries::new(entries, report));
+                // What is wrong with the mapping as a whole may only follow from a value in it that
+                // has an error.
+                match read {
+                    Err(Error::Problem { at: None, .. }) if node.is_broken() => {
+                        Err(Error::Reported)
+                    }
+                    read => read,
+                }
             }
         }
     }

@@ -63,6 +63,20 @@ impl Node {
         entries.get(key).map(|entry| &entry.node)
     }
 
+    /// Returns the value that one step of a path leads to, with the position of its key, which for
+    /// an item of a list is that of the item.
+    fn step(&self, segment: &Segment) -> Option<(&Self, Position)> {
+        match (segment, &self.value) {
+            (Segment::Key(key), Value::Mapping(entries)) => {
+                entries.get(key).map(|entry| (&entry.node, entry.key_position))
+            }
+            (Segment::Index(index), Value::Sequence(items)) => {
+                items.get(*index).map(|item| (item, item.position))
+            }
+            (Segment::Key(_) | Segment::Index(_), _) => None,
+        }
+    }
+
     /// Returns `true` if this value or one inside of it has an error, which is in the report already.
     pub(super) fn is_broken(&self) -> bool {
         match &self.value {
@@ -82,14 +96,10 @@ impl Document {
 
     /// Returns the first of these keys that the mapping at a path has.
     pub fn key_of<'k>(&self, path: &ConfigPath, keys: &[&'k str]) -> Option<&'k str> {
-        let mut node = &self.root;
-        for segment in path.segments() {
-            node = match (segment, &node.value) {
-                (Segment::Key(key), Value::Mapping(_)) => node.get(key)?,
-                (Segment::Index(index), Value::Sequence(items)) => items.get(*index)?,
-                (Segment::Key(_) | Segment::Index(_), _) => return None,
-            };
-        }
+        let node = path.segments().iter().try_fold(&self.root, |node, segment| {
+            let (inner, _) = node.step(segment)?;
+            Some(inner)
+        })?;
         keys.iter().copied().find(|key| node.get(key).is_some())
     }
 
@@ -99,12 +109,17 @@ impl Document {
         self.finding(Severity::Error, self.position(path), &message.into())
     }
 
+    /// Creates an error at the position of the key at `path`, for a key that must not exist.
+    pub fn error_at_key(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
+        self.finding(Severity::Error, self.key_position(path), &message.into())
+    }
+
     /// Creates a warning at the position of the value at `path`.
     pub fn warning_at(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
         self.finding(Severity::Warning, self.position(path), &message.into())
     }
 
-    pub(super) fn finding(&self, severity: Severity, at: Position, message: &str) -> Diagnostic {
+    fn finding(&self, severity: Severity, at: Position, message: &str) -> Diagnostic {
         Diagnostic::new(&self.file, severity, self.secrets.masked(message)).at(at)
     }
 
@@ -123,19 +138,8 @@ impl Document {
         let mut node = &self.root;
         let mut key_position = node.position;
         for segment in path.segments() {
-            let next = match (segment, &node.value) {
-                (Segment::Key(key), Value::Mapping(entries)) => {
-                    entries.get(key).map(|entry| (&entry.node, entry.key_position))
-                }
-                (Segment::Index(index), Value::Sequence(items)) => {
-                    items.get(*index).map(|item| (item, item.position))
-                }
-                (Segment::Key(_) | Segment::Index(_), _) => None,
-            };
-            match next {
-                Some(found) => (node, key_position) = found,
-                None => break,
-            }
+            let Some(found) = node.step(segment) else { break };
+            (node, key_position) = found;
         }
         (node.position, key_position)
     }

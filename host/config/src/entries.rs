@@ -170,15 +170,15 @@ impl ComponentEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// The runs of all tasks. Without it, any number.
+    /// The most runs of all tasks together that may be under way at once. Without it, any number.
     #[serde(deserialize_with = "AtOnce::option")]
     #[schemars(with = "Option<AtOnce>")]
     pub at_once: Option<NonZeroUsize>,
-    /// The runs of each plugin. Without it, any number.
+    /// The most runs of the tasks of one plugin that may be under way at once. Without it, any number.
     #[serde(deserialize_with = "AtOnce::option")]
     #[schemars(with = "Option<AtOnce>")]
     pub at_once_per_plugin: Option<NonZeroUsize>,
-    /// The runs with each concurrency key, of whatever task.
+    /// The most runs with the same concurrency key, of whatever tasks, that may be under way at once.
     #[serde(deserialize_with = "AtOnce::read")]
     #[schemars(with = "AtOnce")]
     pub at_once_per_key: usize,

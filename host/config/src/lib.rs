@@ -202,7 +202,7 @@ impl Config {
 
     /// Creates an error at the position of the key at `path`, for a key that must not exist.
     pub fn error_at_key(&self, path: &ConfigPath, message: impl Into<String>) -> Diagnostic {
-        self.document.finding(Severity::Error, self.key_position_of(path), &message.into())
+        self.document.error_at_key(path, message)
     }
 
     /// Creates a warning at the position of the value at `path`.

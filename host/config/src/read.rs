@@ -94,7 +94,7 @@ fn pipeline(node: &Node, report: &mut Report) -> Option<PipelineDraft> {
             Some((node, Value::Sequence(items))) if items.len() > MAX_COMPONENTS => {
                 pipeline.is_complete = false;
                 pipeline.unreadable.push(role);
-                sections::too_many(node, role.key(), (items.len(), MAX_COMPONENTS), report);
+                report.too_many(node, role.key(), (items.len(), MAX_COMPONENTS));
             }
             Some((_, Value::Sequence(items))) => {
                 for (index, item) in items.iter().enumerate() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use hotbay_access::{AccessError, CheckedFile, open_behind_links};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Position, Severity};
+use super::document::Node;
 use super::limits::MAX_BYTES;
 use super::secrets::Secrets;
 use super::wording::shown;
@@ -133,6 +134,12 @@ impl Report {
     /// masked before the text is shortened, since the part that remains of one is not found later.
     pub(super) fn shown(&self, value: &str) -> String {
         shown(&self.secrets.masked(value))
+    }
+
+    /// Adds an error about a section with more entries than a configuration may have.
+    pub(super) fn too_many(&mut self, node: &Node, what: &str, (found, most): (usize, usize)) {
+        let message = format!("the configuration has {found} {what}; {most} are the limit");
+        self.error(node.position, message, "leave some out, or use several hosts");
     }
 
     /// Adds an error. An empty `help` means that the message needs none.

@@ -31,7 +31,7 @@ pub struct TaskEntry {
     #[serde(default, deserialize_with = "Name::option")]
     #[schemars(with = "Option<Name>")]
     pub plugin: Option<String>,
-    /// The same as `name`.
+    /// The name of the task, under the key that manifests have for it, instead of `name`.
     #[serde(default, deserialize_with = "Name::option")]
     #[schemars(with = "Option<Name>")]
     pub task: Option<String>,
@@ -46,7 +46,7 @@ pub struct TaskEntry {
     #[serde(default, deserialize_with = "Interval::option")]
     #[schemars(with = "Option<Interval>")]
     pub interval: Option<Duration>,
-    /// The same in seconds.
+    /// The time from one start to the next in seconds, instead of `interval`.
     #[serde(default, deserialize_with = "Seconds::some")]
     #[schemars(with = "Option<Seconds>")]
     pub interval_seconds: Option<usize>,
@@ -63,7 +63,7 @@ pub struct TaskEntry {
     #[serde(default, deserialize_with = "Name::list")]
     #[schemars(with = "Option<Vec<Name>>")]
     pub depends_on: Option<Vec<String>>,
-    /// What becomes of a run if one of these did not succeed.
+    /// What becomes of a run if a task of `depends_on` did not succeed.
     pub on_dependency_failure: Option<OnDependencyFailure>,
     /// How many more times a run is tried after a failed attempt.
     #[serde(default, deserialize_with = "Count::<0, 1_000_000>::some")]
@@ -73,7 +73,7 @@ pub struct TaskEntry {
     #[serde(default, deserialize_with = "Delay::option")]
     #[schemars(with = "Option<Delay>")]
     pub retry_delay: Option<Duration>,
-    /// The same in seconds.
+    /// The delay before the second attempt in seconds, instead of `retry_delay`.
     #[serde(default, deserialize_with = "Count::<0, TEN_YEARS_IN_SECONDS>::some")]
     #[schemars(with = "Option<Count<0, TEN_YEARS_IN_SECONDS>>")]
     pub retry_delay_seconds: Option<usize>,
@@ -121,10 +121,10 @@ pub struct TaskEntry {
 /// The time from one start of a task to the next, or a time limit.
 pub(super) type Interval = Span<MILLISECOND, TEN_YEARS>;
 
-/// A delay, or none.
+/// A delay, which may be zero.
 type Delay = Span<0, TEN_YEARS>;
 
-/// An interval in whole seconds.
+/// The time from one start of a task to the next in whole seconds.
 type Seconds = Count<1, TEN_YEARS_IN_SECONDS>;
 
 const TEN_YEARS_IN_SECONDS: usize = 315_576_000;

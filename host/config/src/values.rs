@@ -50,6 +50,15 @@ impl Name {
         Option::<Self>::deserialize(from).map(|name| name.map(|name| name.0))
     }
 
+    /// Returns what is expected instead of a text that is no name.
+    pub(crate) fn refused(text: &str) -> Option<String> {
+        match text.chars().count() {
+            _ if text.trim().is_empty() => Some("text".to_owned()),
+            ..=MAX_NAME => None,
+            _ => Some(format!("a name of at most {MAX_NAME} characters")),
+        }
+    }
+
     /// Reads a list of names that may be left out.
     pub(crate) fn list<'de, D: Deserializer<'de>>(
         from: D,
@@ -62,12 +71,12 @@ impl Name {
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let expected = match text.chars().count() {
-            _ if text.trim().is_empty() => "text".to_owned(),
-            ..=MAX_NAME => return Ok(Self(text)),
-            _ => format!("a name of at most {MAX_NAME} characters"),
-        };
-        Err(D::Error::invalid_value(Unexpected::Str(&text), &expected.as_str()))
+        match Self::refused(&text) {
+            None => Ok(Self(text)),
+            Some(expected) => {
+                Err(D::Error::invalid_value(Unexpected::Str(&text), &expected.as_str()))
+            }
+        }
     }
 }
 
@@ -284,7 +293,7 @@ impl<'de> Visitor<'de> for SettingsVisitor {
 pub enum Bound<T> {
     /// There is no limit, whatever another file or a manifest says.
     None,
-    /// The limit.
+    /// There is this limit.
     At(T),
 }
 

@@ -3,8 +3,6 @@
 mod event_types;
 mod ports;
 
-use std::path::Path;
-
 use hotbay_config::{
     ComponentEntry, Config, ConfigPath, Diagnostic, Diagnostics, Document, Segment, Severity,
     Sidecar, TaskEntry, listed, masked, merged, suggestion,
@@ -15,7 +13,7 @@ use hotbay_tasks::{ScheduledTask, check_entries};
 use humantime::format_duration;
 use tokio::time::timeout;
 
-use crate::{plugins::KnownPlugins, reconcile::settings_files, resolved::ResolvedComponent};
+use crate::{plugins::KnownPlugins, resolved::ResolvedComponent};
 pub(crate) use event_types::event_types;
 use ports::{Direction, connect};
 
@@ -28,20 +26,14 @@ pub(super) enum Missing {
     Waits,
 }
 
-/// Reports that the plugin of an entry is not loaded.
-pub(super) fn missing(
-    config: &Config,
-    plugins: &KnownPlugins,
-    (path, plugin): (&ConfigPath, &str),
-    missing: Missing,
-    findings: &mut Diagnostics,
-) {
-    let message = format!("plugin `{plugin}` is not loaded");
-    let finding = match missing {
-        Missing::Waits => config.warning_at(path, format!("{message} yet; this waits for it")),
-        Missing::Refused => config.error_at(path, message),
-    };
-    findings.push(finding.with_help(plugins.help(plugin)));
+impl Missing {
+    /// Makes the finding that what the value at `path` names is not loaded.
+    fn finding(self, file: &Document, path: &ConfigPath, message: String) -> Diagnostic {
+        match self {
+            Self::Waits => file.warning_at(path, format!("{message} yet; this waits for it")),
+            Self::Refused => file.error_at(path, message),
+        }
+    }
 }
 
 /// Reports components whose plugins are not loaded, and connected ports that do not fit together.
@@ -53,8 +45,10 @@ pub(super) fn components(
 ) {
     for entry in config.pipeline.iter().flat_map(|pipeline| pipeline.components()) {
         if !plugins.contains(&entry.plugin) {
-            let path = entry.location.key("plugin");
-            self::missing(config, plugins, (&path, &entry.plugin), missing, findings);
+            let (path, plugin) = (entry.location.key("plugin"), &entry.plugin);
+            let message = format!("plugin `{plugin}` is not loaded");
+            let finding = missing.finding(config.document(), &path, message);
+            findings.push(finding.with_help(plugins.help(plugin)));
         }
     }
     event_types(config, |plugin| plugins.manifest(plugin), findings);
@@ -81,11 +75,7 @@ pub(super) fn tasks(
                 (entry.name_path(), message, plugins.help_with_task(task))
             }
         };
-        let finding = match missing {
-            Missing::Waits => file.warning_at(&path, format!("{message} yet; this waits for it")),
-            Missing::Refused => file.error_at(&path, message),
-        };
-        findings.push(finding.with_help(help));
+        findings.push(missing.finding(file, &path, message).with_help(help));
     }
     task_names(config, plugins, findings);
 }
@@ -115,27 +105,21 @@ fn entries<'a>(
 }
 
 /// Checks the settings file beside a library against the plugin.
-pub(super) fn sidecar(
-    library: &Path,
-    generation: &Generation,
-    sidecar: &Sidecar,
-    findings: &mut Diagnostics,
-) {
+pub(super) fn sidecar(generation: &Generation, sidecar: &Sidecar, findings: &mut Diagnostics) {
     let manifest = &generation.info().manifest;
-    let files = settings_files(library, &manifest.name);
-    let file = files.into_iter().find(|file| file.is_file());
-    let mut unknown = |kind: &str, name: &String, known: Vec<&str>| {
+    let file = sidecar.document();
+    let unknown = |kind: &str, name: &str, known: &[&str]| {
         let message = format!("plugin `{}` has no {kind} `{name}`", manifest.name);
-        let has = if known.is_empty() { "none".to_owned() } else { listed(&known) };
-        let finding = Diagnostic::new(&file.clone().unwrap_or_default(), Severity::Error, message);
-        findings.push(finding.with_help(suggestion(name, known, &format!("it has {has}"))));
+        let has = if known.is_empty() { "none".to_owned() } else { listed(known) };
+        (message, suggestion(name, known.iter().copied(), &format!("it has {has}")))
     };
     let components: Vec<_> = manifest.components.iter().map(|it| it.name.as_str()).collect();
     for name in sidecar.components.keys().filter(|it| !components.contains(&it.as_str())) {
-        unknown("component", name, components.clone());
+        let (message, help) = unknown("component", name, &components);
+        let path = ConfigPath::root().key("components").key(name);
+        findings.push(file.error_at_key(&path, message).with_help(help));
     }
     let tasks: Vec<_> = manifest.tasks.iter().map(|it| it.name.as_str()).collect();
-    let file = sidecar.document();
     for entry in &sidecar.tasks {
         let (plugin, task) = entry.target();
         let finding = if let Some(other) = plugin.filter(|it| *it != manifest.name) {
@@ -144,9 +128,7 @@ pub(super) fn sidecar(
             file.error_at(&entry.plugin_path(), message)
                 .with_help("move it to the configuration, or to the settings of that plugin")
         } else if !tasks.contains(&task) {
-            let message = format!("plugin `{}` has no task `{task}`", manifest.name);
-            let has = if tasks.is_empty() { "none".to_owned() } else { listed(&tasks) };
-            let help = suggestion(task, tasks.iter().copied(), &format!("it has {has}"));
+            let (message, help) = unknown("task", task, &tasks);
             file.error_at(&entry.name_path(), message).with_help(help)
         } else {
             continue;

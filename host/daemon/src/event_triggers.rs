@@ -16,13 +16,14 @@ const MOST_WAITING: u64 = 1_000;
 /// After how many accepted events the number of runs that wait is looked up.
 const LOOK_AFTER: u32 = 100;
 
-/// How long a full queue of runs is left alone.
+/// The time between two looks at a queue of runs that is full.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The channels that are followed for tasks.
 #[derive(Debug, Default)]
 pub(crate) struct EventTriggers {
-    /// By the id of the task and the name of the channel.
+    /// What ends the following of a channel when it is dropped, by the id of the task and the name of
+    /// the channel.
     followed: BTreeMap<(Arc<str>, String), DropGuard>,
 }
 
@@ -64,7 +65,7 @@ struct Following {
 impl Following {
     async fn run(self, mut receiver: EventReceiver<ChannelName, Batch>) {
         let channel = receiver.event().to_string();
-        let (mut accepted, mut refused) = (0u32, 0u64);
+        let (mut until_look, mut refused) = (LOOK_AFTER, 0u64);
         while let Some(batch) = receiver.recv().await {
             for arguments in batch.iter().map(|event| arguments(&channel, event)) {
                 match self.request(arguments).await {
@@ -72,8 +73,9 @@ impl Following {
                         if std::mem::take(&mut refused) > 0 {
                             tracing::debug!(task = &*self.task, channel, "runs for events again");
                         }
-                        accepted += 1;
-                        if accepted.is_multiple_of(LOOK_AFTER) {
+                        until_look -= 1;
+                        if until_look == 0 {
+                            until_look = LOOK_AFTER;
                             self.wait_for_room().await;
                         }
                     }

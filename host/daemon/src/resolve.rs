@@ -1,7 +1,5 @@
 //! Resolving the configuration with a given build of a plugin.
 
-use std::path::Path;
-
 use hotbay_config::{Config, Diagnostics, Sidecar};
 use hotbay_runtime::Generation;
 use hotbay_tasks::{ScheduledTask, schedules};
@@ -20,11 +18,10 @@ pub(crate) struct ResolvedPlugin {
 /// Problems are added to the findings.
 pub(crate) async fn resolve(
     config: &Config,
-    library: &Path,
     (generation, sidecar): (&Generation, &Sidecar),
     findings: &mut Diagnostics,
 ) -> ResolvedPlugin {
-    check::sidecar(library, generation, sidecar, findings);
+    check::sidecar(generation, sidecar, findings);
     let mut components = Vec::new();
     let entries = config.pipeline.iter().flat_map(|pipeline| pipeline.components());
     for entry in entries.filter(|entry| entry.plugin == generation.name()) {

@@ -1,10 +1,10 @@
-//! Saying when a task runs.
+//! Descriptions in words of when a task runs.
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{ScheduledTask, plan::Trigger, runner};
 
-/// How many of the next times are said.
+/// The number of next times that a description has.
 const TIMES: usize = 3;
 
 /// A schedule in words, with the next times at which the task is due by it.
@@ -17,10 +17,10 @@ pub struct ScheduleInWords {
 }
 
 impl ScheduledTask {
-    /// Says by what the task runs.
+    /// Describes what makes the task run.
     pub(crate) fn trigger_in_words(&self, trigger: &Trigger) -> String {
         match self.event_channel() {
-            // The plan knows requests alone.
+            // To the plan, a run for an event is one that was requested.
             Some(channel) => format!("for each event of {channel}"),
             None => trigger.to_string(),
         }
@@ -47,7 +47,7 @@ impl ScheduleInWords {
 }
 
 impl ScheduledTask {
-    /// Says when the task runs, if it comes into service now. Returns `None` if its schedule can't be
+    /// Describes when the task runs, if it comes into service now. Returns `None` if its schedule can't be
     /// understood.
     pub fn in_words(&self) -> Option<ScheduleInWords> {
         let now = runner::now();

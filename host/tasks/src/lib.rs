@@ -207,7 +207,7 @@ impl Tasks {
             if old.as_ref().is_none_or(|old| old.schedule != task.schedule) {
                 let words =
                     ScheduleInWords::new(&task.scheduled, &definition.trigger, runner::now());
-                let next = words.next.join(", ");
+                let next = (!words.next.is_empty()).then(|| words.next.join(", "));
                 info!(task = &*id, schedule = words.schedule, next, "a task is scheduled");
             }
             let text = task.schedule_text();

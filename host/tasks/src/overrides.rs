@@ -1,4 +1,4 @@
-//! Changing the spec of a task as files say.
+//! Changing the spec of a task as the configuration and the settings beside a library say.
 
 use std::time::Duration;
 
@@ -7,23 +7,26 @@ use hotbay_config::{
 };
 use hotbay_plugin_api::{FunctionKind, Schedule, TaskSpec};
 use hotbay_runtime::Generation;
-use jiff::{Timestamp, Zoned, civil::DateTime, tz::TimeZone};
+use jiff::{civil::DateTime, tz::TimeZone};
 
-use crate::plan::{CronError, CronSchedule};
+use crate::{
+    plan::{CronError, CronSchedule},
+    scheduled::moment,
+};
 
-/// What a file says about one task.
+/// The entry of a file about one task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Override<'a> {
     pub(crate) file: &'a Document,
     pub(crate) entry: &'a TaskEntry,
 }
 
-/// A value of an entry that can't be understood.
+/// A value of a schedule that can't be understood.
 struct WrongValue {
-    /// The key of the entry, and the key inside of its value, if that is a mapping.
-    keys: (&'static str, Option<&'static str>),
+    /// The key of the schedule's mapping that has the value.
+    key: &'static str,
     message: String,
-    help: String,
+    help: &'static str,
 }
 
 /// Reports the values of a configuration that can't be understood, whether or not their plugins are
@@ -63,9 +66,9 @@ impl<'a> Override<'a> {
         let entry = self.entry;
         set(&mut spec.enabled, entry.enabled);
         if let Some((key, schedule)) = entry.schedule() {
-            set_schedule(spec, key, &schedule).map_err(|wrong| {
-                let path = entry.location.key(wrong.keys.0);
-                let path = wrong.keys.1.map_or(path.clone(), |key| path.key(key));
+            set_schedule(spec, &schedule).map_err(|wrong| {
+                // A schedule that is written as a text has no such key: its own place is the result.
+                let path = entry.location.key(key).key(wrong.key);
                 let finding = self.file.error_at(&path, wrong.message);
                 if wrong.help.is_empty() { finding } else { finding.with_help(wrong.help) }
             })?;
@@ -114,84 +117,63 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-fn set_schedule(
-    spec: &mut TaskSpec,
-    key: &'static str,
-    schedule: &ScheduleEntry,
-) -> Result<(), WrongValue> {
+fn set_schedule(spec: &mut TaskSpec, schedule: &ScheduleEntry) -> Result<(), WrongValue> {
     let zone = schedule.timezone.as_deref();
-    let inner = schedule.trigger_key();
-    let moment = |text: &str, at| moment(text, zone).map_err(|wrong| wrong.at((key, at)));
     spec.schedule = match &schedule.trigger {
         TriggerEntry::AtStart => Schedule::AtStart,
         TriggerEntry::AfterDependencies => Schedule::AfterDependencies,
         TriggerEntry::Manual => Schedule::Manual,
         TriggerEntry::Event(channel) => Schedule::OnEvent(channel.clone()),
         TriggerEntry::Every(interval) => Schedule::Every(*interval),
-        TriggerEntry::At(text) => Schedule::OnceAt(moment(text, inner)?),
+        TriggerEntry::At(text) => Schedule::OnceAt(local_moment("at", text, zone)?),
         TriggerEntry::Cron(expression) => {
             let zone = zone.unwrap_or("UTC");
-            CronSchedule::parse(expression, zone).map_err(|error| WrongValue {
-                keys: match error {
-                    CronError::UnknownZone { .. } => (key, Some("timezone")),
-                    CronError::Syntax { .. } | CronError::NeverMatches { .. } => (key, inner),
-                },
-                message: error.to_string(),
-                help: String::new(),
-            })?;
+            CronSchedule::parse(expression, zone)?;
             Schedule::Cron { expression: expression.clone(), zone: zone.to_owned() }
         }
     };
-    let bound =
-        |text: &Option<String>, at| text.as_deref().map(|text| moment(text, Some(at))).transpose();
-    spec.starts_at = bound(&schedule.start, "start")?;
-    spec.ends_at = bound(&schedule.end, "end")?;
+    let bound = |key, text: &Option<String>| {
+        text.as_deref().map(|text| local_moment(key, text, zone)).transpose()
+    };
+    spec.starts_at = bound("start", &schedule.start)?;
+    spec.ends_at = bound("end", &schedule.end)?;
     Ok(())
 }
 
-/// Why a text is no moment.
-enum WrongMoment {
-    NoTime(String),
-    NoZone(String),
-    UnknownZone(String),
-}
-
-impl WrongMoment {
-    fn at(self, (key, inner): (&'static str, Option<&'static str>)) -> WrongValue {
-        let with = |inner, message, help: &str| WrongValue {
-            keys: (key, inner),
-            message,
-            help: help.to_owned(),
+impl From<CronError> for WrongValue {
+    fn from(error: CronError) -> Self {
+        let key = match error {
+            CronError::UnknownZone { .. } => "timezone",
+            CronError::Syntax { .. } | CronError::NeverMatches { .. } => "cron",
         };
-        match self {
-            Self::NoTime(text) => with(
-                inner,
-                format!("`{text}` is no time"),
-                "write it as `2026-12-24T18:00:00Z`, or as `2026-12-24 18:00` with a `timezone`",
-            ),
-            Self::NoZone(text) => with(
-                inner,
-                format!("`{text}` is a local time without a zone"),
-                "add the zone, such as `timezone: Europe/Berlin`, or the offset, such as `Z` for UTC",
-            ),
-            Self::UnknownZone(zone) => {
-                let error = CronError::UnknownZone { zone };
-                with(Some("timezone"), error.to_string(), "")
-            }
-        }
+        Self { key, message: error.to_string(), help: "" }
     }
 }
 
-/// Returns a time as a spec has it. A local time is meant in the zone.
-fn moment(text: &str, zone: Option<&str>) -> Result<String, WrongMoment> {
-    let has_offset = text.parse::<Timestamp>().is_ok();
-    if has_offset || text.parse::<Zoned>().is_ok() {
+/// Returns the time of a key as a spec has it. A local time is meant in the zone.
+fn local_moment(key: &'static str, text: &str, zone: Option<&str>) -> Result<String, WrongValue> {
+    if moment(text).is_some() {
         return Ok(text.to_owned());
     }
-    let local = text.parse::<DateTime>().map_err(|_| WrongMoment::NoTime(text.to_owned()))?;
-    let zone = zone.ok_or_else(|| WrongMoment::NoZone(text.to_owned()))?;
-    let is_known = TimeZone::get(zone).is_ok();
-    is_known
-        .then(|| format!("{local}[{zone}]"))
-        .ok_or_else(|| WrongMoment::UnknownZone(zone.to_owned()))
+    let wrong = |reason, help| WrongValue { key, message: format!("`{text}` is {reason}"), help };
+    let local = text.parse::<DateTime>().map_err(|_| {
+        wrong(
+            "no time",
+            "write it as `2026-12-24T18:00:00Z`, or as `2026-12-24 18:00` with a `timezone`",
+        )
+    })?;
+    let in_brackets = text.split_once('[').map(|(_, rest)| rest.trim_end_matches(']'));
+    let zone = in_brackets.or(zone).ok_or_else(|| {
+        wrong(
+            "a local time without a zone",
+            "add the zone, such as `timezone: Europe/Berlin`, or the offset, such as `Z` for UTC",
+        )
+    })?;
+    match TimeZone::get(zone) {
+        Ok(_) => Ok(format!("{local}[{zone}]")),
+        Err(_) => {
+            let key = if in_brackets.is_some() { key } else { "timezone" };
+            Err(WrongValue { key, ..CronError::UnknownZone { zone: zone.to_owned() }.into() })
+        }
+    }
 }

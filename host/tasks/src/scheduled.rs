@@ -18,7 +18,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct WrongSpec {
-    /// The field at fault.
+    /// The name of the spec's field that is at fault.
     pub(crate) field: &'static str,
     /// The reason, which follows the name of the task.
     pub(crate) reason: String,
@@ -66,7 +66,7 @@ impl ScheduledTask {
     /// the start of the schedule if it has one.
     ///
     /// # Errors
-    /// What is wrong with the task.
+    /// If the task can't run as its spec says: the field at fault, and the reason.
     pub(crate) fn definition(&self, anchor: Timestamp) -> Result<TaskDefinition, WrongSpec> {
         let Self { plugin, spec, .. } = self;
         let trigger = self.trigger(anchor)?;
@@ -101,7 +101,7 @@ impl ScheduledTask {
     fn trigger(&self, anchor: Timestamp) -> Result<Trigger, WrongSpec> {
         let spec = &self.spec;
         let wrong = |reason: String| Err(WrongSpec::new("schedule", reason));
-        let bound = |text: &Option<String>| text.as_deref().map(moment).transpose();
+        let bound = |text: &Option<String>| text.as_deref().map(spec_moment).transpose();
         let (from, until) = (bound(&spec.starts_at)?, bound(&spec.ends_at)?);
         if let (Some(from), Some(until)) = (from, until)
             && until < from
@@ -140,7 +140,7 @@ impl ScheduledTask {
                  expression has"
                     .to_owned(),
             ),
-            Schedule::OnceAt(at) => timed(Recurrence::Once(moment(at)?)),
+            Schedule::OnceAt(at) => timed(Recurrence::Once(spec_moment(at)?)),
             Schedule::AtStart => Ok(Trigger::Start),
             Schedule::Manual | Schedule::OnEvent(_) => Ok(Trigger::Request),
             Schedule::AfterDependencies if spec.depends_on.is_empty() => {
@@ -153,9 +153,17 @@ impl ScheduledTask {
 }
 
 /// Reads a moment: RFC 3339, or a local time with its zone in brackets.
-fn moment(text: &str) -> Result<Timestamp, WrongSpec> {
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let zoned = || text.parse::<Zoned>().map(|it| it.timestamp()).ok();
-    text.parse().ok().or_else(zoned).ok_or_else(|| {
+    text.parse().ok().or_else(zoned)
+}
+
+/// Reads a moment of a spec.
+///
+/// # Errors
+/// If the text is no moment.
+fn spec_moment(text: &str) -> Result<Timestamp, WrongSpec> {
+    moment(text).ok_or_else(|| {
         let reason = format!(
             "is due at `{text}`, which is no time; write it as `2026-12-24T18:00:00Z` or \
              `2026-12-24T18:00:00[Europe/Paris]`"

@@ -15,10 +15,3 @@ pub enum OnDependencyFailure {
     /// The run fails without an attempt.
     Fail,
 }
-
-impl OnDependencyFailure {
-    /// Returns `true` for the default, which is what hosts do if nothing is said.
-    pub(super) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}

@@ -17,10 +17,3 @@ pub enum Durability {
     #[default]
     Fsync,
 }
-
-impl Durability {
-    /// Returns `true` for the default, which is what hosts do if nothing is said.
-    pub(super) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}

@@ -33,6 +33,11 @@ impl Fields {
     }
 }
 
+/// Returns `true` for the default, which is what hosts do if a spec does not have the field.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Returns `true` for values that can't have an effect.
 fn is_nothing(value: &Value) -> bool {
     match value {

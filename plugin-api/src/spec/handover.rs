@@ -19,9 +19,4 @@ impl Handover {
     pub const fn of(resources: &[&str]) -> Self {
         if resources.is_empty() { Self::Overlapping } else { Self::Exclusive }
     }
-
-    /// Returns `true` for the default, which a manifest need not mention.
-    pub(crate) fn is_overlapping(&self) -> bool {
-        *self == Self::Overlapping
-    }
 }

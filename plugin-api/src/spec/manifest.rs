@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Handover, PortManifest, TaskKindSpec, TaskSpec};
+use super::{Handover, PortManifest, TaskKindSpec, TaskSpec, fields::is_default};
 use crate::Role;
 
 /// The manifest of a plugin.
@@ -47,7 +47,7 @@ pub struct ComponentManifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
     /// How one build of the component gives way to the next.
-    #[serde(default, skip_serializing_if = "Handover::is_overlapping")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub handover: Handover,
     /// The JSON Schema of the component's configuration.
     #[serde(default)]

@@ -64,14 +64,14 @@ impl Schedule {
 #[cfg_attr(feature = "abi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
-    /// It does not take place.
+    /// The run that is due does not take place.
     #[default]
     Skip,
-    /// It begins when the earlier run has ended.
+    /// The run that is due begins when the earlier run has ended.
     Queue,
-    /// It begins beside the earlier run.
+    /// The run that is due begins beside the earlier run.
     Allow,
-    /// The earlier run is cancelled, and this one begins when it has ended.
+    /// The earlier run is cancelled, and the run that is due begins when it has ended.
     Replace,
 }
 
@@ -79,14 +79,14 @@ pub enum Overlap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Misfire {
-    /// They do not take place.
+    /// No missed run takes place.
     Skip,
-    /// One run takes the place of all of them.
+    /// One run takes the place of all missed runs.
     #[default]
     Once,
-    /// All of them take place, the latest ones if there are more than the cap.
+    /// All missed runs take place, or the latest ones if there are more than the cap.
     All {
-        /// The most runs that are made up for. A host makes up for 1,000 at most.
+        /// The most missed runs that take place. A host makes up for 1,000 at most.
         cap: u32,
     },
 }

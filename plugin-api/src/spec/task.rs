@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Backoff, Durability, Misfire, OnDependencyFailure, Overlap, Priority, Schedule,
-    fields::Fields,
+    fields::{Fields, is_default},
     millis::{self, Millis},
 };
 
@@ -50,8 +50,8 @@ pub struct TaskSpec {
     pub priority: Priority,
     /// Tasks that must have succeeded before a run begins: names of this plugin, or `plugin/task`.
     pub depends_on: Vec<String>,
-    /// What becomes of a run if one of these did not succeed.
-    #[serde(skip_serializing_if = "OnDependencyFailure::is_default")]
+    /// What becomes of a run if a task of `depends_on` did not succeed.
+    #[serde(skip_serializing_if = "is_default")]
     pub on_dependency_failure: OnDependencyFailure,
     /// The number of attempts after which a run has failed; at least 1.
     pub attempts: u32,
@@ -75,8 +75,8 @@ pub struct TaskSpec {
     pub min_start_interval: Duration,
     /// What happens to runs that were due while the host could not begin them.
     pub misfire: Misfire,
-    /// How late such a run may begin; `None` for any delay. The time that a run waits because the
-    /// host is busy does not count.
+    /// How late a run may begin that was due while the host could not begin it; `None` for any delay.
+    /// The time that a run waits because the host is busy does not count.
     #[serde(rename = "misfire_grace_ms", serialize_with = "millis::serialize_option")]
     pub misfire_grace: Option<Duration>,
     /// The longest delay by which starts are spread, so that tasks of one schedule do not
@@ -84,7 +84,7 @@ pub struct TaskSpec {
     #[serde(rename = "jitter_ms", with = "millis")]
     pub jitter: Duration,
     /// What is kept of the runs across restarts of the host.
-    #[serde(skip_serializing_if = "Durability::is_default")]
+    #[serde(skip_serializing_if = "is_default")]
     pub durability: Durability,
     /// After how many failed runs in a row somebody is alerted; `None` for never.
     pub alert_after: Option<u32>,

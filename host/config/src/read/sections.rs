@@ -25,7 +25,7 @@ pub(super) fn channels(node: &Node, report: &mut Report) -> Vec<(String, Option<
         return Vec::new();
     };
     if entries.len() > MAX_CHANNELS {
-        too_many(node, "channels", (entries.len(), MAX_CHANNELS), report);
+        report.too_many(node, "channels", (entries.len(), MAX_CHANNELS));
         return Vec::new();
     }
     let mut channels = Vec::with_capacity(entries.len());
@@ -37,15 +37,4 @@ pub(super) fn channels(node: &Node, report: &mut Report) -> Vec<(String, Option<
         channels.push((name.clone(), config));
     }
     channels
-}
-
-/// Reports a section with more entries than a configuration may have.
-pub(super) fn too_many(
-    node: &Node,
-    what: &str,
-    (found, most): (usize, usize),
-    report: &mut Report,
-) {
-    let message = format!("the configuration has {found} {what}; {most} are the limit");
-    report.error(node.position, message, "leave some out, or use several hosts");
 }

@@ -13,10 +13,10 @@ use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Unexpected, Vi
 use super::Interval;
 use crate::values::{Bound, Count, OrNone};
 
-/// The cap of an exponential backoff without one.
+/// The longest delay of an exponential backoff for which the file names none.
 const USUAL_CAP: Duration = Duration::from_secs(3600);
 
-/// The most missed runs that are made up for.
+/// The most missed runs of a task that take place.
 const MOST_MADE_UP: usize = 1_000;
 
 /// The priority of a task: a word or a number.
@@ -88,7 +88,7 @@ pub struct BackoffEntry(pub Backoff);
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "BackoffMapping")]
 struct WrittenBackoff {
-    /// How the delay grows.
+    /// How the delay grows from one attempt to the next.
     policy: BackoffPolicy,
     /// The longest delay of an exponential backoff. Without it, one hour.
     #[serde(default, deserialize_with = "Interval::option")]
@@ -96,7 +96,7 @@ struct WrittenBackoff {
     cap: Option<Duration>,
 }
 
-/// How the delay grows.
+/// How the delay grows from one attempt to the next.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum BackoffPolicy {
@@ -121,12 +121,13 @@ impl WrittenBackoff {
     }
 }
 
-/// What happens to missed runs: a word, or a mapping. What is `None` is as it was.
+/// What happens to missed runs: a word, or a mapping. What a mapping leaves out is `None`, and stays
+/// as the manifest says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MisfireEntry {
     /// Which of the missed runs take place.
     pub misfire: Option<Misfire>,
-    /// How late they may begin.
+    /// How late a missed run may begin.
     pub grace: Option<Bound<Duration>>,
 }
 
@@ -136,14 +137,14 @@ pub struct MisfireEntry {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "MisfireMapping")]
 struct WrittenMisfire {
-    /// Which of them take place.
+    /// Which of the missed runs take place.
     policy: Option<MisfirePolicy>,
-    /// The most runs that are made up for, with the policy `all`. Without it, 1000.
+    /// The most missed runs that take place, with the policy `all`. Without it, 1000.
     #[serde(default, deserialize_with = "Count::<1, MOST_MADE_UP>::some")]
     #[schemars(with = "Option<Count<1, MOST_MADE_UP>>")]
     cap: Option<usize>,
-    /// How late they may begin, or `none`. The time that a run waits because the host is busy does
-    /// not count.
+    /// How late a missed run may begin, or `none`. The time that a run waits because the host is busy
+    /// does not count.
     #[serde(default, deserialize_with = "OrNone::<Interval>::bound")]
     #[schemars(with = "Option<OrNone<Interval>>")]
     grace: Option<Bound<Duration>>,
@@ -153,11 +154,11 @@ struct WrittenMisfire {
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum MisfirePolicy {
-    /// None.
+    /// No missed run takes place.
     Skip,
-    /// One run takes the place of all of them.
+    /// One run takes the place of all missed runs.
     Once,
-    /// All, or the latest ones if there are more than the cap.
+    /// All missed runs take place, or the latest ones if there are more than the cap.
     All,
 }
 

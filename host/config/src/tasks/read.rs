@@ -10,6 +10,7 @@ use crate::document::{Node, Value};
 use crate::limits::MAX_TASKS;
 use crate::path::ConfigPath;
 use crate::source::Report;
+use crate::values::Name;
 use crate::wording::shown;
 
 /// The entries of tasks as a file has them, for the schema.
@@ -55,13 +56,21 @@ pub(crate) fn task_entries(node: &Node, report: &mut Report) -> Vec<TaskEntry> {
         }
         Value::Mapping(entries) if entries.len() <= MAX_TASKS => {
             for (name, entry) in entries {
-                tasks.extend(self::entry(&entry.node, path.key(name), Some(name), report));
+                match Name::refused(name) {
+                    None => {
+                        let location = path.key(name);
+                        tasks.extend(self::entry(&entry.node, location, Some(name), report));
+                    }
+                    Some(expected) => {
+                        let name = shown(name);
+                        let message = format!("expected {expected}, found the string \"{name}\"");
+                        report.error(entry.key_position, message, "name the task with its key");
+                    }
+                }
             }
         }
-        Value::Sequence(_) | Value::Mapping(_) => {
-            let message = format!("the file has more than {MAX_TASKS} tasks");
-            report.error(node.position, message, "leave some out, or use several hosts");
-        }
+        Value::Sequence(items) => report.too_many(node, "tasks", (items.len(), MAX_TASKS)),
+        Value::Mapping(entries) => report.too_many(node, "tasks", (entries.len(), MAX_TASKS)),
         Value::Broken => {}
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {
             let found = de::description(node);
@@ -91,8 +100,10 @@ fn entry(
         report.error(at, message, help);
     };
     match (key, &entry.name, &entry.task) {
+        // The name may be the value that has an error.
+        (None, None, None) if node.is_broken() => return None,
         (None, None, None) => {
-            wrong("", "the key `name` is missing".to_owned(), "add it here");
+            wrong("name", "the key `name` is missing".to_owned(), "add it here");
         }
         (Some(key), Some(_), _) | (Some(key), _, Some(_)) => {
             let surplus = if entry.name.is_some() { "name" } else { "task" };
@@ -124,6 +135,5 @@ fn entry(
         let message = "`alert_after` has no effect with `alert_on_failure: false`".to_owned();
         wrong("alert_after", message, "leave one of them out");
     }
-    let name = key.cloned();
-    is_right.then(|| TaskEntry { name: name.or(entry.name.clone()), ..entry })
+    is_right.then(|| TaskEntry { name: key.cloned().or(entry.name), ..entry })
 }

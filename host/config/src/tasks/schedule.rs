@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Unexpected, Visitor};
 
 use super::{Interval, Seconds};
 use crate::values::Name;
@@ -24,49 +24,30 @@ pub struct ScheduleEntry {
     pub start: Option<String>,
     /// No run is due after this time.
     pub end: Option<String>,
-    /// The schedule is written as a mapping.
-    pub is_mapping: bool,
 }
 
 /// What makes a task run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerEntry {
-    /// The start of its plugin.
+    /// The task runs once when its plugin comes into service.
     AtStart,
-    /// The success of the tasks on which it depends.
+    /// The task runs each time that all tasks on which it depends have succeeded anew.
     AfterDependencies,
-    /// Requests only.
+    /// The task runs only when a run is requested.
     Manual,
-    /// The time since its last start.
+    /// The task runs each time that this duration has passed since its last start.
     Every(Duration),
-    /// The times that match an expression.
+    /// The task runs at each time that matches this cron expression.
     Cron(String),
-    /// One time.
+    /// The task runs once, at this time.
     At(String),
-    /// The events of this channel.
+    /// The task runs for each event of this channel.
     Event(String),
 }
 
 impl From<TriggerEntry> for ScheduleEntry {
     fn from(trigger: TriggerEntry) -> Self {
-        Self { trigger, timezone: None, start: None, end: None, is_mapping: false }
-    }
-}
-
-impl ScheduleEntry {
-    /// Returns the key of the text that says what makes the task run, or `None` if the schedule is not
-    /// written as a mapping with such a text.
-    pub fn trigger_key(&self) -> Option<&'static str> {
-        match self.trigger {
-            _ if !self.is_mapping => None,
-            TriggerEntry::Cron(_) => Some("cron"),
-            TriggerEntry::At(_) => Some("at"),
-            TriggerEntry::Event(_) => Some("event"),
-            TriggerEntry::Every(_)
-            | TriggerEntry::AtStart
-            | TriggerEntry::AfterDependencies
-            | TriggerEntry::Manual => None,
-        }
+        Self { trigger, timezone: None, start: None, end: None }
     }
 }
 
@@ -79,7 +60,7 @@ struct Written {
     #[serde(default, deserialize_with = "Interval::option")]
     #[schemars(with = "Option<Interval>")]
     every: Option<Duration>,
-    /// The same in seconds.
+    /// The time from one start to the next in seconds, instead of `every`.
     #[serde(default, deserialize_with = "Seconds::some")]
     #[schemars(with = "Option<Seconds>")]
     interval_seconds: Option<usize>,
@@ -196,7 +177,8 @@ impl<'de> Visitor<'de> for ScheduleVisitor {
             "after_dependencies" => TriggerEntry::AfterDependencies,
             "manual" => TriggerEntry::Manual,
             cron if cron.starts_with('@') || cron.contains(char::is_whitespace) => {
-                TriggerEntry::Cron(text.to_owned())
+                let text: StrDeserializer<'_, E> = text.into_deserializer();
+                TriggerEntry::Cron(Name::text(text)?)
             }
             _ => return Err(E::invalid_value(Unexpected::Str(text), &self)),
         };
@@ -210,6 +192,6 @@ impl<'de> Visitor<'de> for ScheduleVisitor {
             return Err(A::Error::custom(surplus));
         }
         let Written { timezone, start, end, .. } = written;
-        Ok(ScheduleEntry { trigger, timezone, start, end, is_mapping: true })
+        Ok(ScheduleEntry { trigger, timezone, start, end })
     }
 }

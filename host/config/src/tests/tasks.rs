@@ -56,6 +56,13 @@ fn a_task_is_named_alone_with_its_plugin_or_by_the_key_of_a_mapping() {
         "2:21: the task is named by its key already, `a`; leave `name` out"
     );
     assert_eq!(
+        found("{ ' ': { enabled: true } }"),
+        "2:10: expected text, found the string \" \"; name the task with its key"
+    );
+    let long = found(&format!("{{ {}: {{ enabled: true }} }}", "a".repeat(201)));
+    assert!(long.starts_with("2:10: expected a name of at most 200 characters"), "{long}");
+    assert!(long.len() < 200, "{long}");
+    assert_eq!(
         found("[{ name: p/a }, { plugin: p, task: a }]"),
         "2:43: the task `a` of `p` is already adjusted; leave one of the two entries"
     );
@@ -186,8 +193,37 @@ fn a_wrong_value_of_a_task_is_shown_at_its_place_with_what_it_may_be() {
     ] {
         assert_eq!(found(&format!("[{{ name: a, {text} }}]")), format!("2:{message}"), "{text}");
     }
+    let long = format!("* * * * {}", "1".repeat(1_000));
+    let long = found(&format!("[{{ name: a, schedule: '{long}' }}]"));
+    assert!(long.starts_with("2:30: expected a name of at most 200 characters"), "{long}");
+    assert!(long.len() < 200, "{long}");
     assert_eq!(
         found("3"),
         "2:8: expected a list of tasks, found the number 3; start each with `- name: …`"
     );
+}
+
+#[test]
+fn more_tasks_than_a_file_may_have_are_refused_with_their_number() {
+    let message = "the configuration has 10001 tasks; 10000 are the limit; leave some out, or use \
+                   several hosts";
+    let list = "- { name: a }\n".repeat(10_001);
+    assert_eq!(found(&format!("\n{list}")), format!("3:3: {message}"));
+    let mapping: String = (0..10_001).map(|index| format!("  a{index}:\n")).collect();
+    assert_eq!(found(&format!("\n{mapping}")), format!("3:3: {message}"));
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_the_only_finding_about_its_entry() {
+    for text in [
+        "[{ name: ${UNSET}, enabled: true }]",
+        "[{ name: a, schedule: { every: ${UNSET} } }]",
+        "[{ name: a, schedule: { at: \"${UNSET}\", start: 2027-01-01T00:00:00Z } }]",
+        "[{ name: a, misfire: { policy: ${UNSET}, cap: 3 } }]",
+        "{ a: { backoff: { policy: ${UNSET} } } }",
+    ] {
+        let found = found(text);
+        assert_eq!(found.lines().count(), 1, "{text}\n{found}");
+        assert!(found.contains("the environment variable `UNSET` is not set"), "{found}");
+    }
 }

@@ -225,8 +225,7 @@ impl LoadRequest {
             })?;
         let mut findings = Diagnostics::new();
         let with = (&*loaded.generation, &loaded.sidecar);
-        let ResolvedPlugin { components, tasks } =
-            resolve(&config, &loaded.file, with, &mut findings).await;
+        let ResolvedPlugin { components, tasks } = resolve(&config, with, &mut findings).await;
         if findings.has_errors() {
             return Err((StepFailure::new(RolloutStep::Configuration, &findings), Some(loaded)));
         }

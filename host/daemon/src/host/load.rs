@@ -42,7 +42,7 @@ impl Host {
         for (name, plugin) in &self.plugins {
             let with = (&*plugin.generation, &plugin.sidecar);
             let mut own = Diagnostics::new();
-            let resolved = resolve(&self.config, &plugin.file, with, &mut own).await;
+            let resolved = resolve(&self.config, with, &mut own).await;
             if self.puts_up_with(&own) {
                 unfit.push((name.clone(), own));
             } else {

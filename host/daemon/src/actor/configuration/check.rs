@@ -65,8 +65,8 @@ impl CheckRequest {
         });
         check_channels(&config, &services, &mut findings);
         let mut resolved = BTreeMap::new();
-        for (name, CheckedPlugin { generation, file, sidecar }) in &plugins {
-            let plugin = resolve(&config, file, (generation, sidecar), &mut findings).await;
+        for (name, CheckedPlugin { generation, sidecar, .. }) in &plugins {
+            let plugin = resolve(&config, (generation, sidecar), &mut findings).await;
             resolved.insert(name.clone(), plugin);
         }
         check::tasks(&config, &known, Missing::Waits, &mut findings);

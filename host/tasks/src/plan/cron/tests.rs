@@ -120,7 +120,7 @@ fn fields_names_and_nicknames_mean_what_operators_expect() {
 #[test]
 fn what_can_never_run_is_refused_with_the_reason() {
     let refusal = |expression, zone| CronSchedule::parse(expression, zone).unwrap_err().to_string();
-    for never in ["0 0 30 2 *", "0 0 31 4,6 *"] {
+    for never in ["0 0 30 2 *", "0 0 31 4,6 *", "0 0 0 30 2 * *", "0 0 0 29 2 * 2100"] {
         assert!(refusal(never, "UTC").contains("no such date"), "{never}");
     }
     for broken in ["", "* * * *", "60 * * * *", "*/0 * * * *", "0 0 * * MOND", "@every 5m"] {
@@ -128,6 +128,15 @@ fn what_can_never_run_is_refused_with_the_reason() {
         assert!(refusal.contains("write five fields"), "{refusal}");
     }
     assert!(refusal("0 0 * * *", "Europe/Pairs").contains("`Europe/Pairs`"));
+}
+
+#[test]
+fn a_leap_day_on_any_weekday_and_a_year_that_is_past_are_accepted() {
+    for weekday in 0..7 {
+        CronSchedule::parse(&format!("0 0 29 2 +{weekday}"), "UTC").unwrap();
+        CronSchedule::parse(&format!("0 0 0 29 2 +{weekday} *"), "UTC").unwrap();
+    }
+    CronSchedule::parse("0 0 0 29 2 * 2024", "UTC").unwrap();
 }
 
 #[test]
