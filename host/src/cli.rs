@@ -27,11 +27,11 @@ use hotbay_loader::TrustMode;
 
 use output::{Page, err};
 
-/// What went wrong was found before anything ran.
+/// The exit code if something wrong was found before anything ran.
 const WRONG_CONFIGURATION: u8 = 2;
-/// There is no host to ask.
+/// The exit code if there is no host to ask.
 const NOT_RUNNING: u8 = 3;
-/// Something ran and failed.
+/// The exit code if something ran and failed.
 const FAILED_RUN: u8 = 1;
 
 /// Runs tasks and pipelines from compiled plugins.
@@ -160,8 +160,8 @@ enum Command {
     ///
     /// Names what is wrong and how to mend it, whether or not the host runs. Changes nothing.
     ///
-    /// Exit code: 0 if nothing is wrong, 1 if something is, 2 if the configuration can't be
-    /// read.
+    /// Exit code: 0 if nothing is wrong, 1 if something is, 2 if the configuration is not there or
+    /// its state folder can't be found.
     Doctor {
         /// The configuration of the host
         #[arg(value_name = "CONFIG.yaml")]
@@ -175,9 +175,9 @@ enum Command {
         #[command(flatten)]
         host: task::Host,
         /// The number of the run
-        #[arg(value_name = "RUN")]
+        #[arg(value_name = "RUN", value_parser = task::run_number)]
         run: u64,
-        /// Wait for further lines until the run has ended
+        /// Wait for further lines until the run has ended; JSON is printed then, as one document
         #[arg(short, long)]
         follow: bool,
     },

@@ -118,10 +118,9 @@ impl ConfigFile {
     /// # Panics
     /// If what it says is not JSON.
     pub fn in_service(&self, plugin: &str) -> Option<Value> {
-        let status = self.status()?;
-        let state = |it: &Value| it["state"] == "in-service" || it["state"] == "on-probation";
-        let mut plugins = status["plugins"].as_array()?.iter();
-        plugins.find(|it| it["name"] == plugin && state(it)).cloned()
+        let plugin = self.entry("plugins", "name", plugin)?;
+        let is_there = plugin["state"] == "in-service" || plugin["state"] == "on-probation";
+        is_there.then_some(plugin)
     }
 
     /// What the host says about a component, once it runs with it.
@@ -129,7 +128,16 @@ impl ConfigFile {
     /// # Panics
     /// If what it says is not JSON.
     pub fn component(&self, id: &str) -> Option<Value> {
-        self.status()?["components"].as_array()?.iter().find(|it| it["id"] == id).cloned()
+        self.entry("components", "id", id)
+    }
+
+    /// The entry of a section of that status whose `key` is `name`.
+    ///
+    /// # Panics
+    /// If what the host says is not JSON.
+    pub fn entry(&self, section: &str, key: &str, name: &str) -> Option<Value> {
+        let status = self.status()?;
+        status[section].as_array()?.iter().find(|it| it[key] == name).cloned()
     }
 
     /// What the host that runs with it answers to a request, if it does.
@@ -162,4 +170,11 @@ impl ConfigFile {
     pub fn state_folder(&self) -> PathBuf {
         self.folder.path().join(".hotbay/hotbay")
     }
+}
+
+/// Returns entries of a configuration's `tasks` that switch these tasks of a plugin off, but for
+/// those in `kept`.
+pub fn switched_off(plugin: &str, tasks: &[&str], kept: &[&str]) -> String {
+    let off = tasks.iter().filter(|task| !kept.contains(task));
+    off.map(|task| format!("  - {{ name: {plugin}/{task}, enabled: false }}\n")).collect()
 }

@@ -17,15 +17,17 @@ mod keys;
 pub mod proc;
 mod report;
 mod run;
+mod schedules;
 mod sink;
 mod wait;
 
 pub use builds::{another_build, build_that, build_with_unique, put};
 pub use cargo::{BuildError, Profile, build_host, build_plugins, hotbay, library, workspace};
-pub use folder::{ConfigFile, PluginsFolder};
+pub use folder::{ConfigFile, PluginsFolder, switched_off};
 pub use heap::heap_in_use;
 pub use keys::free_keys;
 pub use report::Report;
 pub use run::{Ended, Run, Running, Signal};
+pub use schedules::Schedules;
 pub use sink::{Fault, Sink};
 pub use wait::{LIMIT, until};

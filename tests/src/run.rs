@@ -157,6 +157,16 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }
 
+    /// Tells the process to stop, as a service manager does, and waits for its end, at most
+    /// [`LIMIT`].
+    ///
+    /// # Panics
+    /// If it has ended already, or doesn't end.
+    pub fn stop(self) -> Ended {
+        self.signal(Signal::Terminate);
+        self.wait()
+    }
+
     /// Waits for the end of the process, at most [`LIMIT`].
     ///
     /// # Panics

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 use hotbay_plugin_api::limits;
-use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, Running, Signal, proc::Holdings, until};
+use hotbay_tests::{
+    ConfigFile, Ended, PluginsFolder, Run, Running, Signal, proc::Holdings, switched_off, until,
+};
 use serde_json::Value;
 
 /// A host in which this task of the fixture ran once.
@@ -19,10 +21,7 @@ impl Scene {
         let all = [
             "fails", "panics", "counts", "reports", "returns", "logs", "nests", "measures", "tells",
         ];
-        let disabled = all.iter().filter(|it| **it != task);
-        let tasks: String = disabled
-            .map(|it| format!("  - {{ plugin: talkative, task: {it}, enabled: false }}\n"))
-            .collect();
+        let tasks = switched_off("talkative", &all, &[task]);
         let config = ConfigFile::new(&folder, &format!("tasks:\n{tasks}"));
         let running = Run::config(config.path()).log("info").start();
         let scene = Self { _folder: folder, config, running };

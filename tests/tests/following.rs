@@ -37,18 +37,12 @@ fn start(config: &ConfigFile) -> Running {
     running
 }
 
-/// The entry of a section of the status whose `key` is `name`.
-fn entry(config: &ConfigFile, section: &str, key: &str, name: &str) -> Option<Value> {
-    let status = config.status()?;
-    status[section].as_array()?.iter().find(|it| it[key] == name).cloned()
-}
-
 fn task(config: &ConfigFile, id: &str) -> Option<Value> {
-    entry(config, "tasks", "id", id)
+    config.entry("tasks", "id", id)
 }
 
 fn component(config: &ConfigFile, id: &str) -> Option<Value> {
-    entry(config, "components", "id", id)
+    config.entry("components", "id", id)
 }
 
 fn runs(config: &ConfigFile, id: &str) -> u64 {
@@ -97,7 +91,7 @@ fn a_file_that_is_renamed_is_the_same_plugin_still() {
     let name = folder.path().join("another-name.so");
     fs::rename(folder.file_of("hello"), &name).unwrap();
     let plugin = until("the new name is known", || {
-        let plugin = entry(&config, "plugins", "name", "hello")?;
+        let plugin = config.entry("plugins", "name", "hello")?;
         (plugin["file"] == name.to_str()?).then_some(plugin)
     });
     assert_eq!(plugin["generation"], 1, "{plugin}");
@@ -112,11 +106,11 @@ fn of_two_files_with_one_plugin_the_second_waits_for_the_first_to_go() {
     let running = start(&config);
     let second = folder.write("second.so", &another_build(library("hello"), 2));
     let refused =
-        until("the second is refused", || entry(&config, "refused", "file", second.to_str()?));
+        until("the second is refused", || config.entry("refused", "file", second.to_str()?));
     assert_eq!(refused["code"], "duplicate", "{refused}");
     fs::remove_file(folder.file_of("hello")).unwrap();
     until("the second takes over", || {
-        let plugin = entry(&config, "plugins", "file", second.to_str()?)?;
+        let plugin = config.entry("plugins", "file", second.to_str()?)?;
         (plugin["generation"] == 2).then_some(())
     });
     running.signal(Signal::Terminate);
@@ -305,13 +299,13 @@ fn the_folder_may_be_missing_for_a_while_and_be_another_one_then() {
     let running = start(&config);
     fs::create_dir(&plugins).unwrap();
     fs::copy(library("hello"), plugins.join("hello.so")).unwrap();
-    until("it is loaded", || entry(&config, "plugins", "name", "hello"));
+    until("it is loaded", || config.entry("plugins", "name", "hello"));
     fs::rename(&plugins, outer.path().join("old")).unwrap();
     running.wait_for_log("what is loaded goes on");
     fs::create_dir(&plugins).unwrap();
     put(&plugins.join("hello.so"), &another_build(library("hello"), 2));
     until("the build of the new folder is in service", || {
-        let plugin = entry(&config, "plugins", "name", "hello")?;
+        let plugin = config.entry("plugins", "name", "hello")?;
         (plugin["generation"] == 2 && plugin["state"] == "in-service").then_some(())
     });
     running.signal(Signal::Terminate);

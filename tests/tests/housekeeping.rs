@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use hotbay_tests::{ConfigFile, PluginsFolder, Run, Running, Signal, library, until, workspace};
+use hotbay_tests::{ConfigFile, PluginsFolder, Run, Running, library, until, workspace};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -79,11 +79,6 @@ impl Folders {
     }
 }
 
-fn stop(running: Running) {
-    running.signal(Signal::Terminate);
-    drop(running.wait().expect_code(0));
-}
-
 #[test]
 fn the_example_cleans_counts_reports_and_copies() {
     let folders = Folders::new();
@@ -111,7 +106,7 @@ fn the_example_cleans_counts_reports_and_copies() {
     );
     assert_eq!(result("compute_stats")["folders"][1]["bytes"], 12);
     assert_eq!(result("sync_data")["copied"], 1);
-    stop(running);
+    drop(running.stop().expect_code(0));
 }
 
 #[test]
@@ -132,7 +127,7 @@ fn new_statistics_by_hand_make_a_new_report_and_a_copy_goes_on_where_it_was() {
     assert!(page.contains("/data/b"), "{page}");
     let synced = &folders.runs_of("sync_data")[0]["result"];
     assert_eq!((&synced["copied"], &synced["unchanged"]), (&1.into(), &1.into()));
-    stop(running);
+    drop(running.stop().expect_code(0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay_tests::{ConfigFile, PluginsFolder, Run, Signal, until};
+use hotbay_tests::{Run, Schedules, Signal, until};
 use serde_json::{Value, json};
 
 /// The time from its start within which a host begins a run.
@@ -18,8 +18,7 @@ const FIRST_RUN: Duration = Duration::from_secs(5);
 
 /// A host that is asked for runs, each of which notes its number down.
 struct Scene {
-    _folder: PluginsFolder,
-    config: ConfigFile,
+    schedules: Schedules,
     /// The runs that the host has accepted.
     accepted: BTreeSet<u64>,
     /// The longest time from the start of the host to the first run that was accepted.
@@ -28,23 +27,18 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let folder = PluginsFolder::with(&["schedules"]);
-        let scheduled =
-            ["ticks", "after", "once", "stubborn", "hangs", "deaf", "beside", "past", "doomed"];
-        let off = scheduled
-            .map(|task| format!("  - {{ plugin: schedules, task: {task}, enabled: false }}\n"));
-        let config = ConfigFile::new(&folder, &format!("tasks:\n{}", off.concat()));
-        Self { _folder: folder, config, accepted: BTreeSet::new(), slowest: Duration::ZERO }
+        let schedules = Schedules::with(&[], "");
+        Self { schedules, accepted: BTreeSet::new(), slowest: Duration::ZERO }
     }
 
     fn tasks(&self, request: Value) -> Option<Value> {
-        let answer = self.config.ask(&json!({ "tasks": request }))?;
+        let answer = self.schedules.config().ask(&json!({ "tasks": request }))?;
         answer.get("Ok").cloned()
     }
 
     /// Asks for a run. Returns `true` if the host has accepted it.
     fn ask_for_run(&mut self) -> bool {
-        let file = self.config.path().with_file_name("book");
+        let file = self.schedules.config().path().with_file_name("book");
         let run = json!({ "task": "notes", "arguments": { "file": file }, "forced": false });
         let answer = self.tasks(json!({ "run": run }));
         let number = answer.and_then(|answer| answer["runs"][0]["run"].as_u64());
@@ -54,7 +48,7 @@ impl Scene {
     /// Starts a host, asks it for runs, and kills it after this time.
     fn kill_after(&mut self, time: Duration) {
         let began = Instant::now();
-        let host = Run::config(self.config.path()).start();
+        let host = Run::config(self.schedules.config().path()).start();
         until("the first run is accepted", || self.ask_for_run().then_some(()));
         self.slowest = self.slowest.max(began.elapsed());
         let until = Instant::now() + time;
@@ -84,15 +78,14 @@ impl Scene {
     /// Lets everything end, prints the figures, and checks that nothing was lost or doubled.
     #[expect(clippy::print_stderr, reason = "the long form is run for its figures")]
     fn check(self) {
-        let host = Run::config(self.config.path()).start();
+        let host = Run::config(self.schedules.config().path()).start();
         let runs = until("all runs have ended", || {
-            self.config.status()?;
+            self.schedules.config().status()?;
             let runs = self.runs();
             runs.values().all(|run| !run["ended"].is_null()).then_some(runs)
         });
-        host.signal(Signal::Terminate);
-        drop(host.wait().expect_code(0));
-        let book = fs::read_to_string(self.config.path().with_file_name("book"));
+        drop(host.stop().expect_code(0));
+        let book = fs::read_to_string(self.schedules.config().path().with_file_name("book"));
         let mut noted: BTreeMap<u64, u64> = BTreeMap::new();
         for line in book.expect("there is a book").lines() {
             *noted.entry(line.parse().expect("a number")).or_default() += 1;

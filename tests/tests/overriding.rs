@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, Running, Signal, until};
+use hotbay_tests::{ConfigFile, PluginsFolder, Run, Running, switched_off, until};
 use serde_json::Value;
 
 const TASKS: [&str; 12] = [
@@ -13,9 +13,7 @@ const TASKS: [&str; 12] = [
 
 /// The configuration of a host that follows changes at once, without the tasks that are not named.
 fn only(tasks: &[&str], yaml: &str) -> String {
-    let off = TASKS.iter().filter(|it| !tasks.contains(it));
-    let off: String =
-        off.map(|task| format!("  - {{ name: schedules/{task}, enabled: false }}\n")).collect();
+    let off = switched_off("schedules", &TASKS, tasks);
     format!("reload: {{ watch: true, settle: 20ms }}\ntasks:\n{off}{yaml}")
 }
 
@@ -23,15 +21,9 @@ fn start(config: &ConfigFile) -> Running {
     Run::config(config.path()).log("info").start()
 }
 
-fn stop(running: Running) -> Ended {
-    running.signal(Signal::Terminate);
-    running.wait()
-}
-
 /// The row of a task in the status.
 fn row(config: &ConfigFile, task: &str) -> Option<Value> {
-    let status = config.status()?;
-    status["tasks"].as_array()?.iter().find(|row| row["id"] == task).cloned()
+    config.entry("tasks", "id", task)
 }
 
 /// `Some` if a run of a task waits for its place.
@@ -69,7 +61,7 @@ fn the_documented_form_overrides_the_manifest_and_the_configuration_the_settings
     let row = row(&config, "schedules/stubborn").unwrap();
     assert_eq!((&row["runs"], &row["failed"]), (&1.into(), &1.into()), "{row}");
     // A task that runs once has failed.
-    let log = stop(running).expect_code(1).stderr;
+    let log = running.stop().expect_code(1).stderr;
     assert!(log.contains("stubborn: schedules/stubborn/1 attempt 2"), "{log}");
     assert!(!log.contains("stubborn: schedules/stubborn/1 attempt 3"), "{log}");
 }
@@ -118,7 +110,7 @@ fn a_task_runs_by_each_form_of_a_schedule() {
         let row = until(task, || row(&config, &id).filter(|row| row["runs"].as_u64() > Some(0)));
         assert!(row["schedule"].as_str().unwrap().starts_with(words), "{row}");
     }
-    drop(stop(running).expect_code(0));
+    drop(running.stop().expect_code(0));
 }
 
 #[test]
@@ -158,7 +150,7 @@ fn a_schedule_that_is_edited_takes_effect_and_does_not_fire_at_once() {
     // What is asked for now comes after what was due before.
     folder.write("hello.yaml", b"tasks: { heartbeat: { schedule: { every: 50ms } } }\n");
     until("it runs again", || (is("every 50ms")["runs"].as_u64() > Some(1)).then_some(()));
-    drop(stop(running).expect_code(0));
+    drop(running.stop().expect_code(0));
 }
 
 #[test]
@@ -225,7 +217,7 @@ fn a_name_that_more_than_one_plugin_has_is_answered_with_their_names() {
     folder.add("slow-tasks");
     running.wait_for_log("more than one plugin has a task `once`");
     assert!(row(&config, "slow-tasks/once").is_none());
-    drop(stop(running).expect_code(0));
+    drop(running.stop().expect_code(0));
 }
 
 #[test]
@@ -267,7 +259,7 @@ fn runs_wait_for_a_place_of_their_key_and_of_the_host_until_the_limit_is_raised(
         until("one run has the place", || waiting(&config, "schedules/once"));
         config.rewrite(&folder, &yaml(after, key));
         running.wait_for_log("once: schedules/once/");
-        drop(stop(running));
+        drop(running.stop());
     }
 }
 
@@ -287,7 +279,7 @@ fn a_schedule_is_said_in_words_with_the_next_three_times() {
     let running = start(&config);
     running.wait_for_log(&format!("next=\"{next}\""));
     running.wait_for_log(words);
-    let log = stop(running).expect_code(0).stderr;
+    let log = running.stop().expect_code(0).stderr;
     assert!(log.contains("schedule=\"at start\""), "{log}");
     assert!(!log.contains("next=\"\""), "{log}");
 }
@@ -319,7 +311,7 @@ fn the_file_config_yaml_beside_the_libraries_is_about_the_tasks_of_all_of_them()
     running.wait_for_log("config.yaml:1:1: unknown key `threads`; expected `tasks`");
     folder.write("config.yaml", b"tasks: [{ name: greeet }]\n");
     running.wait_for_log("config.yaml:1:17: warning: no loaded plugin has a task `greeet` yet");
-    drop(stop(running).expect_code(1));
+    drop(running.stop().expect_code(1));
 }
 
 #[test]
@@ -375,5 +367,5 @@ pipeline:
     is("for each event of merged");
     running.wait_for_log("hears: merged ");
     assert!(runs() > before);
-    drop(stop(running).expect_code(0));
+    drop(running.stop().expect_code(0));
 }

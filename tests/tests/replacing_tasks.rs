@@ -2,7 +2,7 @@
 //! cancelled at the drain limit; the schedule and the history go on.
 
 use hotbay_tests::{
-    ConfigFile, Ended, PluginsFolder, Run, Running, Signal, build_that, library, put, until,
+    ConfigFile, PluginsFolder, Run, Running, build_that, library, put, switched_off, until,
 };
 
 const TASKS: [&str; 5] = ["slow", "endless", "patient", "picky", "once"];
@@ -10,10 +10,7 @@ const TASKS: [&str; 5] = ["slow", "endless", "patient", "picky", "once"];
 /// A host that runs one of the tasks.
 fn start(task: &str, drain: &str) -> (PluginsFolder, ConfigFile, Running) {
     let folder = PluginsFolder::with(&["slow-tasks"]);
-    let off = TASKS.iter().filter(|it| **it != task);
-    let off: String = off
-        .map(|task| format!("  - {{ plugin: slow-tasks, task: {task}, enabled: false }}\n"))
-        .collect();
+    let off = switched_off("slow-tasks", &TASKS, &[task]);
     let yaml = format!(
         "reload: {{ settle: 20ms, probation: 5s }}\nshutdown: {{ drain: {drain} }}\ntasks:\n{off}"
     );
@@ -24,11 +21,6 @@ fn start(task: &str, drain: &str) -> (PluginsFolder, ConfigFile, Running) {
 
 fn replace(folder: &PluginsFolder, word: &str) {
     put(&folder.file_of("slow-tasks"), &build_that(library("slow-tasks"), word));
-}
-
-fn stop(running: Running) -> Ended {
-    running.signal(Signal::Terminate);
-    running.wait()
 }
 
 #[test]
@@ -42,7 +34,7 @@ fn a_run_under_way_ends_on_the_build_that_it_began_on() {
         ["slow ends in first", "slow begins in second"].map(|text| log.find(text).unwrap());
     assert!(ends < begins, "one after the other, without a gap in which both run:\n{log}");
     running.wait_for_log("slow ends in second");
-    let report = stop(running).expect_code(0).report();
+    let report = running.stop().expect_code(0).report();
     let row = report.task("slow-tasks/slow");
     assert!(row["runs"].as_u64().unwrap() >= 2, "the history goes on: {row}");
     assert_eq!(row["failed"], 0, "{row}");
@@ -69,7 +61,7 @@ tasks:
     running.wait_for_log("endless begins in second");
     running.wait_for_log("patient begins in second");
     running.wait_for_log("interrupted, because its build is unloaded");
-    let report = stop(running).report();
+    let report = running.stop().report();
     assert_eq!(report.problems(), [""; 0], "both builds went");
 }
 
@@ -91,7 +83,7 @@ fn a_task_that_fails_only_in_the_new_build_brings_the_old_one_back() {
         let task = config.status()?["tasks"][0].clone();
         (task["runs"].as_u64()? > runs + 3 && task["failed"].as_u64()? <= failed + 1).then_some(())
     });
-    drop(stop(running));
+    drop(running.stop());
 }
 
 #[test]
@@ -103,7 +95,7 @@ fn a_task_that_runs_once_does_not_run_again_in_the_new_build() {
         let status = config.status()?;
         (status["plugins"][0]["generation"] == 2).then_some(())
     });
-    let ended = stop(running).expect_code(0);
+    let ended = running.stop().expect_code(0);
     assert_eq!(ended.report().task("slow-tasks/once")["runs"], 1);
     assert!(!ended.stderr.contains("once, in second"), "{}", ended.stderr);
 }

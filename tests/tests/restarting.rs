@@ -1,85 +1,52 @@
 //! What a host knows of its tasks and runs after it was stopped, or killed.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use hotbay_store::{
     sqlite::SqliteStore,
     store::{Batch, Durability, HostInfo, Record, RunCause, RunId, Skip, Store as _, TaskChange},
 };
-use hotbay_tests::{ConfigFile, Ended, PluginsFolder, Run, Running, Signal, until};
+use hotbay_tests::{ConfigFile, PluginsFolder, Run, Running, Schedules, Signal, until};
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::Value;
 
-/// A configuration with the plugin `schedules`, of whose tasks only those by hand run.
-struct Place {
-    _folder: PluginsFolder,
-    config: ConfigFile,
+/// Returns the file of the store.
+fn store(place: &Schedules) -> PathBuf {
+    place.config().state_folder().join("hotbay.db")
 }
 
-impl Place {
-    fn new(others: &[&str], more: &str) -> Self {
-        let folder = PluginsFolder::with(&["schedules"]);
-        let scheduled =
-            ["ticks", "after", "once", "stubborn", "hangs", "deaf", "beside", "past", "doomed"];
-        let off = scheduled.iter().filter(|task| !others.contains(task));
-        let off: String = off
-            .map(|task| format!("  - {{ plugin: schedules, task: {task}, enabled: false }}\n"))
-            .collect();
-        let config = ConfigFile::new(&folder, &format!("tasks:\n{off}{more}"));
-        Self { _folder: folder, config }
-    }
-
-    fn start(&self) -> Running {
-        let running = Run::config(self.config.path()).log("info").start();
-        until("the host answers", || self.config.status());
-        running
-    }
-
-    fn task(&self, command: &str, arguments: &[&str]) -> Ended {
-        let start = [PathBuf::from("task"), command.into(), self.config.path()];
-        Run::new(start.into_iter().chain(arguments.iter().map(PathBuf::from))).finish()
-    }
-
-    fn json(&self, command: &str, arguments: &[&str]) -> Value {
-        let arguments = [arguments, &["--output", "json"]].concat();
-        let ended = self.task(command, &arguments).expect_code(0);
-        serde_json::from_str(&ended.stdout).expect("it is JSON")
-    }
-
-    /// The file of the store.
-    fn store(&self) -> PathBuf {
-        self.config.state_folder().join("hotbay.db")
-    }
-
-    fn run(&self, run: &Value) -> Value {
-        let runs = self.json("history", &[]);
-        let runs = runs.as_array().expect("a list");
-        runs.iter().find(|it| it["run"] == *run).cloned().expect("the run is known")
-    }
+/// Returns what is known of a run.
+fn run_of(place: &Schedules, run: &Value) -> Value {
+    let runs = place.json("history", &[]);
+    let runs = runs.as_array().expect("a list");
+    runs.iter().find(|it| it["run"] == *run).cloned().expect("the run is known")
 }
 
 fn stop(running: Running) {
-    running.signal(Signal::Terminate);
-    drop(running.wait().expect_code(0));
+    drop(running.stop().expect_code(0));
 }
 
 #[test]
 fn what_became_of_runs_is_known_after_a_restart_with_results_logs_and_counts() {
-    let place = Place::new(&[], "");
+    let place = Schedules::with(&[], "");
     let first = place.start();
     let sum = ["adds", "--arguments", "{\"terms\": [20, 22]}", "--wait"];
     let run = place.json("run", &sum)[0]["run"].clone();
     let said = place.json("run", &["waits"])[0]["run"].clone();
     first.wait_for_log("waits: ");
     drop(place.task("cancel", &[&said.to_string()]).expect_code(0));
-    until("it is cancelled", || (place.run(&said)["state"] == "cancelled").then_some(()));
+    until("it is cancelled", || (run_of(&place, &said)["state"] == "cancelled").then_some(()));
     drop(place.task("pause", &["waits"]).expect_code(0));
     drop(place.task("disable", &["adds"]).expect_code(0));
     stop(first);
     let second = place.start();
-    assert_eq!(place.run(&run)["result"], 42);
-    assert_eq!(place.run(&said)["state"], "cancelled");
-    let log = [PathBuf::from("run-log"), place.config.path(), said.to_string().into()];
+    assert_eq!(run_of(&place, &run)["result"], 42);
+    assert_eq!(run_of(&place, &said)["state"], "cancelled");
+    let log = [PathBuf::from("run-log"), place.config().path(), said.to_string().into()];
     let log = Run::new(log).finish().expect_code(0).stdout;
     assert!(log.contains(&format!("waits: schedules/waits/{said} attempt 1")), "{log}");
     let (adds, waits) = (place.json("show", &["adds"]), place.json("show", &["waits"]));
@@ -97,7 +64,7 @@ fn what_became_of_runs_is_known_after_a_restart_with_results_logs_and_counts() {
 
 #[test]
 fn a_run_that_was_under_way_when_the_host_was_killed_is_marked_and_begins_again() {
-    let place = Place::new(&[], "");
+    let place = Schedules::with(&[], "");
     let killed = place.start();
     let run = place.json("run", &["waits"])[0]["run"].clone();
     killed.wait_for_log("waits: ");
@@ -106,13 +73,13 @@ fn a_run_that_was_under_way_when_the_host_was_killed_is_marked_and_begins_again(
     let second = place.start();
     second.wait_for_log("was under way when the host before ended");
     second.wait_for_log(&format!("waits: schedules/waits/{run} attempt 1"));
-    let known = place.run(&run);
+    let known = run_of(&place, &run);
     assert_eq!((&known["state"], &known["crashes"]), (&"running".into(), &1.into()), "{known}");
     // A host that stops in order interrupts it.
     stop(second);
     let third = place.start();
     third.wait_for_log(&format!("waits: schedules/waits/{run} attempt 1"));
-    let known = place.run(&run);
+    let known = run_of(&place, &run);
     assert_eq!((&known["interruptions"], &known["crashes"]), (&1.into(), &1.into()), "{known}");
     drop(place.task("cancel", &[&run.to_string()]).expect_code(0));
     stop(third);
@@ -120,7 +87,7 @@ fn a_run_that_was_under_way_when_the_host_was_killed_is_marked_and_begins_again(
 
 #[test]
 fn a_run_that_ends_the_host_again_and_again_is_parked_and_the_host_stays_up() {
-    let place = Place::new(&[], "");
+    let place = Schedules::with(&[], "");
     let mut host = place.start();
     let run = place.json("run", &["waits"])[0]["run"].clone();
     for _ in 0..3 {
@@ -129,13 +96,14 @@ fn a_run_that_ends_the_host_again_and_again_is_parked_and_the_host_stays_up() {
         drop(host.wait());
         host = place.start();
     }
-    until("it is parked", || (place.run(&run)["state"] == "parked").then_some(()));
+    until("it is parked", || (run_of(&place, &run)["state"] == "parked").then_some(()));
     stop(host);
 }
 
 #[test]
 fn an_interval_is_counted_from_where_it_was_when_the_host_starts_again() {
-    let place = Place::new(&["beside"], "  - { plugin: schedules, task: beside, interval: 1h }\n");
+    let place =
+        Schedules::with(&["beside"], "  - { plugin: schedules, task: beside, interval: 1h }\n");
     let first = place.start();
     first.wait_for_log("beside: ");
     let due = place.json("next", &["beside", "--count", "1"])["times"][0].clone();
@@ -148,12 +116,12 @@ fn an_interval_is_counted_from_where_it_was_when_the_host_starts_again() {
 
 #[test]
 fn a_schedule_goes_on_if_the_clock_was_set_back_by_days_while_no_host_ran() {
-    let place = Place::new(&["ticks"], "");
+    let place = Schedules::with(&["ticks"], "");
     let first = place.start();
     first.wait_for_log("ticks: ");
     stop(first);
     // What a host has stored whose clock is a month ahead: each time of the next minutes is past.
-    let store = SqliteStore::open(&place.config.state_folder()).expect("it can be opened");
+    let store = SqliteStore::open(&place.config().state_folder()).expect("it can be opened");
     let lease = Duration::from_secs(600);
     let epoch = store.open_epoch(&HostInfo::this(), lease).expect("no host runs");
     let now = Timestamp::now().round(Unit::Second).expect("it is a time");
@@ -177,9 +145,9 @@ fn a_schedule_goes_on_if_the_clock_was_set_back_by_days_while_no_host_ran() {
 
 #[test]
 fn a_damaged_store_keeps_its_tasks_from_running_and_the_host_stays_up() {
-    let place = Place::new(&["ticks"], "");
+    let place = Schedules::with(&["ticks"], "");
     stop(place.start());
-    fs::write(place.store(), b"this is no database").expect("it can be written");
+    fs::write(store(&place), b"this is no database").expect("it can be written");
     let running = place.start();
     running.wait_for_log("hotbay.db is damaged");
     assert_eq!(place.json("show", &["ticks"])["task"]["state"], "held");
@@ -190,61 +158,86 @@ fn a_damaged_store_keeps_its_tasks_from_running_and_the_host_stays_up() {
 
 #[test]
 fn a_store_that_a_newer_program_has_written_is_refused_with_both_versions() {
-    let place = Place::new(&[], "");
+    let place = Schedules::with(&[], "");
     stop(place.start());
     // What is in it would be read instead of what is written below.
-    drop(fs::remove_file(place.store().with_extension("db-wal")));
-    let mut bytes = fs::read(place.store()).expect("it can be read");
+    drop(fs::remove_file(store(&place).with_extension("db-wal")));
+    let mut bytes = fs::read(store(&place)).expect("it can be read");
     // SQLite keeps the version of the application's schema here, as a big-endian number.
     bytes[60..64].copy_from_slice(&77u32.to_be_bytes());
-    fs::write(place.store(), &bytes).expect("it can be written");
-    let ended = Run::config(place.config.path()).finish().expect_code(1);
+    fs::write(store(&place), &bytes).expect("it can be written");
+    let ended = Run::config(place.config().path()).finish().expect_code(1);
     ended.expect_stderr(&["hotbay.db has version 77", "knows versions up to"]);
-    assert!(fs::read(place.store()).expect("it can be read") == bytes, "it is as it was");
+    assert!(fs::read(store(&place)).expect("it can be read") == bytes, "it is as it was");
 }
 
 #[test]
 fn a_store_is_copied_while_its_host_runs_and_the_doctor_examines_it() {
-    let place = Place::new(&[], "");
+    let place = Schedules::with(&[], "");
     let running = place.start();
     let sum = ["adds", "--arguments", "{\"terms\": [20, 22]}", "--wait"];
     let run = place.json("run", &sum)[0]["run"].clone();
-    let copy = place.config.state_folder().join("copy.db");
+    let copy = place.config().state_folder().join("copy.db");
     let backup = |to: &PathBuf| {
-        Run::new([PathBuf::from("backup"), place.config.path(), to.clone()]).finish()
+        Run::new([PathBuf::from("backup"), place.config().path(), to.clone()]).finish()
     };
     drop(backup(&copy).expect_code(0));
     backup(&copy).expect_code(2).expect_stderr(&["copy.db exists; name a file that does not"]);
-    let doctor = || Run::new([PathBuf::from("doctor"), place.config.path()]).finish();
+    for (file, reason) in [
+        (copy.clone(), "hotbay: "),
+        ("/nowhere/b.db".into(), "hotbay: /nowhere/b.db can't be written: its folder is not there"),
+        ("/".into(), "hotbay: / can't be written: it is a folder; name a file in it"),
+    ] {
+        let said = backup(&file).expect_code(2).stderr;
+        assert!(said.starts_with(reason) && said.lines().count() == 1, "{said}");
+        assert!(!said.contains("nothing can be stored"), "{said}");
+    }
+    let doctor = || Run::new([PathBuf::from("doctor"), place.config().path()]).finish();
     let said = doctor().expect_code(0).stdout;
     assert!(said.contains("ok     store: ") && said.contains("it runs, as process"), "{said}");
     stop(running);
-    drop(fs::remove_file(place.store().with_extension("db-wal")));
-    fs::rename(&copy, place.store()).expect("it can be moved");
+    drop(fs::remove_file(store(&place).with_extension("db-wal")));
+    fs::rename(&copy, store(&place)).expect("it can be moved");
     let again = place.start();
-    assert_eq!(place.run(&run)["result"], 42);
+    assert_eq!(run_of(&place, &run)["result"], 42);
     stop(again);
-    fs::write(place.store(), b"this is no database").expect("it can be written");
+    fs::write(store(&place), b"this is no database").expect("it can be written");
     let said = doctor().expect_code(1).stdout;
     assert!(said.contains("FAULT  store: ") && said.contains("is damaged"), "{said}");
 }
 
 #[test]
+fn the_doctor_answers_wrong_paths_and_missing_plugins_with_code_and_remedy() {
+    let doctor = |config: &Path| Run::new(["doctor".as_ref(), config.as_os_str()]).finish();
+    let missing = doctor("missing.yaml".as_ref()).expect_code(2);
+    assert_eq!(missing.stderr, "missing.yaml: there is no such file; check the path\n");
+    assert_eq!(missing.stdout, "");
+    let folder = PluginsFolder::with(&[]);
+    let file = folder.write("file", b"");
+    let wrong = ConfigFile::new(&folder, &format!("state_folder: {}/inner\n", file.display()));
+    let said = doctor(&wrong.path()).expect_code(1).stdout;
+    let fault = format!("FAULT  state folder: {} is no folder; name another one", file.display());
+    assert!(said.contains(&fault) && !said.contains("store: "), "{said}");
+    let elsewhere = ConfigFile::verbatim("plugins: { folder: nowhere }\n");
+    let ended = doctor(&elsewhere.path()).expect_code(1);
+    ended.expect_stderr(&["nowhere can't be read", "make the folder"]);
+}
+
+#[test]
 fn while_nothing_can_be_stored_no_run_is_accepted_and_the_host_goes_on_by_itself() {
-    let place = Place::new(&[], "");
+    let place = Schedules::with(&[], "");
     let running = place.start();
     let sum = ["adds", "--arguments", "{\"terms\": [20, 22]}", "--wait"];
     drop(place.task("run", &sum).expect_code(0));
-    let away = place.config.state_folder().join("away");
-    fs::rename(place.store(), &away).expect("it can be moved");
+    let away = place.config().state_folder().join("away");
+    fs::rename(store(&place), &away).expect("it can be moved");
     // The host finds out by this one, whose answer waits until it is stored.
-    let start = [PathBuf::from("task"), "run".into(), place.config.path()];
-    let first = Run::new(start.into_iter().chain(sum.iter().map(PathBuf::from))).start();
+    let first = place.call("run", &sum).start();
     running.wait_for_log("tasks that are to be stored begin nothing new");
     let refused = place.task("run", &["waits"]).expect_code(2);
     refused.expect_stderr(&["nothing can be stored now", "its file was removed or replaced"]);
     assert_eq!(place.json("show", &["waits"])["task"]["state"], "held");
-    fs::rename(&away, place.store()).expect("it can be moved");
+    fs::rename(&away, store(&place)).expect("it can be moved");
     running.wait_for_log("tasks and runs are stored again");
     assert!(first.wait().expect_code(0).stdout.contains("succeeded"));
     assert_eq!(place.json("show", &["waits"])["task"]["state"], "active");
@@ -254,7 +247,7 @@ fn while_nothing_can_be_stored_no_run_is_accepted_and_the_host_goes_on_by_itself
 
 #[test]
 fn a_store_that_is_mended_while_the_host_runs_is_used_as_if_it_had_been_there_at_the_start() {
-    let place = Place::new(&[], "");
+    let place = Schedules::with(&[], "");
     let killed = place.start();
     drop(place.task("run", &["adds", "--arguments", "{\"terms\": [1]}", "--wait"]).expect_code(0));
     drop(place.task("pause", &["adds"]).expect_code(0));
@@ -262,14 +255,14 @@ fn a_store_that_is_mended_while_the_host_runs_is_used_as_if_it_had_been_there_at
     killed.wait_for_log("waits: ");
     killed.signal(Signal::Kill);
     drop(killed.wait());
-    let files = ["db", "db-wal", "db-shm"].map(|end| place.store().with_extension(end));
+    let files = ["db", "db-wal", "db-shm"].map(|end| store(&place).with_extension(end));
     let away = files.each_ref().map(|file| {
         let name = file.file_name().expect("it has a name").to_string_lossy().into_owned();
         let away = file.with_file_name(format!("away-{name}"));
         fs::rename(file, &away).expect("it can be moved");
         away
     });
-    fs::write(place.store(), b"this is no database").expect("it can be written");
+    fs::write(store(&place), b"this is no database").expect("it can be written");
     let second = place.start();
     second.wait_for_log("hotbay.db is damaged");
     assert_eq!(place.json("show", &["waits"])["task"]["state"], "held");
@@ -279,7 +272,7 @@ fn a_store_that_is_mended_while_the_host_runs_is_used_as_if_it_had_been_there_at
     second.wait_for_log("the store is open");
     second.wait_for_log("was under way when the host before ended");
     second.wait_for_log(&format!("waits: schedules/waits/{run} attempt 1"));
-    let known = place.run(&run);
+    let known = run_of(&place, &run);
     assert_eq!((&known["state"], &known["crashes"]), (&"running".into(), &1.into()), "{known}");
     let adds = place.json("show", &["adds"]);
     assert_eq!(
@@ -298,7 +291,7 @@ fn a_store_that_is_mended_while_the_host_runs_is_used_as_if_it_had_been_there_at
 
 #[test]
 fn no_more_runs_are_kept_than_the_history_says() {
-    let place = Place::new(&[], "history: { max_runs: 3, keep_at_least: 2 }\n");
+    let place = Schedules::with(&[], "history: { max_runs: 3, keep_at_least: 2 }\n");
     let first = place.start();
     for term in 0..5 {
         let sum = format!("{{\"terms\": [{term}]}}");

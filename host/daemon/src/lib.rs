@@ -32,8 +32,9 @@ use hotbay_plugin_api::TradingEngineError;
 pub use handle::{HostEvent, HostHandle};
 pub use host::Host;
 pub use hotbay_tasks::{
-    ClockChange, ControlError, DryRun, EndedRuns, LogLineView, RunView, ScheduleInWords, ShownTime,
-    TaskAnswer, TaskReport, TaskRequest, TaskState, TaskView, plan::CronError,
+    ClockChange, ControlError, DryRun, EndedRuns, LogLineView, MOST_IN_ANSWER, RunView,
+    ScheduleInWords, ShownTime, TaskAnswer, TaskReport, TaskRequest, TaskState, TaskView,
+    plan::CronError,
 };
 pub use report::{ChannelReport, ComponentReport, HostOutcome, Report};
 pub use socket::{ask_tasks, read_status};

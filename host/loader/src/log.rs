@@ -27,13 +27,13 @@ pub(crate) fn receiver(plugin: Arc<str>, runs: Option<RunLog>) -> HostLog_TO<'st
 /// A line that a plugin logged during a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunLine {
-    /// The number of the run.
+    /// The number of the run that logged it.
     pub run: u64,
-    /// The severity.
+    /// The severity of the event.
     pub level: Level,
-    /// The text.
+    /// The message of the event.
     pub message: String,
-    /// The fields, a JSON object.
+    /// The fields of the event, as a JSON object.
     pub fields: String,
 }
 
@@ -48,7 +48,7 @@ impl RunLog {
         Self(Arc::new(take))
     }
 
-    /// Takes a line.
+    /// Takes a line that was logged during a run.
     pub fn take(&self, line: RunLine) {
         (self.0)(line);
     }
@@ -116,14 +116,16 @@ impl HostLog for PluginLog {
         let [target, task] = [target, task].map(|name| cut(&name, limits::NAME));
         let (task, run) = run_of(&task);
         let (message, fields) = (cut(&message, limits::LOG_MESSAGE), bounded(&fields));
-        if let (Some(runs), Some(run)) = (&self.runs, run) {
-            let level = match level {
-                1 => Level::ERROR,
-                2 => Level::WARN,
-                3 => Level::INFO,
-                4 => Level::DEBUG,
-                _ => Level::TRACE,
-            };
+        let level = match level {
+            1 => Level::ERROR,
+            2 => Level::WARN,
+            3 => Level::INFO,
+            4 => Level::DEBUG,
+            _ => Level::TRACE,
+        };
+        if let (Some(runs), Some(run)) = (&self.runs, run)
+            && level <= RUN_LEVEL
+        {
             let (message, fields) = (message.clone(), fields.clone().into_owned());
             runs.take(RunLine { run, level, message, fields });
         }
@@ -131,7 +133,7 @@ impl HostLog for PluginLog {
             ($level:ident) => {
                 tracing::event!(
                     target: "plugin",
-                    tracing::Level::$level,
+                    Level::$level,
                     plugin,
                     task,
                     run,
@@ -143,11 +145,11 @@ impl HostLog for PluginLog {
             };
         }
         match level {
-            1 => emit!(ERROR),
-            2 => emit!(WARN),
-            3 => emit!(INFO),
-            4 => emit!(DEBUG),
-            _ => emit!(TRACE),
+            Level::ERROR => emit!(ERROR),
+            Level::WARN => emit!(WARN),
+            Level::INFO => emit!(INFO),
+            Level::DEBUG => emit!(DEBUG),
+            Level::TRACE => emit!(TRACE),
         }
     }
 }
@@ -162,5 +164,17 @@ mod tests {
         assert_eq!(run_of("hello/greet"), ("hello/greet", None));
         assert_eq!(run_of("venue/7"), ("venue/7", None));
         assert_eq!(run_of("a/b/c"), ("a/b/c", None));
+    }
+
+    #[test]
+    fn the_log_of_a_run_has_the_same_lines_whatever_the_log_of_the_host_shows() {
+        let (sender, lines) = std::sync::mpsc::channel();
+        let runs = RunLog::new(move |line| sender.send(line.level).unwrap());
+        let log = PluginLog { plugin: "hello".into(), runs: Some(runs) };
+        for level in 1..=5 {
+            log.log(level, "hello".into(), "hello/greet/1".into(), "text".into(), "{}".into());
+        }
+        drop(log);
+        assert_eq!(lines.iter().collect::<Vec<_>>(), [Level::ERROR, Level::WARN, Level::INFO]);
     }
 }

@@ -1,6 +1,6 @@
 //! `hotbay doctor`: what a host needs, and what is wrong with it.
 
-use std::{env, fs, io, path::Path, process::ExitCode};
+use std::{env, io, path::Path, process::ExitCode};
 
 use hotbay_config::StateFolder;
 use hotbay_daemon::{Status, read_status};
@@ -17,13 +17,13 @@ use rustix::{
 
 use super::{FAILED_RUN, output::Page, print, run, state_folder};
 
-/// Less room than this is reported.
+/// The free space of a disk below which it is reported, in bytes.
 const ROOM: u64 = 64 << 20;
 
 /// A host with a hundred plugins needs about this many descriptors.
 const DESCRIPTORS: u64 = 1_024;
 
-/// What was found.
+/// The findings so far, as a page with a line for each.
 #[derive(Debug, Default)]
 struct Findings {
     page: Page,
@@ -47,26 +47,29 @@ pub(super) async fn doctor(config: &Path) -> ExitCode {
         Ok(found) => found,
         Err(code) => return code,
     };
+    let status = read_status(&folder);
+    let is_running = matches!(status, Ok(Some(_)));
+    if let (Some(refused), false, false) = (&refused, is_running, config.exists()) {
+        return run::refuse_all(refused);
+    }
     let mut found = Findings::default();
     match &refused {
         None => found.sound("configuration", config.display().to_string()),
         Some(refused) => found.fault("configuration", refused.to_string()),
     }
-    let status = read_status(&folder);
     host(&mut found, &folder, &status);
     state(&mut found, &folder);
     store(&mut found, &folder);
     limits(&mut found);
     temporary(&mut found);
     check_clock(&mut found);
-    let is_running = matches!(status, Ok(Some(_)));
     let code = if found.faults == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED_RUN) };
     let printed = print(found.page, code);
-    if is_running || refused.is_some() || printed != ExitCode::SUCCESS {
+    // A running host has said above what it thinks of its plugins.
+    if is_running || refused.is_some() || run::validate(config).await == ExitCode::SUCCESS {
         return printed;
     }
-    // A running host has said what it thinks of its plugins.
-    run::validate(config).await
+    ExitCode::from(FAILED_RUN)
 }
 
 fn host(found: &mut Findings, folder: &Path, status: &io::Result<Option<Status>>) {
@@ -88,24 +91,28 @@ fn host(found: &mut Findings, folder: &Path, status: &io::Result<Option<Status>>
 }
 
 fn state(found: &mut Findings, folder: &Path) {
-    let shown = folder.display();
-    match fs::symlink_metadata(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            found.sound("state folder", format!("{shown} is made at the first start"));
-        }
-        Err(error) => found.fault("state folder", format!("{shown}: {error}")),
-        Ok(_) => match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-            Ok(()) => found.sound("state folder", shown.to_string()),
-            Err(error) => found.fault(
-                "state folder",
-                format!("{shown} can't be written ({error}); give this user access to it"),
-            ),
-        },
+    // What is missing is made below the first folder that is there.
+    let mut there = folder.ancestors().filter(|it| !it.as_os_str().is_empty());
+    let there = there.find(|it| it.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
+    let (what, shown) = ("state folder", there.display());
+    if !there.is_dir() {
+        return found.fault(
+            what,
+            format!("{shown} is no folder; name another one as `state_folder`, or remove it"),
+        );
+    }
+    match access(there, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) if there == folder => found.sound(what, shown.to_string()),
+        Ok(()) => found.sound(what, format!("{} is made at the first start", folder.display())),
+        Err(error) => found.fault(
+            what,
+            format!("{shown} can't be written ({error}); give this user access to it"),
+        ),
     }
 }
 
 fn store(found: &mut Findings, folder: &Path) {
-    if !folder.exists() {
+    if !folder.is_dir() {
         return;
     }
     match SqliteStore::examine(folder) {

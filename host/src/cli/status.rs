@@ -10,7 +10,9 @@ use hotbay_store::{record::Replacement, short_hash};
 use super::{
     NOT_RUNNING, Output, fail,
     output::{Page, err},
-    print, report, state_folder,
+    print, report,
+    run::refuse_all,
+    state_folder,
     table::Table,
     wording::{count, duration},
 };
@@ -88,6 +90,10 @@ pub(super) fn asked<A>(
 ) -> Result<A, ExitCode> {
     let StateFolder { path: folder, refused } = state_folder::find(config)?;
     let answer = ask(&folder);
+    if let (Ok(None), Some(refused), false) = (&answer, &refused, config.exists()) {
+        refuse_all(refused);
+        return Err(ExitCode::from(NOT_RUNNING));
+    }
     if answer.is_ok() {
         // The host may not have noticed, or may have variables that are not set here.
         refused.iter().for_each(state_folder::warn);

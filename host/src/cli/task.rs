@@ -3,6 +3,7 @@
 mod next;
 
 use std::{
+    mem,
     path::{Path, PathBuf},
     process::ExitCode,
     thread,
@@ -11,7 +12,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use hotbay_daemon::{
-    LogLineView, RunView, TaskAnswer, TaskRequest, TaskState, TaskView, ask_tasks,
+    LogLineView, MOST_IN_ANSWER, RunView, TaskAnswer, TaskRequest, TaskState, TaskView, ask_tasks,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
@@ -95,7 +96,7 @@ pub(super) enum TaskCommand {
         #[command(flatten)]
         host: Host,
         /// The number of the run
-        #[arg(value_name = "RUN")]
+        #[arg(value_name = "RUN", value_parser = run_number)]
         run: u64,
     },
     /// Show the next times of a schedule, or when a task of a running host is due next
@@ -125,10 +126,10 @@ pub(super) enum TaskCommand {
         #[arg(value_name = "TASK")]
         task: Option<String>,
         /// How many runs to list
-        #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_IN_ANSWER)))]
         count: u32,
         /// Only runs with a lower number than this one
-        #[arg(long, value_name = "RUN")]
+        #[arg(long, value_name = "RUN", value_parser = run_number)]
         before: Option<u64>,
     },
 }
@@ -151,7 +152,13 @@ pub(super) struct Task {
     task: String,
 }
 
-/// Executes a command.
+/// Reads the number of a run.
+pub(super) fn run_number(text: &str) -> Result<u64, String> {
+    let expected = "expected the number of a run; `hotbay task history` lists them";
+    text.parse().map_err(|_| expected.to_owned())
+}
+
+/// Executes a command of `hotbay task`, and returns its exit code.
 pub(super) fn execute(command: TaskCommand) -> ExitCode {
     let done = match command {
         TaskCommand::List { host } => host.show(TaskRequest::List),
@@ -203,7 +210,11 @@ impl Host {
         wait: bool,
     ) -> Result<ExitCode, ExitCode> {
         let arguments: Value = serde_json::from_str(arguments)
-            .map_err(|error| fail(&format!("--arguments is not JSON: {error}")))?;
+            .map_err(|error| {
+            fail(&format!(
+                "--arguments is not JSON: {error}; write an object in quotes, such as '{{\"a\": 1}}'"
+            ))
+        })?;
         let mut answer = self.ask(TaskRequest::Run { task, arguments, forced })?;
         if !wait {
             return Ok(self.print(&answer, ExitCode::SUCCESS));
@@ -215,6 +226,30 @@ impl Host {
         let has_failed = only_run(&answer).is_some_and(|run| run.state != "succeeded");
         let code = if has_failed { ExitCode::from(FAILED_RUN) } else { ExitCode::SUCCESS };
         Ok(self.print(&answer, code))
+    }
+
+    fn log(&self, run: u64, follow: bool) -> Result<ExitCode, ExitCode> {
+        let (mut unprinted, mut after) = (Vec::new(), 0);
+        loop {
+            let answer = self.ask(TaskRequest::Log { run, after })?;
+            let TaskAnswer::Log { lines, has_ended } = answer else {
+                return Ok(self.print(&answer, ExitCode::SUCCESS));
+            };
+            let is_full = lines.len() >= MOST_IN_ANSWER as usize;
+            let is_last = has_ended || !(is_full || follow);
+            after = lines.last().map_or(after, |line| line.number);
+            unprinted.extend(lines);
+            if is_last || self.output == Output::Table {
+                let lines = mem::take(&mut unprinted);
+                let code = self.print(&TaskAnswer::Log { lines, has_ended }, ExitCode::SUCCESS);
+                if is_last || code != ExitCode::SUCCESS {
+                    return Ok(code);
+                }
+            }
+            if !is_full {
+                thread::sleep(POLL);
+            }
+        }
     }
 
     fn print(&self, answer: &TaskAnswer, code: ExitCode) -> ExitCode {
@@ -344,29 +379,10 @@ fn line(line: &LogLineView) -> String {
 }
 
 /// Prints the log of a run; with `follow`, further lines as they come, until the run has ended.
+///
+/// JSON is one document, and is printed at the end.
 pub(super) fn run_log(host: &Host, run: u64, follow: bool) -> ExitCode {
-    let (mut after, mut all) = (0, Vec::new());
-    loop {
-        let (lines, has_ended) = match host.ask(TaskRequest::Log { run, after }) {
-            Ok(TaskAnswer::Log { lines, has_ended }) => (lines, has_ended),
-            Ok(_) => return fail("the host answers something else; is it of the same version?"),
-            Err(code) => return code,
-        };
-        // An answer holds a part of a long log.
-        let is_all = has_ended || (!follow && lines.is_empty());
-        after = lines.last().map_or(after, |line| line.number);
-        all.extend(lines);
-        if is_all || (follow && !all.is_empty()) {
-            let lines = std::mem::take(&mut all);
-            let code = host.print(&TaskAnswer::Log { lines, has_ended }, ExitCode::SUCCESS);
-            if is_all || code != ExitCode::SUCCESS {
-                return code;
-            }
-        }
-        if follow {
-            thread::sleep(POLL);
-        }
-    }
+    host.log(run, follow).unwrap_or_else(|code| code)
 }
 
 /// Returns a time to the second as the clock of this system shows it, for tables.

@@ -10,6 +10,9 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use crate::{LogLineView, RunView, TaskView, runner::RunnerEvent};
 
+/// The most times, runs or lines of a log that one answer has.
+pub const MOST_IN_ANSWER: u32 = 1_000;
+
 /// What is asked of the tasks of a running host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,7 +58,7 @@ pub enum TaskRequest {
         task: String,
         /// The time from which on to look; now by default.
         from: Option<Timestamp>,
-        /// The number of times, at most 1,000.
+        /// The number of times, at most [`MOST_IN_ANSWER`].
         count: u32,
     },
     /// The runs of one task or of all, the latest first.
@@ -64,7 +67,7 @@ pub enum TaskRequest {
         task: Option<String>,
         /// Only runs with a number below this one.
         before: Option<u64>,
-        /// The most runs that are returned, at most 1,000.
+        /// The most runs that are returned, at most [`MOST_IN_ANSWER`].
         limit: u32,
     },
     /// One run.
@@ -100,7 +103,8 @@ pub enum TaskAnswer {
     Times(Vec<Timestamp>, String),
     /// Lines of the log of a run.
     Log {
-        /// The lines, the first one first.
+        /// The lines, the first one first. If there are more than one answer has, those after the
+        /// last one are to be asked for.
         lines: Vec<LogLineView>,
         /// Tells if there will be no further lines after these.
         has_ended: bool,
@@ -125,6 +129,9 @@ pub enum ControlError {
     /// The arguments are wrong.
     #[error("the arguments {0}")]
     Arguments(String),
+    /// The file for a copy of the store can't be written. The text names it.
+    #[error("{0}")]
+    Target(String),
     /// What has to be stored can't be stored.
     #[error("nothing can be stored now: {0}")]
     Store(String),

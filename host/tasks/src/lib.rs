@@ -43,7 +43,7 @@ use plan::{PlanEvent, RunLimits, find_cycle};
 use runner::{Runner, RunnerEvent};
 
 pub use build::TaskBuild;
-pub use control::{ControlError, TaskAnswer, TaskControl, TaskRequest};
+pub use control::{ControlError, MOST_IN_ANSWER, TaskAnswer, TaskControl, TaskRequest};
 pub use dry_run::{ClockChange, DryRun, ShownTime};
 pub use in_words::ScheduleInWords;
 pub use opened::OpenedStore;

@@ -6,8 +6,8 @@ use hotbay_plugin_api::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cancelled,
-    folder::{Folder, FolderError, Kind},
+    check_cancelled,
+    folder::{Folder, Kind},
     problems::Problems,
     settings::{Folders, Patterns},
 };
@@ -53,7 +53,7 @@ pub(crate) struct Removed {
 /// What can't be removed fails the run, after all else was removed.
 pub(crate) async fn clean_cache(context: Context) -> Result<Removed, SchedulerError> {
     let settings: Settings = context.config()?;
-    // File systems know no waiting without a thread. The run goes on there, so that the plugin's
+    // Looking at and removing files blocks. It is done on a thread of its own, so that the plugin's
     // other tasks are not held up.
     let run = tokio::task::spawn_blocking(move || Cleaning::new(settings, context).run());
     let (removed, problems) = run.await.map_err(SchedulerError::execution)??;
@@ -79,17 +79,27 @@ impl Cleaning {
     }
 
     fn run(mut self) -> Result<(Removed, Problems), SchedulerError> {
-        for path in self.settings.folders.0.clone() {
-            match Folder::open(&path) {
-                Ok(folder) => drop(self.clean(&folder, Path::new(""))?),
-                Err(error) => self.problems.add(&error),
-            }
-        }
+        let ended = self.clean_all();
+        // What was removed before the run was asked to stop counts as well.
         if !self.settings.dry_run {
             self.context.counter("removed_files").add(self.removed.files);
             self.context.counter("removed_bytes").add(self.removed.bytes);
         }
+        ended?;
         Ok((self.removed, self.problems))
+    }
+
+    /// Removes the old files of all folders.
+    ///
+    /// # Errors
+    /// If the run was asked to stop. Other problems are noted.
+    fn clean_all(&mut self) -> Result<(), SchedulerError> {
+        for path in self.settings.folders.0.clone() {
+            if let Some(folder) = self.problems.noted(Folder::open(&path)) {
+                self.clean(&folder, Path::new(""))?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the old files below a folder. Returns `true` if nothing is left in it.
@@ -97,32 +107,24 @@ impl Cleaning {
     /// # Errors
     /// If the run was asked to stop. Other problems are noted.
     fn clean(&mut self, folder: &Folder, within: &Path) -> Result<bool, SchedulerError> {
-        let names = match folder.names() {
-            Ok(names) => names,
-            Err(error) => {
-                self.problems.add(&error);
-                return Ok(false);
-            }
-        };
+        let Some(names) = self.problems.noted(folder.names()) else { return Ok(false) };
         let mut is_empty = true;
         for name in names {
-            if self.context.is_cancelled() {
-                return Err(cancelled());
-            }
-            let is_gone = match folder.entry(&name) {
-                Ok(None) => true,
-                Ok(Some(_)) if self.settings.keep.matches(&within.join(&name)) => false,
-                Ok(Some(entry)) if entry.kind == Kind::Folder => {
+            check_cancelled(&self.context)?;
+            let is_gone = match self.problems.noted(folder.entry(&name)) {
+                None => false,
+                Some(None) => true,
+                Some(Some(_)) if self.settings.keep.matches(&within.join(&name)) => false,
+                Some(Some(entry)) if entry.kind == Kind::Folder => {
                     let is_old = entry.modified_ns <= self.limit_ns;
                     self.clean_folder(folder, &name, within, is_old)?
                 }
-                Ok(Some(entry)) if entry.modified_ns > self.limit_ns => false,
-                Ok(Some(entry)) if entry.kind == Kind::Special => false,
-                Ok(Some(entry)) => {
+                Some(Some(entry)) if entry.modified_ns > self.limit_ns => false,
+                Some(Some(entry)) if entry.kind == Kind::Special => false,
+                Some(Some(entry)) => {
                     let bytes = if entry.kind == Kind::File { entry.bytes } else { 0 };
                     self.remove_file(folder, &name, bytes)
                 }
-                Err(error) => self.noted(Err(error)),
             };
             is_empty &= is_gone;
         }
@@ -138,39 +140,30 @@ impl Cleaning {
         within: &Path,
         is_old: bool,
     ) -> Result<bool, SchedulerError> {
-        let folder = match around.folder(name) {
-            Ok(Some(folder)) => folder,
-            Ok(None) => return Ok(false),
-            Err(error) => return Ok(self.noted(Err(error))),
-        };
+        let folder = self.problems.noted(around.folder(name)).flatten();
+        let Some(folder) = folder else { return Ok(false) };
         let is_empty = self.clean(&folder, &within.join(name))?;
         if !is_empty || !is_old || !self.settings.remove_empty_folders {
             return Ok(false);
         }
-        let is_gone = self.settings.dry_run || self.noted(around.remove_folder(name));
+        let is_gone =
+            self.settings.dry_run || self.problems.noted(around.remove_folder(name)) == Some(true);
         self.removed.folders += u64::from(is_gone);
         Ok(is_gone)
     }
 
     /// Removes a file, and returns `true` if it is gone.
     fn remove_file(&mut self, folder: &Folder, name: &OsStr, bytes: u64) -> bool {
-        let is_gone = self.settings.dry_run || self.noted(folder.remove_file(name));
+        let is_gone =
+            self.settings.dry_run || self.problems.noted(folder.remove_file(name)) == Some(true);
         if is_gone {
             self.removed.files += 1;
-            self.removed.bytes += bytes;
+            self.removed.bytes = self.removed.bytes.saturating_add(bytes);
             if self.removed.first.len() < NAMED {
                 self.removed.first.push(folder.path_of(name).display().to_string());
             }
         }
         is_gone
-    }
-
-    /// Returns a result, or notes the problem and returns `false`.
-    fn noted(&mut self, result: Result<bool, FolderError>) -> bool {
-        result.unwrap_or_else(|error| {
-            self.problems.add(&error);
-            false
-        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The task `compute_stats`, which computes the sizes, counts and ages of files.
 
 use std::{
+    ffi::OsStr,
     path::PathBuf,
     time::{Duration, UNIX_EPOCH},
 };
@@ -9,7 +10,7 @@ use hotbay_plugin_api::prelude::*;
 use serde::Deserialize;
 
 use crate::{
-    cancelled,
+    check_cancelled,
     folder::{Folder, FolderError, Kind},
     output,
     problems::Problems,
@@ -38,13 +39,14 @@ pub(crate) fn compute_stats(context: Context) -> Result<Stats, SchedulerError> {
     let mut stats = Stats { computed_at: rfc3339(now_ns), folders: Vec::new() };
     for path in &folders.0 {
         let mut counting = Counting::new(path.display().to_string(), now_ns, &context);
-        match Folder::open(path) {
-            Ok(folder) => counting.count(&folder, &mut problems)?,
-            Err(error) => problems.add(&error),
+        if let Some(folder) = problems.noted(Folder::open(path)) {
+            counting.count(&folder, &mut problems)?;
         }
         stats.folders.push(counting.done());
     }
-    let sum = |number: fn(&FolderStats) -> u64| stats.folders.iter().map(number).sum::<u64>();
+    let sum = |number: fn(&FolderStats) -> u64| {
+        stats.folders.iter().map(number).fold(0, u64::saturating_add)
+    };
     #[expect(clippy::cast_precision_loss, reason = "a gauge is for people")]
     for (name, value) in [("files", sum(|it| it.files)), ("bytes", sum(|it| it.bytes))] {
         context.gauge(name).set(value as f64);
@@ -72,21 +74,10 @@ impl<'a> Counting<'a> {
     /// # Errors
     /// If the run was asked to stop. Other problems are noted.
     fn count(&mut self, folder: &Folder, problems: &mut Problems) -> Result<(), SchedulerError> {
-        let names = match folder.names() {
-            Ok(names) => names,
-            Err(error) => {
-                problems.add(&error);
-                return Ok(());
-            }
-        };
-        for name in names {
-            if self.context.is_cancelled() {
-                return Err(cancelled());
-            }
-            match self.count_entry(folder, &name) {
-                Ok(Some(inner)) => self.count(&inner, problems)?,
-                Ok(None) => {}
-                Err(error) => problems.add(&error),
+        for name in problems.noted(folder.names()).into_iter().flatten() {
+            check_cancelled(self.context)?;
+            if let Some(inner) = problems.noted(self.count_entry(folder, &name)).flatten() {
+                self.count(&inner, problems)?;
             }
         }
         Ok(())
@@ -96,7 +87,7 @@ impl<'a> Counting<'a> {
     fn count_entry(
         &mut self,
         folder: &Folder,
-        name: &std::ffi::OsStr,
+        name: &OsStr,
     ) -> Result<Option<Folder>, FolderError> {
         let Some(entry) = folder.entry(name)? else { return Ok(None) };
         match entry.kind {

@@ -14,7 +14,7 @@ pub(crate) struct Bucket {
 /// The label of a bucket, and the number below which files belong to it.
 pub(crate) type Bound = (&'static str, u64);
 
-/// Ages, in seconds.
+/// The bounds of the ages by which files are counted, in seconds.
 pub(crate) const AGES: &[Bound] = &[
     ("under 1 hour", 3_600),
     ("under 1 day", 86_400),
@@ -24,7 +24,7 @@ pub(crate) const AGES: &[Bound] = &[
     ("1 year or more", u64::MAX),
 ];
 
-/// Sizes, in bytes.
+/// The bounds of the sizes by which files are counted, in bytes.
 pub(crate) const SIZES: &[Bound] = &[
     ("empty", 1),
     ("under 4 KiB", 4 << 10),

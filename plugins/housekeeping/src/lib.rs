@@ -76,7 +76,10 @@ pub const PLUGIN_TASKS: &[PluginTask] = &[
 
 export_plugin! { tasks: PLUGIN_TASKS }
 
-/// The error of a run that was asked to stop.
-fn cancelled() -> SchedulerError {
-    SchedulerError::TaskExecution("cancelled".to_owned())
+/// Returns an error if the run was asked to stop.
+fn check_cancelled(context: &Context) -> Result<(), SchedulerError> {
+    match context.is_cancelled() {
+        true => Err(SchedulerError::TaskExecution("cancelled".to_owned())),
+        false => Ok(()),
+    }
 }

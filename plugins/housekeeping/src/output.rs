@@ -1,13 +1,14 @@
 //! Files that tasks write for others to read.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File, OpenOptions, Permissions},
     io::{self, Read, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
 use hotbay_plugin_api::SchedulerError;
+use rustix::fs::OFlags;
 
 /// How much of a file of statistics is read.
 const MAX_BYTES: u64 = 64 << 20;
@@ -56,17 +57,25 @@ pub(crate) fn replace(
     write().map_err(|error| failed(&error))
 }
 
-/// Reads a file.
+/// Reads a whole file.
 ///
 /// # Errors
-/// If it can't be read, or is larger than 64 MiB.
+/// If it can't be read, is no regular file, or is larger than 64 MiB.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, SchedulerError> {
     let failed = |reason: &dyn std::fmt::Display| {
         SchedulerError::TaskExecution(format!("cannot read {}: {reason}", path.display()))
     };
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
-    match read {
+    let mut read = || {
+        // Without `NONBLOCK`, a pipe in the file's place would be waited for.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)
+    };
+    match read() {
         Err(error) => Err(failed(&error)),
         Ok(length) if length as u64 > MAX_BYTES => Err(failed(&"it is larger than 64 MiB")),
         Ok(_) => Ok(bytes),

@@ -17,7 +17,12 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    pub(crate) fn add(&mut self, error: &FolderError) {
+    /// Returns a value, or notes the problem for which there is none.
+    pub(crate) fn noted<T>(&mut self, result: Result<T, FolderError>) -> Option<T> {
+        result.map_err(|error| self.add(&error)).ok()
+    }
+
+    fn add(&mut self, error: &FolderError) {
         self.count += 1;
         if self.first.len() < LOGGED {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -24,7 +24,7 @@ pub(crate) struct FolderStats {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
     pub(crate) folders: u64,
-    /// Links, sockets, pipes and devices.
+    /// The number of links, sockets, pipes and devices.
     pub(crate) others: u64,
     /// When the file was modified that was not modified for longest, as RFC 3339 has it.
     pub(crate) oldest: Option<String>,

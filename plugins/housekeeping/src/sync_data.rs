@@ -7,6 +7,8 @@
 mod copy;
 
 use std::{
+    cell::LazyCell,
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
@@ -16,7 +18,7 @@ use hotbay_plugin_api::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cancelled,
+    check_cancelled,
     folder::{Entry, Folder, FolderError, Kind},
     problems::Problems,
     settings::Patterns,
@@ -128,33 +130,24 @@ impl Sync {
     /// # Errors
     /// If the run was asked to stop. Other problems are noted.
     fn folder(&mut self, from: &Folder, to: &Folder, within: &Path) -> Result<(), SchedulerError> {
-        let names = match from.names() {
-            Ok(names) => names,
-            // Nothing is removed from `to` then: it may well be in `from`.
-            Err(error) => {
-                self.problems.add(&error);
-                return Ok(());
-            }
-        };
+        // Without the names, nothing is removed from `to`: it may well be in `from`.
+        let Some(names) = self.problems.noted(from.names()) else { return Ok(()) };
         let copied = self.synced.copied;
         for name in &names {
-            self.check_cancelled()?;
+            check_cancelled(&self.context)?;
             if is_part(name) || self.settings.leave_out.matches(&within.join(name)) {
                 self.synced.left_out += 1;
                 continue;
             }
             let within = within.join(name);
-            match self.entry(from, to, name, &within) {
-                Ok(Some((from, to))) => self.folder(&from, &to, &within)?,
-                Ok(None) => {}
-                Err(error) => self.problems.add(&error),
+            let entered = self.entry(from, to, name, &within);
+            if let Some((from, to)) = self.problems.noted(entered).flatten() {
+                self.folder(&from, &to, &within)?;
             }
         }
         self.tidy(to, &names, within)?;
-        if self.synced.copied > copied
-            && let Err(error) = to.sync()
-        {
-            self.problems.add(&error);
+        if self.synced.copied > copied {
+            self.problems.noted(to.sync());
         }
         Ok(())
     }
@@ -226,26 +219,19 @@ impl Sync {
         names: &[OsString],
         within: &Path,
     ) -> Result<(), SchedulerError> {
-        let there = match to.names() {
-            Ok(there) => there,
-            Err(error) => {
-                self.problems.add(&error);
-                return Ok(());
-            }
-        };
-        for name in there {
-            self.check_cancelled()?;
+        // Each is a hash, which is not computed again for each part that was left behind.
+        let wanted =
+            LazyCell::new(|| names.iter().map(|name| part_of(name)).collect::<BTreeSet<_>>());
+        for name in self.problems.noted(to.names()).into_iter().flatten() {
+            check_cancelled(&self.context)?;
             let removed = if is_part(&name) {
-                let is_wanted = names.iter().any(|file| part_of(file) == name);
-                if is_wanted { Ok(false) } else { to.remove_file(&name) }
+                if wanted.contains(&name) { Ok(false) } else { to.remove_file(&name) }
             } else if self.settings.delete && names.binary_search(&name).is_err() {
                 self.remove(to, &name, &within.join(&name))
             } else {
                 Ok(false)
             };
-            if let Err(error) = removed {
-                self.problems.add(&error);
-            }
+            self.problems.noted(removed);
         }
         Ok(())
     }
@@ -268,10 +254,6 @@ impl Sync {
             is_empty &= self.remove(&folder, &inner, &within.join(&inner))?;
         }
         if is_empty { to.remove_folder(name) } else { Ok(false) }
-    }
-
-    fn check_cancelled(&self) -> Result<(), SchedulerError> {
-        if self.context.is_cancelled() { Err(cancelled()) } else { Ok(()) }
     }
 }
 

@@ -36,20 +36,20 @@ pub struct Module {
     share: Share,
 }
 
-/// A value that a plugin made.
+/// A value that a plugin made, with a share of the plugin's library.
 pub struct PluginValue<T> {
     /// Dropped before the share: that runs code of the library.
     value: T,
     _share: Share,
 }
 
-/// A connector or an aggregator.
+/// A connector or an aggregator of a plugin, with a share of its library.
 pub type BackgroundObject = PluginValue<BackgroundObject_TO<'static, RBox<()>>>;
 
-/// A strategy or an executor.
+/// A strategy or an executor of a plugin, with a share of its library.
 pub type EventObject = PluginValue<EventObject_TO<'static, RBox<()>>>;
 
-/// One run of a task.
+/// An attempt of a run of a plugin's task, with a share of its library.
 pub type RunObject = PluginValue<RunObject_TO<'static, RBox<()>>>;
 
 /// A component that a plugin made.
@@ -152,7 +152,7 @@ impl Module {
     }
 }
 
-/// Returns what begins the module of a library.
+/// Returns the header of the module behind an entry symbol.
 fn header<'a>(library: &'a Library, entry: &str) -> Result<&'a LibHeader, Refusal> {
     let missing = |error: libloading::Error| Refusal::Linking(error.to_string());
     // SAFETY: an `AbiHeaderRef` is a pointer to what begins a `LibHeader`. The descriptor says

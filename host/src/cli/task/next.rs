@@ -4,7 +4,10 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 use hotbay_config::closest;
-use hotbay_daemon::{ClockChange, CronError, DryRun, ShownTime, TaskAnswer, TaskRequest};
+use hotbay_daemon::{
+    ClockChange, CronError, DryRun, MOST_IN_ANSWER, ShownTime, TaskAnswer, TaskRequest,
+};
+use hotbay_store::clock;
 use jiff::{
     SignedDuration, Timestamp, Unit, Zoned,
     civil::{Date, DateTime},
@@ -31,7 +34,7 @@ pub(in crate::cli) struct Next {
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
     /// How many times to show
-    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_IN_ANSWER)))]
     count: u32,
     /// Show what is due after this time, as `2026-12-24T18:00:00Z`, or as `2026-12-24 18:00` or
     /// `2026-12-24` (with midnight) on the clock of the zone; now by default
@@ -93,15 +96,14 @@ impl Next {
             CronError::UnknownZone { zone } => unknown(&zone),
             CronError::Syntax { .. } | CronError::NeverMatches { .. } => error.to_string(),
         })?;
-        let after = self.start(&time_zone(zone)?)?.map_or_else(Timestamp::now, Start::after);
+        let after = self.start(&time_zone(zone)?)?.map_or_else(clock::now, Start::after);
         Ok(self.times(&schedule, zone, after))
     }
 
     fn every(&self, interval: Duration) -> Result<Times, String> {
         let name = self.timezone.as_deref().unwrap_or("UTC");
         let zone = time_zone(name)?;
-        let now =
-            || Start::After(hotbay_store::clock::now().round(Unit::Second).unwrap_or_default());
+        let now = || Start::After(clock::now().round(Unit::Second).unwrap_or_default());
         let start = self.start(&zone)?.unwrap_or_else(now);
         let (Start::At(anchor) | Start::After(anchor)) = start;
         Ok(self.times(&DryRun::every(interval, anchor, zone), name, start.after()))

@@ -5,12 +5,8 @@ use std::{cmp::Reverse, path::PathBuf};
 use hotbay_store::store::{RunQuery, Store, StoreError};
 use tokio::task::spawn_blocking;
 
-use super::{
-    Consequence, Resume, Runner, RunnerEvent,
-    requests::{MOST, Reply},
-    stored,
-};
-use crate::{ControlError, RunView, TaskAnswer, control::Answer, plan::RunId};
+use super::{Consequence, Resume, Runner, RunnerEvent, requests::Reply, stored};
+use crate::{ControlError, MOST_IN_ANSWER, RunView, TaskAnswer, control::Answer, plan::RunId};
 
 impl Runner {
     /// Reads from the store on a thread of its own, and goes on in the loop. Without a store, it
@@ -28,7 +24,7 @@ impl Runner {
         };
         let events = self.events.clone();
         spawn_blocking(move || {
-            let read = read(&*store).map_err(|error| ControlError::Store(error.to_string()));
+            let read = read(&*store).map_err(refusal);
             let resume = move |runner: &mut Self| {
                 let says = read.and_then(|read| then(runner, read));
                 runner.perform(Consequence::Answer(Reply::new(answer, says)));
@@ -48,7 +44,7 @@ impl Runner {
             Ok(task) => task,
             Err(error) => return Reply::new(answer, Err(error)).send(),
         };
-        let limit = limit.min(MOST) as usize;
+        let limit = limit.min(MOST_IN_ANSWER) as usize;
         let query = RunQuery {
             task: task.clone(),
             before: before.map(RunId),
@@ -99,7 +95,7 @@ impl Runner {
     pub(super) fn log(&mut self, run: u64, after: u64, answer: Answer) {
         let read = move |store: &dyn Store| {
             let record = store.run(RunId(run))?;
-            Ok((record, store.log(RunId(run), after, MOST as usize)?))
+            Ok((record, store.log(RunId(run), after, MOST_IN_ANSWER as usize)?))
         };
         self.read(read, (None, Vec::new()), answer, move |runner, (record, lines)| {
             let live = runner.runs.get(&RunId(run));
@@ -111,12 +107,28 @@ impl Runner {
             let mut shown = kept.map(|log| log.after(after)).unwrap_or_default();
             shown.extend(lines.into_iter().map(stored::line_view));
             // A full page may not be the last one.
-            let has_ended = live.is_none() && shown.len() < MOST as usize;
+            let has_ended = live.is_none() && shown.len() < MOST_IN_ANSWER as usize;
             Ok(TaskAnswer::Log { lines: shown, has_ended })
         });
     }
 }
 
+fn refusal(error: StoreError) -> ControlError {
+    match &error {
+        StoreError::Exists(_) | StoreError::Target { .. } => {
+            ControlError::Target(error.to_string())
+        }
+        StoreError::Held { .. }
+        | StoreError::Fenced { .. }
+        | StoreError::Busy
+        | StoreError::Conflict(_)
+        | StoreError::Unavailable { .. }
+        | StoreError::Closed => ControlError::Store(error.to_string()),
+    }
+}
+
 fn no_run(run: u64) -> ControlError {
-    ControlError::Run(format!("there is no run {run}"))
+    ControlError::Run(format!(
+        "there is no run {run}; `hotbay task history` lists those that are known"
+    ))
 }

@@ -10,14 +10,11 @@ use serde_json::Value;
 
 use super::{Consequence, Runner, now, words};
 use crate::{
-    ControlError, RunView, TaskAnswer, TaskState, TaskView,
+    ControlError, MOST_IN_ANSWER, RunView, TaskAnswer, TaskState, TaskView,
     control::{Answer, TaskRequest},
     installed::InstalledTask,
     plan::{PlanEvent, RunId, WaitsFor},
 };
-
-/// The most times or runs of one answer.
-pub(super) const MOST: u32 = 1_000;
 
 /// A run that somebody asked for.
 #[derive(Debug)]
@@ -198,7 +195,9 @@ impl Runner {
     fn cancel(&self, run: RunId) -> Result<PlanEvent, ControlError> {
         if !self.plan.runs().contains_key(&run) {
             let number = run.0;
-            let reason = format!("there is no run {number}, or it has ended");
+            let reason = format!(
+                "there is no run {number}, or it has ended; `hotbay task history` lists the runs"
+            );
             return Err(ControlError::Run(reason));
         }
         Ok(PlanEvent::Cancel { run })
@@ -236,7 +235,7 @@ impl Runner {
         drop(installed);
         let task = task.ok_or_else(|| ControlError::Task(format!("there is no task `{id}`")))?;
         let runs = self.live_runs(Some(id), None);
-        Ok(TaskAnswer::Task(Box::new(task), runs.take(MOST as usize).collect()))
+        Ok(TaskAnswer::Task(Box::new(task), runs.take(MOST_IN_ANSWER as usize).collect()))
     }
 
     /// Returns the runs of a task or of all that have not ended, the latest first.
@@ -276,8 +275,9 @@ impl Runner {
         };
         let mut after = from.unwrap_or_else(now);
         let mut times = Vec::new();
-        while let Some(due) =
-            timing.next_after(after, task).filter(|_| times.len() < count.min(MOST) as usize)
+        while let Some(due) = timing
+            .next_after(after, task)
+            .filter(|_| times.len() < count.min(MOST_IN_ANSWER) as usize)
         {
             times.push(due.start);
             after = due.nominal;

@@ -48,7 +48,7 @@ impl Html {
     }
 }
 
-/// Returns the page.
+/// Returns the report of the statistics as an HTML page.
 pub(super) fn page(stats: &Stats) -> String {
     let mut page = Html::default();
     page.tags(START).tags(HEAD);

@@ -75,3 +75,15 @@ fn a_file_without_statistics_is_named() {
     let error = export(root.path(), ["stats.json", "r.html", "r.csv"]).unwrap_err().to_string();
     assert!(error.contains("stats.json has no statistics of `compute_stats`"), "{error}");
 }
+
+#[test]
+fn a_pipe_or_a_device_in_the_place_of_the_statistics_is_refused_and_not_waited_for() {
+    let root = tempfile::tempdir().unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    let pipe = root.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    for stats in ["pipe", "/dev/zero"] {
+        let error = export(root.path(), [stats, "r.html", "r.csv"]).unwrap_err().to_string();
+        assert!(error.contains(stats) && error.contains("not a regular file"), "{error}");
+    }
+}

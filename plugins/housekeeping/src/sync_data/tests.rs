@@ -23,6 +23,15 @@ impl Folders {
         folders
     }
 
+    /// Makes the folders with these files in them, by their names and contents.
+    fn with(files: &[(&str, &str)]) -> Self {
+        let folders = Self::new();
+        for (name, content) in files {
+            folders.write(name, content);
+        }
+        folders
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
@@ -112,8 +121,7 @@ fn a_copy_that_was_broken_off_is_continued_where_it_is_right() {
 
 #[test]
 fn what_a_copy_left_behind_whose_file_is_gone_is_removed() {
-    let folders = Folders::new();
-    folders.write("from/a", "");
+    let folders = Folders::with(&[("from/a", "")]);
     folders.write(&format!("to/{}", part_of("gone".as_ref()).display()), "part");
     folders.sync(json!({})).unwrap();
     assert_eq!(folders.parts(), 0);
@@ -121,8 +129,7 @@ fn what_a_copy_left_behind_whose_file_is_gone_is_removed() {
 
 #[test]
 fn a_part_that_has_another_name_elsewhere_is_not_written_to() {
-    let folders = Folders::new();
-    folders.write("from/a", "content");
+    let folders = Folders::with(&[("from/a", "content")]);
     let victim = folders.write("outside/file", "precious");
     fs::hard_link(&victim, folders.path("to").join(part_of("a".as_ref()))).unwrap();
     folders.sync(json!({})).unwrap();
@@ -131,11 +138,12 @@ fn a_part_that_has_another_name_elsewhere_is_not_written_to() {
 
 #[test]
 fn what_is_gone_is_removed_only_if_the_settings_say_so() {
-    let folders = Folders::new();
-    folders.write("from/a", "");
-    folders.write("to/old/deep/b", "");
-    folders.write("to/old/x.keep", "");
-    folders.write("to/c", "");
+    let folders = Folders::with(&[
+        ("from/a", ""),
+        ("to/old/deep/b", ""),
+        ("to/old/x.keep", ""),
+        ("to/c", ""),
+    ]);
     assert_eq!(folders.sync(json!({})).unwrap().removed, 0);
     let settings = json!({ "delete": true, "leave_out": ["*.keep"] });
     assert_eq!(folders.sync(settings).unwrap().removed, 2);
@@ -146,8 +154,7 @@ fn what_is_gone_is_removed_only_if_the_settings_say_so() {
 
 #[test]
 fn an_empty_or_missing_source_removes_nothing() {
-    let folders = Folders::new();
-    folders.write("to/a", "");
+    let folders = Folders::with(&[("to/a", "")]);
     let error = folders.sync(json!({ "delete": true })).unwrap_err().to_string();
     assert!(error.contains("is its disk mounted?"), "{error}");
     fs::remove_dir(folders.path("from")).unwrap();
@@ -158,10 +165,8 @@ fn an_empty_or_missing_source_removes_nothing() {
 
 #[test]
 fn no_link_leads_out_of_either_folder() {
-    let folders = Folders::new();
-    folders.write("outside/secret", "secret");
-    folders.write("from/folder/a", "a");
-    folders.write("from/b", "b");
+    let folders =
+        Folders::with(&[("outside/secret", "secret"), ("from/folder/a", "a"), ("from/b", "b")]);
     symlink(folders.path("outside"), folders.path("from/link")).unwrap();
     symlink(folders.path("outside/secret"), folders.path("from/file-link")).unwrap();
     // In the target, links stand where the folder and the file are to be.
@@ -181,11 +186,12 @@ fn no_link_leads_out_of_either_folder() {
 
 #[test]
 fn a_file_that_became_a_folder_or_the_reverse_takes_the_place_of_the_other() {
-    let folders = Folders::new();
-    folders.write("from/a/inner", "inner");
-    folders.write("from/b", "b");
-    folders.write("to/a", "a file");
-    folders.write("to/b/inner", "in a folder");
+    let folders = Folders::with(&[
+        ("from/a/inner", "inner"),
+        ("from/b", "b"),
+        ("to/a", "a file"),
+        ("to/b/inner", "in a folder"),
+    ]);
     let error = folders.sync(json!({})).unwrap_err().to_string();
     assert!(error.contains("2 problems"), "{error}");
     folders.sync(json!({ "delete": true })).unwrap();
@@ -205,8 +211,7 @@ fn folders_that_lie_in_one_another_are_refused() {
 
 #[test]
 fn a_run_that_is_cancelled_leaves_no_part_under_a_files_name() {
-    let folders = Folders::new();
-    folders.write("from/a", "content");
+    let folders = Folders::with(&[("from/a", "content")]);
     let host = folders.host(json!({}));
     host.cancel();
     let error = sync_data(host.context()).unwrap_err().to_string();

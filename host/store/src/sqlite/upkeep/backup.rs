@@ -19,9 +19,13 @@ use crate::{durable, store::StoreError};
 /// name once it is complete.
 pub(in crate::sqlite) fn backup(db: &Connection, to: &Path) -> Result<(), StoreError> {
     let failed = |reason: String| StoreError::Target { path: to.to_owned(), reason };
-    let name = to.file_name().ok_or_else(|| failed("it is a folder".to_owned()))?;
-    let folder = CheckedFolder::of(to)
-        .map_err(|error| failed(format!("its folder {error}; {}", error.remedy())))?;
+    let name =
+        to.file_name().ok_or_else(|| failed("it is a folder; name a file in it".to_owned()))?;
+    let folder =
+        CheckedFolder::of(to).map_err(|error| match matches!(error, AccessError::Missing) {
+            true => failed("its folder is not there; check the path".to_owned()),
+            false => failed(format!("it {error}; {}", error.remedy())),
+        })?;
     if !matches!(folder.check_entry(name), Err(AccessError::Missing)) {
         return Err(StoreError::Exists(to.to_owned()));
     }
