@@ -47,19 +47,20 @@ pub(super) fn a_run_has_all_that_was_said_of_it(factory: &dyn Factory) {
         [
             start(7, 1),
             attempt_end(7, 1, AttemptOutcome::Failed),
-            start(7, 2),
+            Record::Started { run: RunId(7), attempt: 2, at: second(3), build: "build".into() },
             attempt_end(7, 2, AttemptOutcome::Stopped),
             Record::Ended { run: RunId(7), at, outcome, reason, by, result },
         ],
     );
-    let attempt = |attempt, outcome| Attempt {
+    let attempt = |attempt, at, outcome| Attempt {
         attempt,
         epoch,
-        at: second(1),
+        at: second(at),
         build: Arc::from("build"),
         end: Some(AttemptEnd { at: second(2), outcome, error: Some(format!("attempt {attempt}")) }),
     };
-    let attempts = vec![attempt(1, AttemptOutcome::Failed), attempt(2, AttemptOutcome::Stopped)];
+    let attempts =
+        vec![attempt(1, 1, AttemptOutcome::Failed), attempt(2, 3, AttemptOutcome::Stopped)];
     let NewRun { run, task, cause, key, since, priority, arguments, .. } = new;
     let run = RunRecord {
         run,
@@ -72,6 +73,7 @@ pub(super) fn a_run_has_all_that_was_said_of_it(factory: &dyn Factory) {
         status: RunStatus::Ended(ended),
         counts: RunCounts { attempts: 2, ..RunCounts::default() },
         attempt: attempts.last().cloned(),
+        began: Some(second(1)),
     };
     assert_eq!(store.run(RunId(7)), Ok(Some(RunDetail { run, attempts })));
 }

@@ -20,7 +20,8 @@ const RUN: &str = "SELECT runs.run, tasks.task, runs.cause, runs.nominal, runs.r
     runs.since, runs.priority, runs.arguments, runs.state, runs.until, runs.stopping,
     runs.attempts, runs.interruptions, runs.crashes, runs.ended, runs.outcome, runs.reason,
     runs.because_of, runs.result, runs.attempt, runs.epoch, builds.build, runs.attempt_began,
-    runs.attempt_ended, runs.attempt_outcome, runs.attempt_error
+    runs.attempt_ended, runs.attempt_outcome, runs.attempt_error,
+    coalesce(runs.began, runs.attempt_began)
     FROM runs JOIN tasks ON tasks.id = runs.task LEFT JOIN builds ON builds.id = runs.build";
 
 /// Texts that many runs have in common, each once in memory.
@@ -69,6 +70,7 @@ fn run_of(row: &Row<'_>, texts: &mut Texts) -> rusqlite::Result<RunRecord> {
             crashes: row.get(14)?,
         },
         attempt: attempt_of(row, 20, texts)?,
+        began: row.get::<_, Option<Time>>(27)?.map(|began| began.0),
     })
 }
 

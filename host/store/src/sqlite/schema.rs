@@ -9,8 +9,11 @@ const APPLICATION: i32 = i32::from_be_bytes(*b"HOTB");
 
 /// What makes each version from the one before; the first, from an empty file. A file of each is
 /// somewhere, so none of them is ever changed.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+];
 
 /// Returns the version that this program writes.
 pub(super) fn newest() -> u32 {

@@ -160,6 +160,8 @@ pub struct RunRecord {
     pub counts: RunCounts,
     /// Its latest attempt.
     pub attempt: Option<Attempt>,
+    /// When its first attempt began.
+    pub began: Option<Timestamp>,
 }
 
 /// How far a run has come.

@@ -20,7 +20,7 @@ impl Runner {
             let arguments = record.arguments.as_ref();
             let arguments = arguments.and_then(|json| serde_json::from_str(json).ok());
             let active = ActiveRun {
-                started: record.attempt.as_ref().map(|it| it.at),
+                started: record.began,
                 ..ActiveRun::new(&live, Durability::Fsync, arguments.unwrap_or(json!({})))
             };
             if matches!(live.state, RunState::Running { .. } | RunState::Abandoned(_)) {

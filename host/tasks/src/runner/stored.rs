@@ -198,7 +198,7 @@ pub(super) fn view(record: &store::RunRecord) -> RunView {
     };
     let live = live(record, state);
     let active = ActiveRun {
-        started: record.attempt.as_ref().map(|it| it.at),
+        started: record.began,
         ..ActiveRun::new(&live, Durability::Fsync, Value::Null)
     };
     let Some(end) = end else { return active.view(record.run, words::state(&live.state), None) };

@@ -145,8 +145,8 @@ impl Apply<'_> {
              attempt_began, attempt_ended, attempt_outcome, attempt_error FROM runs WHERE run = ?1";
         self.db.prepare_cached(keep)?.execute([Number::from(run)])?;
         let next = "UPDATE runs SET state = 3, until = NULL, stopping = NULL, attempts = ?2,
-             starts = starts + 1, attempt = ?2, epoch = ?3, attempt_began = ?4, build = ?5,
-             attempt_ended = NULL, attempt_outcome = NULL, attempt_error = NULL WHERE run = ?1";
+             starts = starts + 1, began = coalesce(began, attempt_began),
+             attempt = ?2, epoch = ?3, attempt_began = ?4, build = ?5, attempt_ended = NULL, attempt_outcome = NULL, attempt_error = NULL WHERE run = ?1";
         self.db.prepare_cached(next)?.execute(columns)?;
         Ok(())
     }

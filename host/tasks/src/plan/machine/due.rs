@@ -198,16 +198,23 @@ impl Plan {
         if planned.paused && !matches!(cause, RunCause::Request(_)) {
             return self.skip(task, cause, SkipReason::Paused);
         }
+        // Runs that are made up for come at once, and so one after the other whatever the policy is.
+        let is_made_up = |cause: RunCause| matches!(cause, RunCause::MadeUp(_));
+        let is_in_the_way = |run: &&RunId| {
+            let other = self.runs.get(*run);
+            !(is_made_up(cause) && other.is_some_and(|it| is_made_up(it.cause)))
+        };
+        let mut in_the_way = planned.live.iter().filter(is_in_the_way);
         match planned.policy.overlap {
             _ if forced => {}
             Overlap::Skip => {
-                if let Some(first) = planned.live.first() {
+                if let Some(first) = in_the_way.next() {
                     return self.skip(task, cause, SkipReason::Overlap(*first));
                 }
             }
             Overlap::Queue | Overlap::Allow => {}
             Overlap::Replace => {
-                let earlier = planned.live.clone();
+                let earlier: Vec<_> = in_the_way.copied().collect();
                 earlier.into_iter().for_each(|run| self.stop(run, StopReason::Replaced));
             }
         }

@@ -3,7 +3,7 @@
 use hotbay_plugin_api::Misfire;
 
 use super::*;
-use crate::plan::MisfirePolicy;
+use crate::plan::{AttemptOutcome, MisfirePolicy};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -77,4 +77,42 @@ fn a_time_that_is_due_once_is_not_dealt_with_anew_by_a_clock_that_is_set_back() 
     // It is due again, in case it was missed. The store still refuses a second run of its time.
     assert_eq!(step.changes, [Change::Cursor { task: task(), cursor: back }]);
     assert_eq!(plan.next_due(&task()), Some(now));
+}
+
+#[test]
+fn all_runs_that_are_made_up_for_take_place_one_after_the_other() {
+    for overlap in [Overlap::Skip, Overlap::Queue, Overlap::Replace] {
+        let now = moment();
+        let mut plan = Plan::new(clock(now), 1);
+        let timing = Timing::new(hourly(now - 3 * DAY));
+        let misfire = MisfirePolicy { misfire: Misfire::All { cap: 2 }, grace: None };
+        let definition = TaskDefinition {
+            misfire,
+            overlap,
+            ..TaskDefinition::new("p".into(), Trigger::Time(timing))
+        };
+        let stored = Some(StoredTask { cursor: Some(now - DAY), ..StoredTask::default() });
+        let define = PlanEvent::Define { task: task(), definition: Box::new(definition), stored };
+        plan.step(PlanEvent::Service { plugin: "p".into(), is_there: true }, clock(now));
+        let mut step = plan.step(define, clock(now));
+        let mut begun: Vec<RunId> = Vec::new();
+        let mut uptime = Duration::ZERO;
+        while begun.len() < 2 {
+            assert!(uptime < Duration::from_secs(60), "{overlap:?}: only {begun:?} have begun");
+            let starts = step.effects.iter().map(|it| match it {
+                Effect::Start { run, .. } => *run,
+                Effect::Stop { .. } => panic!("{overlap:?}: none is stopped"),
+            });
+            let starts: Vec<_> = starts.collect();
+            assert!(starts.len() <= 1, "{overlap:?}: not side by side");
+            begun.extend(&starts);
+            uptime += Duration::from_secs(1);
+            let after = Clock { now: now + SignedDuration::try_from(uptime).unwrap(), uptime };
+            let outcome = AttemptOutcome::Succeeded;
+            step = match starts.first() {
+                Some(run) => plan.step(PlanEvent::Ended { run: *run, outcome }, after),
+                None => plan.step(PlanEvent::Tick, after),
+            };
+        }
+    }
 }
