@@ -1,7 +1,7 @@
 //! What files say about the tasks of plugins: the configuration, the settings beside a library, and
 //! the order in which they take precedence.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use hotbay_tests::{ConfigFile, PluginsFolder, Run, Running, switched_off, until};
 use serde_json::Value;
@@ -349,6 +349,25 @@ pipeline:
     for (seq, number) in [(0, "01"), (1, "02"), (2, "03"), (40, "29")] {
         running.wait_for_log(&format!("hears: raw {seq} {number}00000000000000"));
     }
+    let task = |command: &str, more: &[&str]| {
+        let start = ["task".into(), command.into(), config.path(), "hears".into()];
+        let run = Run::new(start.into_iter().chain(more.iter().map(PathBuf::from)));
+        run.finish().expect_code(0).stdout
+    };
+    // A paused task runs for no event, and each second one of them is on record.
+    drop(task("pause", &[]));
+    until("an event is on record that brought no run", || {
+        let runs: Value = serde_json::from_str(&task("history", &["--output", "json"])).ok()?;
+        let skipped = runs.as_array()?.iter().find(|run| run["state"] == "skipped")?.clone();
+        assert_eq!(
+            (&skipped["cause"], &skipped["reason"]),
+            (&"event".into(), &"the task is paused".into())
+        );
+        let heard = runs.as_array()?.iter().find(|run| run["state"] == "succeeded")?;
+        assert_eq!(heard["cause"], "event");
+        Some(())
+    });
+    drop(task("resume", &[]));
     // An edit takes effect in both directions.
     config.rewrite(&folder, &yaml("manual"));
     let is = |words: &str| {

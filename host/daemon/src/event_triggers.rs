@@ -68,7 +68,7 @@ impl Following {
         let (mut until_look, mut refused) = (LOOK_AFTER, 0u64);
         while let Some(batch) = receiver.recv().await {
             for arguments in batch.iter().map(|event| arguments(&channel, event)) {
-                match self.request(arguments).await {
+                match self.control.run_for_event(&self.task, arguments).await {
                     Ok(()) => {
                         if std::mem::take(&mut refused) > 0 {
                             tracing::debug!(task = &*self.task, channel, "runs for events again");
@@ -91,12 +91,6 @@ impl Following {
                 }
             }
         }
-    }
-
-    async fn request(&self, arguments: Value) -> Result<(), ControlError> {
-        let task = self.task.to_string();
-        let request = TaskRequest::Run { task, arguments, forced: false };
-        self.control.ask(request).await.map(drop)
     }
 
     /// Waits while many runs wait for their turn. Meanwhile the channel's overflow policy decides what

@@ -1,6 +1,6 @@
 //! Asking for runs, steering tasks, and looking at them, from outside of the loop that runs them.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -155,9 +155,24 @@ impl TaskControl {
     /// # Errors
     /// If the request is refused.
     pub async fn ask(&self, request: TaskRequest) -> Result<TaskAnswer, ControlError> {
+        self.send(|answer| RunnerEvent::Request(request, answer)).await
+    }
+
+    /// Makes a run of a task for an event of its channel, with the event as its arguments, and waits
+    /// until it is accepted.
+    ///
+    /// # Errors
+    /// If the run does not take place.
+    pub async fn run_for_event(&self, task: &Arc<str>, event: Value) -> Result<(), ControlError> {
+        self.send(|answer| RunnerEvent::Event(Arc::clone(task), event, answer)).await.map(drop)
+    }
+
+    async fn send(
+        &self,
+        event: impl FnOnce(Answer) -> RunnerEvent,
+    ) -> Result<TaskAnswer, ControlError> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.events.send(RunnerEvent::Request(request, answer));
-        sent.map_err(|_| ControlError::Stopping)?;
+        self.events.send(event(answer)).map_err(|_| ControlError::Stopping)?;
         answered.await.map_err(|_| ControlError::Stopping)?
     }
 }

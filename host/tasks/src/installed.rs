@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Instant,
 };
 
 use hotbay_plugin_api::Schedule;
@@ -51,6 +52,8 @@ pub(crate) struct InstalledTask {
     pub(crate) paused: bool,
     /// Somebody disabled the task: it has no schedule.
     pub(crate) disabled: bool,
+    /// When it was last recorded that an event brought no run.
+    pub(crate) event_recorded: Option<Instant>,
 }
 
 impl InstalledTask {
@@ -71,6 +74,7 @@ impl InstalledTask {
             ended: EndedRuns::default(),
             paused: false,
             disabled: false,
+            event_recorded: None,
         }
     }
 

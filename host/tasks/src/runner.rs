@@ -67,6 +67,8 @@ pub(crate) enum RunnerEvent {
     Ended(RunId, AttemptOutcome, Value),
     /// Somebody asks for something.
     Request(TaskRequest, Answer),
+    /// An event came on the channel of a task, which is to run with these arguments.
+    Event(Arc<str>, Value, Answer),
     /// How many runs may be under way at once.
     Limits(RunLimits),
     /// A task is defined, with its schedule and its anchor if these are not stored.
@@ -226,6 +228,9 @@ impl Runner {
                 RunnerEvent::Plan(event) => self.step(event),
                 RunnerEvent::Ended(run, outcome, result) => self.end(run, outcome, result),
                 RunnerEvent::Request(request, answer) => self.request(request, answer),
+                RunnerEvent::Event(task, arguments, answer) => {
+                    self.run_for_event(&task, arguments, answer);
+                }
                 RunnerEvent::Limits(limits) => {
                     self.plan.set_limits(limits);
                     self.step(PlanEvent::Tick);

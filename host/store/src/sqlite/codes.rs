@@ -155,6 +155,7 @@ pub(super) fn cause_columns(cause: RunCause) -> (i64, Option<Time>, Option<Numbe
         RunCause::MadeUp(at) => (2, Some(Time(at)), None),
         RunCause::Dependencies => (3, None, None),
         RunCause::Request(request) => (4, None, Some(Number(request))),
+        RunCause::Event(request) => (5, None, Some(Number(request))),
     }
 }
 
@@ -167,6 +168,7 @@ pub(super) fn cause_of(row: &Row<'_>, column: usize) -> rusqlite::Result<RunCaus
         2 => RunCause::MadeUp(nominal()?),
         3 => RunCause::Dependencies,
         4 => RunCause::Request(row.get::<_, Number>(column + 2)?.0),
+        5 => RunCause::Event(row.get::<_, Number>(column + 2)?.0),
         other => return Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
     })
 }

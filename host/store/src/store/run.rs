@@ -29,6 +29,9 @@ pub enum RunCause {
     Dependencies,
     /// It was requested, by the request of this number.
     Request(u64),
+    /// An event came on the channel of its task, and was passed on by the request of this number. Its
+    /// arguments have the event.
+    Event(u64),
 }
 
 impl RunCause {
@@ -36,14 +39,14 @@ impl RunCause {
     pub fn nominal(self) -> Option<Timestamp> {
         match self {
             Self::Time(at) | Self::MadeUp(at) => Some(at),
-            Self::Start | Self::Dependencies | Self::Request(_) => None,
+            Self::Start | Self::Dependencies | Self::Request(_) | Self::Event(_) => None,
         }
     }
 
-    /// Returns the number of the request, if the run was requested.
+    /// Returns the number of the request, if somebody waits to hear of the run.
     pub fn request(self) -> Option<u64> {
         match self {
-            Self::Request(request) => Some(request),
+            Self::Request(request) | Self::Event(request) => Some(request),
             Self::Start | Self::Time(_) | Self::MadeUp(_) | Self::Dependencies => None,
         }
     }

@@ -163,7 +163,7 @@ impl Plan {
             PlanEvent::Service { plugin, is_there } => self.set_service(plugin, is_there),
             PlanEvent::Pause { task, paused } => self.set_paused(&task, paused),
             PlanEvent::Hold { held } => self.set_held(held),
-            PlanEvent::Request { task, request, forced } => self.request(&task, request, forced),
+            PlanEvent::Request { task, cause, forced } => self.request(&task, cause, forced),
             PlanEvent::Cancel { run } => self.stop(run, StopReason::Cancelled),
             PlanEvent::Ended { run, outcome } => self.ended(run, outcome),
             PlanEvent::Duplicate { run } => self.drop_duplicate(run),

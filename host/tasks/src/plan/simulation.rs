@@ -210,7 +210,8 @@ impl World {
             Op::Request(n, forced) => {
                 self.requests += 1;
                 let request = self.requests;
-                self.step(PlanEvent::Request { task: nth(self, n), request, forced });
+                let cause = RunCause::Request(request);
+                self.step(PlanEvent::Request { task: nth(self, n), cause, forced });
             }
             Op::Cancel(n) => {
                 let run = self.plan.runs().keys().nth(n).copied();

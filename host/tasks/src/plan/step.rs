@@ -56,12 +56,12 @@ pub enum PlanEvent {
         /// Tells if it can't be stored.
         held: bool,
     },
-    /// Somebody asks for a run.
+    /// Somebody asks for a run, or an event does.
     Request {
         /// The id of the task.
         task: Arc<str>,
-        /// The number of the request, by which its answer is found.
-        request: u64,
+        /// The cause of the run, with the number of the request, by which its answer is found.
+        cause: RunCause,
         /// The run takes place whatever the overlap policy says, and without its dependencies.
         forced: bool,
     },

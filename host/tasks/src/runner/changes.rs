@@ -1,6 +1,9 @@
 //! Taking note of what the plan decided.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hotbay_plugin_api::Durability;
 use hotbay_store::store::{Record, TaskChange};
@@ -18,6 +21,9 @@ use crate::{
 
 /// The number of runs that ended last and whose lines are still stored when they come late.
 const LATE_LINES: usize = 256;
+
+/// The shortest time between two records of events of a task that brought no run.
+const EVENT_RECORDS: Duration = Duration::from_secs(1);
 
 impl Runner {
     /// Takes note of a change, and adds it to what is to be stored.
@@ -153,8 +159,10 @@ impl Runner {
         let why = words::skip(reason);
         if let Some(asked) = cause.request().and_then(|request| self.asked.remove(&request)) {
             // The one who asked is told; it is not a run that should have taken place.
-            self.replies.push(Reply::new(asked.answer, Err(ControlError::Skipped(why))));
-            return;
+            self.replies.push(Reply::new(asked.answer, Err(ControlError::Skipped(why.clone()))));
+            if !matches!(cause, RunCause::Event(_)) || !self.may_record_event(task) {
+                return;
+            }
         }
         let durability = self.count(task, |ended| ended.skipped += 1);
         let by = match reason {
@@ -169,6 +177,19 @@ impl Runner {
         };
         self.batch.add(durability, || stored::skipped((run, task), cause, reason, now));
         self.keep(view, KeptLog::default(), durability);
+    }
+
+    /// Tells if it is recorded that an event brought no run: one in each second of each task, because
+    /// events may come faster than records could be kept.
+    fn may_record_event(&mut self, task: &str) -> bool {
+        let mut installed = self.installed.lock();
+        let Some(task) = installed.get_mut(task) else { return false };
+        let now = Instant::now();
+        let is_time = task.event_recorded.is_none_or(|at| now.duration_since(at) >= EVENT_RECORDS);
+        if is_time {
+            task.event_recorded = Some(now);
+        }
+        is_time
     }
 
     fn missed(&mut self, task: &Arc<str>, missed: MissedRuns, at: Timestamp) {

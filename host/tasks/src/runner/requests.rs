@@ -13,7 +13,7 @@ use crate::{
     ControlError, MOST_IN_ANSWER, RunView, TaskAnswer, TaskState, TaskView,
     control::{Answer, TaskRequest},
     installed::InstalledTask,
-    plan::{PlanEvent, RunId, WaitsFor},
+    plan::{PlanEvent, RunCause, RunId, WaitsFor},
 };
 
 /// A run that somebody asked for.
@@ -124,6 +124,21 @@ impl Runner {
     }
 
     fn run_now(&mut self, task: &str, arguments: Value, forced: bool, answer: Answer) {
+        self.ask_for_run(task, arguments, (RunCause::Request, forced), answer);
+    }
+
+    /// Asks the plan for a run of a task for an event of its channel.
+    pub(super) fn run_for_event(&mut self, task: &str, arguments: Value, answer: Answer) {
+        self.ask_for_run(task, arguments, (RunCause::Event, false), answer);
+    }
+
+    fn ask_for_run(
+        &mut self,
+        task: &str,
+        arguments: Value,
+        (cause, forced): (fn(u64) -> RunCause, bool),
+        answer: Answer,
+    ) {
         let task = match self.may_run(task, &arguments) {
             Ok(task) => task,
             Err(refusal) => return Reply::new(answer, Err(refusal)).send(),
@@ -131,7 +146,7 @@ impl Runner {
         let request = self.next_request;
         self.next_request += 1;
         self.asked.insert(request, Asked { arguments, answer });
-        self.step(PlanEvent::Request { task, request, forced });
+        self.step(PlanEvent::Request { task, cause: cause(request), forced });
     }
 
     /// Returns the id of a task that may run now with these arguments.

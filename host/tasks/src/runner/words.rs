@@ -35,6 +35,7 @@ pub(super) fn cause(cause: RunCause) -> &'static str {
         RunCause::MadeUp(_) => "missed, made up for",
         RunCause::Dependencies => "dependencies",
         RunCause::Request(_) => "request",
+        RunCause::Event(_) => "event",
     }
 }
 

@@ -183,8 +183,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn request(&mut self, task: &Arc<str>, request: u64, forced: bool) {
-        let cause = RunCause::Request(request);
+    pub(super) fn request(&mut self, task: &Arc<str>, cause: RunCause, forced: bool) {
         if self.tasks.contains_key(task) {
             self.create(task, cause, None, forced);
         } else {
