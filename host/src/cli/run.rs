@@ -20,7 +20,7 @@ use super::{
     progress::ProgressDisplay,
     report,
     signals::{self, Stop, requested},
-    table::Table,
+    table::{NO_BREAK, Table},
     wording::count,
     written,
 };
@@ -127,7 +127,9 @@ pub(super) async fn validate(path: &Path) -> ExitCode {
     if !schedules.is_empty() {
         let mut table = Table::new(["task", "schedule", "next"]);
         for (task, words) in schedules {
-            table.row([task, words.schedule, words.next.join(", ")]);
+            // A time is never wrapped between date and time.
+            let next: Vec<_> = words.next.iter().map(|at| at.replace(' ', NO_BREAK)).collect();
+            table.row([task, words.schedule, next.join(", ")]);
         }
         page.table(&table);
     }

@@ -1,6 +1,7 @@
 //! `hotbay task …`: the tasks of a running host.
 
 mod next;
+mod tables;
 
 use std::{
     mem,
@@ -11,13 +12,11 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use hotbay_daemon::{
-    LogLineView, MOST_IN_ANSWER, RunView, TaskAnswer, TaskRequest, TaskState, TaskView, ask_tasks,
-};
-use jiff::{Timestamp, tz::TimeZone};
+use hotbay_daemon::{MOST_IN_ANSWER, RunView, TaskAnswer, TaskRequest, ask_tasks};
 use serde_json::Value;
 
 use next::Next;
+use tables::{describe, line, list, runs};
 
 use super::{FAILED_RUN, Output, fail, output::Page, print, status::asked, table::Table};
 
@@ -294,73 +293,6 @@ fn json(page: &mut Page, answer: &TaskAnswer) {
     }
 }
 
-fn list(page: &mut Page, tasks: &[TaskView]) {
-    if tasks.is_empty() {
-        return page.line("this host has no tasks");
-    }
-    let mut table = Table::new(["task", "schedule", "state", "next", "done", "failed"]);
-    for task in tasks {
-        let next = task.next.map(here).unwrap_or_default();
-        let (done, failed) = (task.counts.succeeded.to_string(), task.counts.failed.to_string());
-        table.row([&task.id, &task.schedule, &state(task), &next, &done, &failed]);
-    }
-    page.table(&table);
-}
-
-fn state(task: &TaskView) -> String {
-    match task.state {
-        TaskState::Active if task.running > 0 => "running".to_owned(),
-        TaskState::Active if task.waiting > 0 => "waiting".to_owned(),
-        TaskState::Active => "active".to_owned(),
-        TaskState::Paused => "paused".to_owned(),
-        TaskState::Disabled => "disabled".to_owned(),
-        TaskState::Waits => "waits for its plugin".to_owned(),
-        TaskState::Held => "waits for the store".to_owned(),
-    }
-}
-
-fn describe(page: &mut Page, task: &TaskView) {
-    page.line(&task.id);
-    if !task.description.is_empty() {
-        page.line(format_args!("  {}", task.description));
-    }
-    page.line(format_args!("  runs {}; {}", task.schedule, state(task)));
-    if let Some(next) = task.next {
-        page.line(format_args!("  next at {}", local(next, &TimeZone::system())));
-    }
-    let counts = task.counts;
-    page.line(format_args!(
-        "  {} done, {} failed, {} cancelled, {} skipped, {} missed",
-        counts.succeeded, counts.failed, counts.cancelled, counts.skipped, counts.missed
-    ));
-    if let Some(error) = &task.last_error {
-        page.line(format_args!("  failed last with: {error}"));
-    }
-}
-
-fn runs(page: &mut Page, runs: &[RunView]) {
-    if runs.is_empty() {
-        return page.line("no run is known");
-    }
-    let columns = ["run", "task", "state", "since", "attempts", "reason"];
-    let has_reasons = runs.iter().any(|run| run.reason.is_some());
-    let shown = if has_reasons { columns.len() } else { columns.len() - 1 };
-    let mut table = Table::new(&columns[..shown]);
-    for run in runs {
-        let since = here(run.since);
-        let (number, attempts) = (run.run.to_string(), run.attempts.to_string());
-        let reason = match (&run.reason, run.by) {
-            (Some(reason), Some(by)) if !reason.contains(&by.to_string()) => {
-                format!("{reason} (run {by})")
-            }
-            (reason, _) => reason.clone().unwrap_or_default(),
-        };
-        let state = run.state.replace('_', " ");
-        table.row(&[&number, &run.task, &state, &since, &attempts, &reason][..shown]);
-    }
-    page.table(&table);
-}
-
 /// Copies the store of a running host.
 pub(super) fn backup(config: &Path, file: &Path) -> ExitCode {
     let to = match std::path::absolute(file) {
@@ -374,23 +306,9 @@ pub(super) fn backup(config: &Path, file: &Path) -> ExitCode {
     }
 }
 
-fn line(line: &LogLineView) -> String {
-    format!("{} {:5} {}", local(line.at, &TimeZone::system()), line.level, line.message)
-}
-
 /// Prints the log of a run; with `follow`, further lines as they come, until the run has ended.
 ///
 /// JSON is one document, and is printed at the end.
 pub(super) fn run_log(host: &Host, run: u64, follow: bool) -> ExitCode {
     host.log(run, follow).unwrap_or_else(|code| code)
-}
-
-/// Returns a time to the second as the clock of this system shows it, for tables.
-fn here(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// Returns a time to the second as the clock of a zone shows it, with the offset.
-fn local(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
