@@ -130,7 +130,7 @@ fn a_schedule_goes_on_if_the_clock_was_set_back_by_days_while_no_host_ran() {
         let cause = RunCause::Time(now + SignedDuration::from_secs(number));
         let (run, reason) = (RunId(next + number.unsigned_abs()), "paused".to_owned());
         let (task, at) = ("schedules/ticks".into(), now);
-        Record::Skipped(Box::new(Skip { run, task, cause, at, reason, by: None }))
+        Record::Skipped(Box::new(Skip { run, task, cause, at, reason, by: None, count: 1 }))
     });
     let change = TaskChange::Cursor(now + SignedDuration::from_hours(30 * 24));
     let cursor = Record::Task { task: "schedules/ticks".into(), change };

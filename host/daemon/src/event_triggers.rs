@@ -64,14 +64,18 @@ struct Following {
 
 impl Following {
     async fn run(self, mut receiver: EventReceiver<ChannelName, Batch>) {
-        let channel = receiver.event().to_string();
+        let channel: Arc<str> = receiver.event().to_string().into();
         let (mut until_look, mut refused) = (LOOK_AFTER, 0u64);
         while let Some(batch) = receiver.recv().await {
             for arguments in batch.iter().map(|event| arguments(&channel, event)) {
-                match self.control.run_for_event(&self.task, arguments).await {
+                match self.request(&channel, arguments).await {
                     Ok(()) => {
                         if std::mem::take(&mut refused) > 0 {
-                            tracing::debug!(task = &*self.task, channel, "runs for events again");
+                            tracing::debug!(
+                                task = &*self.task,
+                                channel = &*channel,
+                                "runs for events again"
+                            );
                         }
                         until_look -= 1;
                         if until_look == 0 {
@@ -84,13 +88,22 @@ impl Following {
                         // The first of a row says why; a fast channel would fill the log.
                         if refused == 0 {
                             let task = &*self.task;
-                            tracing::info!(task, channel, "no run for an event: {error}");
+                            tracing::info!(
+                                task,
+                                channel = &*channel,
+                                "no run for an event: {error}"
+                            );
                         }
                         refused += 1;
                     }
                 }
             }
         }
+    }
+
+    async fn request(&self, channel: &Arc<str>, arguments: Value) -> Result<(), ControlError> {
+        let (task, channel) = (Arc::clone(&self.task), Arc::clone(channel));
+        self.control.run_for_event(task, channel, arguments).await.map(drop)
     }
 
     /// Waits while many runs wait for their turn. Meanwhile the channel's overflow policy decides what

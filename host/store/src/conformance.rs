@@ -31,6 +31,7 @@ pub const CHECKS: &[Check] = &[
     ("a host in charge keeps others out", epochs::a_host_in_charge_keeps_others_out),
     ("a host that is gone is followed", epochs::a_host_that_is_gone_is_followed),
     ("a nominal time has one run", records::a_nominal_time_has_one_run),
+    ("an event is a cause", records::an_event_is_a_cause),
     ("a clock that is set back lets times come again", records::a_clock_that_is_set_back),
     ("an error of one batch leaves others alone", records::an_error_of_one_batch_leaves_others),
     ("a task is known as it was stored", records::a_task_is_known_as_it_was_stored),

@@ -140,6 +140,15 @@ pub enum ControlError {
     Stopping,
 }
 
+/// A run for an event of a channel.
+#[derive(Debug)]
+pub(crate) struct EventRequest {
+    /// The id of the task.
+    pub(crate) task: Arc<str>,
+    pub(crate) channel: Arc<str>,
+    pub(crate) arguments: Value,
+}
+
 pub(crate) type Answer = oneshot::Sender<Result<TaskAnswer, ControlError>>;
 
 /// Controls and observes the tasks of one host. Clones control the same tasks.
@@ -158,13 +167,19 @@ impl TaskControl {
         self.send(|answer| RunnerEvent::Request(request, answer)).await
     }
 
-    /// Makes a run of a task for an event of its channel, with the event as its arguments, and waits
-    /// until it is accepted.
+    /// Asks for a run of a task for an event of a channel. An event that has no run is recorded in the
+    /// history of the task.
     ///
     /// # Errors
     /// If the run does not take place.
-    pub async fn run_for_event(&self, task: &Arc<str>, event: Value) -> Result<(), ControlError> {
-        self.send(|answer| RunnerEvent::Event(Arc::clone(task), event, answer)).await.map(drop)
+    pub async fn run_for_event(
+        &self,
+        task: Arc<str>,
+        channel: Arc<str>,
+        arguments: Value,
+    ) -> Result<TaskAnswer, ControlError> {
+        let request = EventRequest { task, channel, arguments };
+        self.send(|answer| RunnerEvent::Event(request, answer)).await
     }
 
     async fn send(
@@ -172,7 +187,8 @@ impl TaskControl {
         event: impl FnOnce(Answer) -> RunnerEvent,
     ) -> Result<TaskAnswer, ControlError> {
         let (answer, answered) = oneshot::channel();
-        self.events.send(event(answer)).map_err(|_| ControlError::Stopping)?;
+        let sent = self.events.send(event(answer));
+        sent.map_err(|_| ControlError::Stopping)?;
         answered.await.map_err(|_| ControlError::Stopping)?
     }
 }

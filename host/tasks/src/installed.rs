@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Instant,
 };
 
 use hotbay_plugin_api::Schedule;
@@ -52,8 +51,6 @@ pub(crate) struct InstalledTask {
     pub(crate) paused: bool,
     /// Somebody disabled the task: it has no schedule.
     pub(crate) disabled: bool,
-    /// When it was last recorded that an event brought no run.
-    pub(crate) event_recorded: Option<Instant>,
 }
 
 impl InstalledTask {
@@ -74,7 +71,6 @@ impl InstalledTask {
             ended: EndedRuns::default(),
             paused: false,
             disabled: false,
-            event_recorded: None,
         }
     }
 

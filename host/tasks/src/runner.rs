@@ -12,6 +12,7 @@ mod recent;
 mod reopened;
 mod requests;
 mod restored;
+mod skipped_events;
 pub(crate) mod stored;
 mod words;
 mod writes;
@@ -39,7 +40,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     OpenedStore,
-    control::{Answer, TaskRequest},
+    control::{Answer, EventRequest, TaskRequest},
     installed::{InstalledTasks, StoredTasks},
     opened,
     plan::{
@@ -50,6 +51,7 @@ use crate::{
 use active::ActiveRun;
 use recent::RecentRuns;
 use requests::{Asked, Reply};
+use skipped_events::{Records, Unrecorded};
 use writes::{NextBatch, OpenStore, Writes};
 
 pub(crate) use hotbay_store::clock::now;
@@ -67,8 +69,8 @@ pub(crate) enum RunnerEvent {
     Ended(RunId, AttemptOutcome, Value),
     /// Somebody asks for something.
     Request(TaskRequest, Answer),
-    /// An event came on the channel of a task, which is to run with these arguments.
-    Event(Arc<str>, Value, Answer),
+    /// An event asks for a run of a task.
+    Event(EventRequest, Answer),
     /// How many runs may be under way at once.
     Limits(RunLimits),
     /// A task is defined, with its schedule and its anchor if these are not stored.
@@ -123,6 +125,7 @@ pub(crate) struct Runner {
     /// The runs that were asked for in the present step, by the number of the request.
     asked: HashMap<u64, Asked>,
     next_request: u64,
+    unrecorded: Unrecorded,
     /// The answers about the present step.
     replies: Vec<Reply>,
     /// What the present step is to store.
@@ -178,6 +181,7 @@ impl Runner {
             lines,
             asked: HashMap::new(),
             next_request: 1,
+            unrecorded: Unrecorded::default(),
             replies: Vec::new(),
             batch: NextBatch::new(is_open),
             writes,
@@ -228,9 +232,7 @@ impl Runner {
                 RunnerEvent::Plan(event) => self.step(event),
                 RunnerEvent::Ended(run, outcome, result) => self.end(run, outcome, result),
                 RunnerEvent::Request(request, answer) => self.request(request, answer),
-                RunnerEvent::Event(task, arguments, answer) => {
-                    self.run_for_event(&task, arguments, answer);
-                }
+                RunnerEvent::Event(request, answer) => self.run_for_event(request, answer),
                 RunnerEvent::Limits(limits) => {
                     self.plan.set_limits(limits);
                     self.step(PlanEvent::Tick);
@@ -254,6 +256,8 @@ impl Runner {
                     // A host that was stopped before its tasks began knows who ended the one before.
                     self.resolve_left_over();
                     self.interrupt_all();
+                    self.record_skipped_events(Records::All);
+                    self.flush(Vec::new());
                     self.closing = Some(done);
                 }
                 RunnerEvent::Stop(done) => {
@@ -300,6 +304,7 @@ impl Runner {
         for change in changes {
             self.apply(change, clock.now);
         }
+        self.record_skipped_events(Records::Due);
         consequences.extend(std::mem::take(&mut self.replies).into_iter().map(Consequence::Answer));
         consequences
     }

@@ -7,7 +7,7 @@ use std::{
 
 use hotbay_plugin_api::{Overlap, Priority};
 use hotbay_tasks::plan::{
-    AttemptOutcome, Change, Clock, Effect, Limit, Plan, PlanEvent, RunCause, RunId, Trigger,
+    AttemptOutcome, Change, Clock, Effect, Limit, Plan, PlanEvent, RunId, Trigger,
 };
 use hotbay_tests::heap_in_use;
 use jiff::{SignedDuration, Timestamp};
@@ -71,7 +71,7 @@ pub(super) fn run() {
         random =
             random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let task = Arc::clone(&tasks[(random >> 33) as usize % TASKS]);
-        let event = PlanEvent::Request { task, cause: RunCause::Request(n), forced: false };
+        let event = PlanEvent::Request { task, request: n, channel: None, forced: false };
         enqueue.time(|| plan.step(event, clock(n)));
     }
     let bytes = heap_in_use().saturating_sub(before) / RUNS;

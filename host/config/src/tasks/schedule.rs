@@ -78,7 +78,9 @@ struct Written {
     at: Option<String>,
     /// A channel. The task runs for each of its events. The argument `event` of the run has the
     /// `channel`, `time_ns`, `source`, `seq` and `kind` of the event, and its payload as `text`, or in
-    /// hexadecimal as `bytes`. With `overlap: skip`, events during a run have no run.
+    /// hexadecimal as `bytes`. With `overlap: skip`, events during a run have no run. The
+    /// history of the task has a record of events without a run, once in a minute at most, with their
+    /// number.
     #[serde(default, deserialize_with = "Name::option")]
     #[schemars(with = "Option<Name>")]
     event: Option<String>,

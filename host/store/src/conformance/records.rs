@@ -1,6 +1,6 @@
 //! Writing.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use super::{
     Factory,
@@ -21,7 +21,7 @@ pub(super) fn a_nominal_time_has_one_run(factory: &dyn Factory) {
     let skip = |run, cause| {
         let (task, reason) = ("p/a".into(), "overlap".to_owned());
         let by = Some(RunId(1));
-        Record::Skipped(Box::new(Skip { run: RunId(run), task, cause, at, reason, by }))
+        Record::Skipped(Box::new(Skip { run: RunId(run), task, cause, at, reason, by, count: 1 }))
     };
     let records = [
         created(2, "p/a", RunCause::MadeUp(at)),
@@ -43,6 +43,25 @@ pub(super) fn a_nominal_time_has_one_run(factory: &dyn Factory) {
     write(&*store, epoch, [end(1, Outcome::Cancelled)]);
     let written = write(&*store, epoch, [created(8, "p/a", RunCause::Time(at))]);
     assert_eq!(written.duplicates, [RunId(8)]);
+}
+
+pub(super) fn an_event_is_a_cause(factory: &dyn Factory) {
+    let store = factory.open();
+    let epoch = open_epoch(&*store);
+    let (task, at, reason) = (Arc::from("p/a"), second(5), "overlap".to_owned());
+    let cause = |request| RunCause::Event { request, channel: "fills".into() };
+    let (run, cause_of_all, by) = (RunId(2), cause(0), Some(RunId(1)));
+    let skip = Skip { run, task, cause: cause_of_all, at, reason, by, count: 41 };
+    write(
+        &*store,
+        epoch,
+        [created(1, "p/a", cause(7)), Record::Skipped(Box::new(skip)), created(3, "p/a", cause(8))],
+    );
+    let cause_of = |run| store.run(RunId(run)).expect("read").expect("it is known").run.cause;
+    assert_eq!([1, 2, 3].map(cause_of), [7, 0, 8].map(cause));
+    // One record counts for all that it is about.
+    let counts = store.task("p/a").expect("read").expect("it is known").counts;
+    assert_eq!(counts.skipped, 41);
 }
 
 pub(super) fn a_clock_that_is_set_back(factory: &dyn Factory) {

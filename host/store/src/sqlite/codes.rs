@@ -1,5 +1,7 @@
 //! The numbers that stand for states, outcomes and times in the file. They never change.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::{
     Row, ToSql,
@@ -147,28 +149,45 @@ pub(super) fn state_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<
     }))
 }
 
-/// The columns `cause`, `nominal` and `request`.
-pub(super) fn cause_columns(cause: RunCause) -> (i64, Option<Time>, Option<Number>) {
-    match cause {
-        RunCause::Start => (0, None, None),
-        RunCause::Time(at) => (1, Some(Time(at)), None),
-        RunCause::MadeUp(at) => (2, Some(Time(at)), None),
-        RunCause::Dependencies => (3, None, None),
-        RunCause::Request(request) => (4, None, Some(Number(request))),
-        RunCause::Event(request) => (5, None, Some(Number(request))),
+/// The columns of the cause of a run.
+#[derive(Debug)]
+pub(super) struct CauseColumns<'a> {
+    pub(super) cause: i64,
+    pub(super) nominal: Option<Time>,
+    pub(super) request: Option<Number>,
+    pub(super) channel: Option<&'a str>,
+}
+
+impl<'a> From<&'a RunCause> for CauseColumns<'a> {
+    fn from(cause: &'a RunCause) -> Self {
+        let (code, channel) = match cause {
+            RunCause::Start => (0, None),
+            RunCause::Time(_) => (1, None),
+            RunCause::MadeUp(_) => (2, None),
+            RunCause::Dependencies => (3, None),
+            RunCause::Request(_) => (4, None),
+            RunCause::Event { channel, .. } => (5, Some(&**channel)),
+        };
+        let (nominal, request) = (cause.nominal().map(Time), cause.request().map(Number));
+        Self { cause: code, nominal, request, channel }
     }
 }
 
-/// Reads `cause`, `nominal` and `request`, which begin at this column.
-pub(super) fn cause_of(row: &Row<'_>, column: usize) -> rusqlite::Result<RunCause> {
+/// Reads `cause`, `nominal` and `request`, which begin at this column. `channel` is read already.
+pub(super) fn cause_of(
+    row: &Row<'_>,
+    column: usize,
+    channel: Option<Arc<str>>,
+) -> rusqlite::Result<RunCause> {
     let nominal = || Ok::<_, rusqlite::Error>(row.get::<_, Time>(column + 1)?.0);
+    let request = || Ok::<_, rusqlite::Error>(row.get::<_, Number>(column + 2)?.0);
     Ok(match row.get::<_, i64>(column)? {
         0 => RunCause::Start,
         1 => RunCause::Time(nominal()?),
         2 => RunCause::MadeUp(nominal()?),
         3 => RunCause::Dependencies,
-        4 => RunCause::Request(row.get::<_, Number>(column + 2)?.0),
-        5 => RunCause::Event(row.get::<_, Number>(column + 2)?.0),
+        4 => RunCause::Request(request()?),
+        5 => RunCause::Event { request: request()?, channel: channel.unwrap_or_default() },
         other => return Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
     })
 }

@@ -21,6 +21,8 @@ pub(super) struct Totals {
 #[derive(Debug, Clone, Copy)]
 enum OfTask {
     Ended(Outcome),
+    /// One record of so many runs that did not take place.
+    Skipped(i64),
     Missed(i64),
     Removed(i64),
 }
@@ -42,6 +44,10 @@ pub(super) struct Mark {
 impl Counts {
     pub(super) fn ended(&mut self, task: i64, outcome: Outcome) {
         self.of_tasks.push((task, OfTask::Ended(outcome)));
+    }
+
+    pub(super) fn skipped(&mut self, task: i64, runs: u64) {
+        self.of_tasks.push((task, OfTask::Skipped(i64::try_from(runs).unwrap_or(i64::MAX))));
     }
 
     pub(super) fn missed(&mut self, task: i64, runs: i64) {
@@ -71,6 +77,12 @@ impl Counts {
             match change {
                 OfTask::Ended(outcome) => {
                     sums[usize::try_from(outcome.code()).unwrap_or_default()] += 1;
+                    sums[8] += 1;
+                }
+                OfTask::Skipped(runs) => {
+                    let sum =
+                        &mut sums[usize::try_from(Outcome::Skipped.code()).unwrap_or_default()];
+                    *sum = sum.saturating_add(runs);
                     sums[8] += 1;
                 }
                 OfTask::Missed(runs) => sums[7] = sums[7].saturating_add(runs),

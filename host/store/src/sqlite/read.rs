@@ -21,7 +21,7 @@ const RUN: &str = "SELECT runs.run, tasks.task, runs.cause, runs.nominal, runs.r
     runs.attempts, runs.interruptions, runs.crashes, runs.ended, runs.outcome, runs.reason,
     runs.because_of, runs.result, runs.attempt, runs.epoch, builds.build, runs.attempt_began,
     runs.attempt_ended, runs.attempt_outcome, runs.attempt_error,
-    coalesce(runs.began, runs.attempt_began)
+    coalesce(runs.began, runs.attempt_began), runs.channel
     FROM runs JOIN tasks ON tasks.id = runs.task LEFT JOIN builds ON builds.id = runs.build";
 
 /// Texts that many runs have in common, each once in memory.
@@ -58,7 +58,7 @@ fn run_of(row: &Row<'_>, texts: &mut Texts) -> rusqlite::Result<RunRecord> {
     Ok(RunRecord {
         run: row.get::<_, Number>(0)?.into(),
         task: texts.get(row, 1)?.unwrap_or_default(),
-        cause: cause_of(row, 2)?,
+        cause: cause_of(row, 2, texts.get(row, 28)?)?,
         key: texts.get(row, 5)?,
         since: row.get::<_, Time>(6)?.0,
         priority: row.get(7)?,

@@ -182,7 +182,7 @@ pub struct NewRun {
     pub state: RunState,
 }
 
-/// A run that does not take place.
+/// A run that does not take place, or several of them in one record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Skip {
     /// The number of the run.
@@ -197,6 +197,8 @@ pub struct Skip {
     pub reason: String,
     /// The run because of which it does not.
     pub by: Option<RunId>,
+    /// How many runs do not take place: 1, or as many events as this record is about.
+    pub count: u64,
 }
 
 /// How important a line of a log is.

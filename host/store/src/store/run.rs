@@ -17,7 +17,7 @@ impl fmt::Display for RunId {
 }
 
 /// Why a run was created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunCause {
     /// Its task came into service.
     Start,
@@ -29,24 +29,28 @@ pub enum RunCause {
     Dependencies,
     /// It was requested, by the request of this number.
     Request(u64),
-    /// An event came on the channel of its task, and was passed on by the request of this number. Its
-    /// arguments have the event.
-    Event(u64),
+    /// An event of a channel asked for it.
+    Event {
+        /// The number of the request for it.
+        request: u64,
+        /// The name of the channel; empty if it was not stored.
+        channel: Arc<str>,
+    },
 }
 
 impl RunCause {
     /// Returns the time at which the run was due by the schedule of its task.
-    pub fn nominal(self) -> Option<Timestamp> {
+    pub fn nominal(&self) -> Option<Timestamp> {
         match self {
-            Self::Time(at) | Self::MadeUp(at) => Some(at),
-            Self::Start | Self::Dependencies | Self::Request(_) | Self::Event(_) => None,
+            Self::Time(at) | Self::MadeUp(at) => Some(*at),
+            Self::Start | Self::Dependencies | Self::Request(_) | Self::Event { .. } => None,
         }
     }
 
-    /// Returns the number of the request, if somebody waits to hear of the run.
-    pub fn request(self) -> Option<u64> {
+    /// Returns the number of the request, if the run was requested, by somebody or by an event.
+    pub fn request(&self) -> Option<u64> {
         match self {
-            Self::Request(request) | Self::Event(request) => Some(request),
+            Self::Request(request) | Self::Event { request, .. } => Some(*request),
             Self::Start | Self::Time(_) | Self::MadeUp(_) | Self::Dependencies => None,
         }
     }

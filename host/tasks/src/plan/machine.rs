@@ -163,7 +163,13 @@ impl Plan {
             PlanEvent::Service { plugin, is_there } => self.set_service(plugin, is_there),
             PlanEvent::Pause { task, paused } => self.set_paused(&task, paused),
             PlanEvent::Hold { held } => self.set_held(held),
-            PlanEvent::Request { task, cause, forced } => self.request(&task, cause, forced),
+            PlanEvent::Request { task, request, channel, forced } => {
+                let cause = match channel {
+                    Some(channel) => RunCause::Event { request, channel },
+                    None => RunCause::Request(request),
+                };
+                self.request(&task, cause, forced);
+            }
             PlanEvent::Cancel { run } => self.stop(run, StopReason::Cancelled),
             PlanEvent::Ended { run, outcome } => self.ended(run, outcome),
             PlanEvent::Duplicate { run } => self.drop_duplicate(run),
@@ -212,6 +218,13 @@ impl Plan {
     /// Returns the runs that have not ended.
     pub fn runs(&self) -> &BTreeMap<RunId, LiveRun> {
         &self.runs
+    }
+
+    /// Returns the number of the next run, which no other run or record has.
+    pub fn take_number(&mut self) -> RunId {
+        let run = RunId(self.next_run);
+        self.next_run += 1;
+        run
     }
 
     fn set_service(&mut self, plugin: Arc<str>, is_there: bool) {
@@ -293,8 +306,7 @@ impl Plan {
     }
 
     fn skip(&mut self, task: &Arc<str>, cause: RunCause, reason: SkipReason) {
-        let run = RunId(self.next_run);
-        self.next_run += 1;
+        let run = self.take_number();
         self.step.changes.push(Change::Skipped { run, task: Arc::clone(task), cause, reason });
     }
 }

@@ -210,8 +210,12 @@ impl World {
             Op::Request(n, forced) => {
                 self.requests += 1;
                 let request = self.requests;
-                let cause = RunCause::Request(request);
-                self.step(PlanEvent::Request { task: nth(self, n), cause, forced });
+                self.step(PlanEvent::Request {
+                    task: nth(self, n),
+                    request,
+                    channel: None,
+                    forced,
+                });
             }
             Op::Cancel(n) => {
                 let run = self.plan.runs().keys().nth(n).copied();

@@ -56,12 +56,14 @@ pub enum PlanEvent {
         /// Tells if it can't be stored.
         held: bool,
     },
-    /// Somebody asks for a run, or an event does.
+    /// Somebody asks for a run, or an event of a channel does.
     Request {
         /// The id of the task.
         task: Arc<str>,
-        /// The cause of the run, with the number of the request, by which its answer is found.
-        cause: RunCause,
+        /// The number of the request, by which its answer is found.
+        request: u64,
+        /// The channel whose event asks for the run; `None` if somebody does.
+        channel: Option<Arc<str>>,
         /// The run takes place whatever the overlap policy says, and without its dependencies.
         forced: bool,
     },
@@ -168,6 +170,16 @@ pub enum SkipReason {
     Paused,
     /// There is no such task.
     Unknown,
+}
+
+impl SkipReason {
+    /// Returns the run that is in the way.
+    pub fn in_the_way(&self) -> Option<RunId> {
+        match self {
+            Self::Overlap(run) => Some(*run),
+            Self::Paused | Self::Unknown => None,
+        }
+    }
 }
 
 /// Something that has to be done once the changes of the step are stored.

@@ -1,12 +1,9 @@
 //! Taking note of what the plan decided.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use hotbay_plugin_api::Durability;
-use hotbay_store::store::{Record, TaskChange};
+use hotbay_store::store::{Record, Skip, TaskChange};
 use jiff::Timestamp;
 use serde_json::json;
 use tracing::{debug, error, info, warn};
@@ -21,9 +18,6 @@ use crate::{
 
 /// The number of runs that ended last and whose lines are still stored when they come late.
 const LATE_LINES: usize = 256;
-
-/// The shortest time between two records of events of a task that brought no run.
-const EVENT_RECORDS: Duration = Duration::from_secs(1);
 
 impl Runner {
     /// Takes note of a change, and adds it to what is to be stored.
@@ -160,36 +154,30 @@ impl Runner {
         if let Some(asked) = cause.request().and_then(|request| self.asked.remove(&request)) {
             // The one who asked is told; it is not a run that should have taken place.
             self.replies.push(Reply::new(asked.answer, Err(ControlError::Skipped(why.clone()))));
-            if !matches!(cause, RunCause::Event(_)) || !self.may_record_event(task) {
-                return;
+        }
+        let (task, by) = (Arc::clone(task), reason.in_the_way());
+        match cause {
+            RunCause::Request(_) => {}
+            RunCause::Event { channel, .. } => self.event_skipped(task, channel, why, by, now),
+            RunCause::Start | RunCause::Time(_) | RunCause::MadeUp(_) | RunCause::Dependencies => {
+                self.count(&task, |ended| ended.skipped += 1);
+                self.add_skip(Skip { run, task, cause, at: now, reason: why, by, count: 1 });
             }
         }
-        let durability = self.count(task, |ended| ended.skipped += 1);
-        let by = match reason {
-            SkipReason::Overlap(run) => Some(run.0),
-            SkipReason::Paused | SkipReason::Unknown => None,
-        };
-        let view = RunView {
-            by,
-            nominal: cause.nominal(),
-            cause: words::cause(cause).to_owned(),
-            ..RunView::without_attempt(run.0, task, "skipped", why, now)
-        };
-        self.batch.add(durability, || stored::skipped((run, task), cause, reason, now));
-        self.keep(view, KeptLog::default(), durability);
     }
 
-    /// Tells if it is recorded that an event brought no run: one in each second of each task, because
-    /// events may come faster than records could be kept.
-    fn may_record_event(&mut self, task: &str) -> bool {
-        let mut installed = self.installed.lock();
-        let Some(task) = installed.get_mut(task) else { return false };
-        let now = Instant::now();
-        let is_time = task.event_recorded.is_none_or(|at| now.duration_since(at) >= EVENT_RECORDS);
-        if is_time {
-            task.event_recorded = Some(now);
-        }
-        is_time
+    /// Adds the record of runs that do not take place and are counted.
+    pub(super) fn add_skip(&mut self, skip: Skip) {
+        let durability = self.count(&skip.task, |_| {});
+        let reason = skip.reason.clone();
+        let view = RunView {
+            by: skip.by.map(|run| run.0),
+            nominal: skip.cause.nominal(),
+            cause: words::cause(&skip.cause),
+            ..RunView::without_attempt(skip.run.0, &skip.task, "skipped", reason, skip.at)
+        };
+        self.batch.add(durability, || Record::Skipped(Box::new(skip)));
+        self.keep(view, KeptLog::default(), durability);
     }
 
     fn missed(&mut self, task: &Arc<str>, missed: MissedRuns, at: Timestamp) {
@@ -205,7 +193,11 @@ impl Runner {
     }
 
     /// Changes the counts of a task's runs that have ended, and returns the task's durability.
-    fn count(&self, task: &str, change: impl FnOnce(&mut crate::EndedRuns)) -> Durability {
+    pub(super) fn count(
+        &self,
+        task: &str,
+        change: impl FnOnce(&mut crate::EndedRuns),
+    ) -> Durability {
         let mut installed = self.installed.lock();
         let Some(task) = installed.get_mut(task) else { return Durability::default() };
         change(&mut task.ended);

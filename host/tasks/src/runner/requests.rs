@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::{Consequence, Runner, now, words};
 use crate::{
     ControlError, MOST_IN_ANSWER, RunView, TaskAnswer, TaskState, TaskView,
-    control::{Answer, TaskRequest},
+    control::{Answer, EventRequest, TaskRequest},
     installed::InstalledTask,
-    plan::{PlanEvent, RunCause, RunId, WaitsFor},
+    plan::{PlanEvent, RunId, WaitsFor},
 };
 
 /// A run that somebody asked for.
@@ -124,21 +124,6 @@ impl Runner {
     }
 
     fn run_now(&mut self, task: &str, arguments: Value, forced: bool, answer: Answer) {
-        self.ask_for_run(task, arguments, (RunCause::Request, forced), answer);
-    }
-
-    /// Asks the plan for a run of a task for an event of its channel.
-    pub(super) fn run_for_event(&mut self, task: &str, arguments: Value, answer: Answer) {
-        self.ask_for_run(task, arguments, (RunCause::Event, false), answer);
-    }
-
-    fn ask_for_run(
-        &mut self,
-        task: &str,
-        arguments: Value,
-        (cause, forced): (fn(u64) -> RunCause, bool),
-        answer: Answer,
-    ) {
         let task = match self.may_run(task, &arguments) {
             Ok(task) => task,
             Err(refusal) => return Reply::new(answer, Err(refusal)).send(),
@@ -146,7 +131,29 @@ impl Runner {
         let request = self.next_request;
         self.next_request += 1;
         self.asked.insert(request, Asked { arguments, answer });
-        self.step(PlanEvent::Request { task, cause: cause(request), forced });
+        self.step(PlanEvent::Request { task, request, channel: None, forced });
+    }
+
+    /// Runs a task for an event of a channel, or takes note of why it does not run.
+    pub(super) fn run_for_event(&mut self, request: EventRequest, answer: Answer) {
+        let EventRequest { task, channel, arguments } = request;
+        match self.may_run(&task, &arguments) {
+            Ok(task) => {
+                let request = self.next_request;
+                self.next_request += 1;
+                self.asked.insert(request, Asked { arguments, answer });
+                let channel = Some(channel);
+                self.step(PlanEvent::Request { task, request, channel, forced: false });
+            }
+            Err(refusal) => {
+                // A task that is not there or is disabled has no schedule.
+                if !matches!(refusal, ControlError::Task(_)) {
+                    self.event_skipped(task, channel, refusal.to_string(), None, now());
+                    self.step(PlanEvent::Tick);
+                }
+                Reply::new(answer, Err(refusal)).send();
+            }
+        }
     }
 
     /// Returns the id of a task that may run now with these arguments.

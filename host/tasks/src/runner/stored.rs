@@ -13,8 +13,7 @@ use super::{ActiveRun, words};
 use crate::{
     EndedRuns, LogLineView, RunView,
     plan::{
-        AttemptOutcome, DependencyEdge, Group, LiveRun, RunCause, RunId, RunOutcome, RunState,
-        SkipReason, UpstreamRun,
+        AttemptOutcome, DependencyEdge, Group, LiveRun, RunId, RunOutcome, RunState, UpstreamRun,
     },
     run_log,
 };
@@ -54,7 +53,7 @@ pub(super) fn created(run: RunId, live: &LiveRun, priority: i16, arguments: &Val
     Record::Created(Box::new(store::NewRun {
         run,
         task: Arc::clone(live.task()),
-        cause: live.cause,
+        cause: live.cause.clone(),
         key: live.group.key.clone(),
         since: live.since,
         priority,
@@ -98,21 +97,6 @@ pub(super) fn ended(run: RunId, outcome: &RunOutcome, result: &Value, at: Timest
         by: outcome.in_the_way(),
         result: (!result.is_null()).then(|| result.to_string()),
     }
-}
-
-/// Returns the record of a run that does not take place.
-pub(super) fn skipped(
-    (run, task): (RunId, &Arc<str>),
-    cause: RunCause,
-    reason: &SkipReason,
-    at: Timestamp,
-) -> Record {
-    let by = match reason {
-        SkipReason::Overlap(run) => Some(*run),
-        SkipReason::Paused | SkipReason::Unknown => None,
-    };
-    let (task, reason) = (Arc::clone(task), words::skip(reason));
-    Record::Skipped(Box::new(store::Skip { run, task, cause, at, reason, by }))
 }
 
 /// Returns the record of a line that a plugin logged during a run.
@@ -172,7 +156,7 @@ pub(super) fn live(record: &store::RunRecord, state: store::RunState) -> LiveRun
             task: Arc::clone(&record.task),
             key: record.key.clone(),
         },
-        cause: record.cause,
+        cause: record.cause.clone(),
         since: record.since,
         state: plan_state(state),
         counts: record.counts,

@@ -28,15 +28,18 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 }
 
 /// Returns why a run was created.
-pub(super) fn cause(cause: RunCause) -> &'static str {
-    match cause {
+pub(super) fn cause(cause: &RunCause) -> String {
+    let text = match cause {
+        // Those that an earlier version stored have no channel.
+        RunCause::Event { channel, .. } if channel.is_empty() => "event",
+        RunCause::Event { channel, .. } => return format!("event of {channel}"),
         RunCause::Start => "start",
         RunCause::Time(_) => "schedule",
         RunCause::MadeUp(_) => "missed, made up for",
         RunCause::Dependencies => "dependencies",
         RunCause::Request(_) => "request",
-        RunCause::Event(_) => "event",
-    }
+    };
+    text.to_owned()
 }
 
 /// Returns why a run was asked to stop.

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::Apply;
 use crate::{
     sqlite::{
-        codes::{Code, ENDED, Number, Time, cause_columns, state_columns},
+        codes::{CauseColumns, Code, ENDED, Number, Time, state_columns},
         failure::Fault,
     },
     store::{
@@ -19,14 +19,14 @@ use crate::{
 impl Apply<'_> {
     pub(super) fn created(&mut self, new: &NewRun) -> Result<(), Fault> {
         let task = self.memory.tasks.id(self.db, &new.task)?;
-        let (cause, nominal, request) = cause_columns(new.cause);
+        let CauseColumns { cause, nominal, request, channel } = (&new.cause).into();
         let (state, until, stopping) = state_columns(new.state);
         let inserted = self
             .db
             .prepare_cached(
                 "INSERT INTO runs (run, task, state, cause, nominal, request, key, since, priority,
-                 arguments, until, stopping) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-                 ?12) ON CONFLICT DO NOTHING",
+                 arguments, until, stopping, channel) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+                 ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
             )?
             .execute(params![
                 Number::from(new.run),
@@ -40,7 +40,8 @@ impl Apply<'_> {
                 new.priority,
                 new.arguments,
                 until,
-                stopping
+                stopping,
+                channel
             ])?;
         if inserted == 0 {
             return self.duplicate(new.run);
@@ -52,13 +53,13 @@ impl Apply<'_> {
 
     pub(super) fn skipped(&mut self, skip: &Skip) -> Result<(), Fault> {
         let task = self.memory.tasks.id(self.db, &skip.task)?;
-        let (cause, nominal, request) = cause_columns(skip.cause);
+        let CauseColumns { cause, nominal, request, channel } = (&skip.cause).into();
         let inserted = self
             .db
             .prepare_cached(
                 "INSERT INTO runs (run, task, state, cause, nominal, request, since, priority,
-                 ended, outcome, reason, because_of) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?7,
-                 ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+                 ended, outcome, reason, because_of, channel) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0,
+                 ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
             )?
             .execute(params![
                 Number::from(skip.run),
@@ -70,12 +71,13 @@ impl Apply<'_> {
                 Time(skip.at),
                 Code(Outcome::Skipped),
                 skip.reason,
-                skip.by.map(Number::from)
+                skip.by.map(Number::from),
+                channel
             ])?;
         if inserted == 0 {
             return self.duplicate(skip.run);
         }
-        self.memory.counts.ended(task, Outcome::Skipped);
+        self.memory.counts.skipped(task, skip.count);
         self.inserted(skip.run);
         Ok(())
     }

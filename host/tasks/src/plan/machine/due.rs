@@ -198,10 +198,10 @@ impl Plan {
             return self.skip(task, cause, SkipReason::Paused);
         }
         // Runs that are made up for come at once, and so one after the other whatever the policy is.
-        let is_made_up = |cause: RunCause| matches!(cause, RunCause::MadeUp(_));
+        let is_made_up = |cause: &RunCause| matches!(cause, RunCause::MadeUp(_));
         let is_in_the_way = |run: &&RunId| {
             let other = self.runs.get(*run);
-            !(is_made_up(cause) && other.is_some_and(|it| is_made_up(it.cause)))
+            !(is_made_up(&cause) && other.is_some_and(|it| is_made_up(&it.cause)))
         };
         let mut in_the_way = planned.live.iter().filter(is_in_the_way);
         match planned.policy.overlap {
