@@ -1,6 +1,6 @@
 //! Every event of a run over four plugins is somewhere, and each is counted once.
 
-use hotbay_tests::{ConfigFile, PluginsFolder, Report, Run, Signal};
+use hotbay_tests::{ConfigFile, PluginsFolder, Report, Run, Signal, until};
 use serde_json::Value;
 
 const PLUGINS: [&str; 4] = ["numbers-source", "numbers-merge", "numbers-pass", "numbers-sink"];
@@ -161,4 +161,37 @@ fn two_subscribers_of_a_channel_both_get_everything() {
     }
     let passed = report.channel("passed");
     assert_eq!((count(passed, "published"), count(passed, "delivered")), (10_000, 20_000));
+}
+
+#[test]
+fn a_stop_that_leaves_events_unhandled_says_how_many_of_which_channel_and_fails() {
+    let folder = PluginsFolder::with(&PLUGINS);
+    // A hundred batches for a sink that takes a hundred milliseconds for each.
+    let yaml = pipeline("{ capacity: 10000 }", "to: 100000, batch: 1", "", "pause_us: 100000")
+        .replace("passed: { capacity: 7 }", "passed: { capacity: 10000 }")
+        .replace("time: replay", "time: live")
+        + "shutdown: { drain: 300ms }\n";
+    let config = ConfigFile::new(&folder, &yaml);
+    let running = Run::config(config.path()).start();
+    until("the sink is at it", || {
+        (config.component("sink")?["events"].as_u64()? >= 3).then_some(())
+    });
+    running.signal(Signal::Terminate);
+    let report = running.wait().expect_code(1).report();
+    assert_eq!(report.outcome(), "failed");
+    let lost: u64 = ["raw", "merged", "passed"]
+        .iter()
+        .map(|channel| {
+            let row = report.channel(channel);
+            count(row, "dropped") + count(row, "queued")
+        })
+        .sum();
+    let problems = report.problems();
+    let told = problems.iter().filter_map(|it| it.split_once(" events of channel "));
+    let told: u64 = told.map(|(count, _)| count.parse::<u64>().unwrap()).sum();
+    assert!(told > 100 && told == lost, "{told} of {lost}: {problems:?}");
+    assert!(problems.iter().any(|it| it.contains("`shutdown.drain`")), "{problems:?}");
+    for channel in ["raw", "merged", "passed"] {
+        assert_accounted(&report, channel);
+    }
 }
