@@ -33,6 +33,9 @@ use tempfile::TempDir;
 
 type Told = Result<(u64, Half), hotbay_store::store::StoreError>;
 
+/// The number of single steps that are measured in front of a million runs.
+const SINGLE: usize = 5_000;
+
 /// The half of the life of a run that a batch has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Half {
@@ -122,19 +125,24 @@ fn backlog(within: &Path, runs: u64) -> Result<(), Box<dyn Error>> {
     };
     let one = |name: &str, record: &dyn Fn(u64) -> Record| -> Result<(), Box<dyn Error>> {
         let mut taken = Vec::new();
-        for run in 1..=1_000 {
+        for run in 1..=SINGLE as u64 {
             let begin = Instant::now();
             let batch = Batch { records: vec![record(run)], durability: Durability::Async };
             store.write_and_wait(epoch, batch)?;
             taken.push(begin.elapsed());
         }
         taken.sort();
-        println!("{name:9}: median {:.1?}, p99 {:.1?}", taken[500], taken[990]);
+        println!(
+            "{name:9}: median {:.1?}, p99 {:.1?}, the longest {:.1?}",
+            taken[SINGLE / 2],
+            taken[SINGLE * 99 / 100],
+            taken[SINGLE - 1]
+        );
         Ok(())
     };
     one("create", &|run| created(runs + run, scene.task(run)))?;
-    one("start", &|run| started(run * 777))?;
-    one("cancel", &|run| ended(run * 777 + 1))?;
+    one("start", &|run| started(run * 199))?;
+    one("cancel", &|run| ended(run * 199 + 1))?;
     let begin = Instant::now();
     let live = store.live_runs()?.len();
     println!("{live} live runs read in {:.1?}", begin.elapsed());
@@ -149,7 +157,7 @@ fn created(run: u64, task: &Arc<str>) -> Record {
         cause: RunCause::Request(run),
         key: None,
         since: Timestamp::now(),
-        priority: 0,
+        priority: [-100, 0, 100][usize::try_from(run % 3).unwrap_or_default()],
         arguments: None,
         state: RunState::Queued,
     }))
