@@ -116,9 +116,16 @@ fn a_host_runs_with_a_clock_before_1970_or_after_9999() {
         let status = until("the status", || config.status());
         let loaded = status["plugins"][0]["loaded"].as_str().unwrap();
         assert!(loaded.starts_with(year), "{loaded}");
+        let warning = "has no run any more: its next one would be after the year 9999";
+        if year == "9999-" {
+            running.wait_for_log(warning);
+        }
         running.signal(Signal::Terminate);
         let ended = running.wait().expect_code(0);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        let of_task = |line: &&str| line.contains(warning) && line.contains("hello/heartbeat");
+        let warnings = ended.stderr.lines().filter(of_task).count();
+        assert_eq!(warnings, usize::from(year == "9999-"), "{}", ended.stderr);
     }
 }
 

@@ -12,7 +12,8 @@ use super::{ActiveRun, Runner, recent::KeptLog, requests::Reply, stored, words};
 use crate::{
     ControlError, RunView, TaskAnswer,
     plan::{
-        Change, LiveRun, MissedRuns, RunCause, RunCounts, RunId, RunOutcome, RunState, SkipReason,
+        Change, LiveRun, MissedRuns, Recurrence, RunCause, RunCounts, RunId, RunOutcome, RunState,
+        SkipReason,
     },
 };
 
@@ -33,6 +34,7 @@ impl Runner {
             Change::Missed { task, missed } => self.missed(&task, missed, now),
             Change::Cursor { task, cursor } => {
                 let durability = self.count(&task, |_| {});
+                self.warn_of_end_of_time(&task);
                 let change = TaskChange::Cursor(cursor);
                 self.batch.add(durability, || Record::Task { task, change });
             }
@@ -45,6 +47,20 @@ impl Runner {
                 let durability = self.count(&task, |_| {});
                 self.batch.add(durability, || stored::edges(task, &edges));
             }
+        }
+    }
+
+    /// Warns of an interval that has no further time, which is so if the clock is ahead by thousands
+    /// of years.
+    pub(super) fn warn_of_end_of_time(&self, task: &str) {
+        let Some(timing) = self.plan.timing(task) else { return };
+        let is_endless = timing.span.as_ref().is_none_or(|span| span.until.is_none());
+        let is_interval = matches!(timing.recurrence, Recurrence::Every { .. });
+        if is_interval && is_endless && self.plan.next_due(task).is_none() {
+            warn!(
+                task,
+                "has no run any more: its next one would be after the year 9999; set the clock"
+            );
         }
     }
 

@@ -1,5 +1,7 @@
 //! Going on where the host before ended.
 
+use std::sync::Arc;
+
 use hotbay_plugin_api::Durability;
 use hotbay_store::store::{Record, RunRecord, RunStatus, TaskChange};
 use serde_json::{Value, json};
@@ -66,13 +68,14 @@ impl Runner {
 
     /// Defines a task, and stores its schedule if that is new.
     pub(super) fn define(&mut self, define: PlanEvent, schedule: Option<Scheduling>) {
-        if let PlanEvent::Define { task, definition, .. } = &define
-            && let Some((text, anchor)) = schedule
-        {
+        let PlanEvent::Define { task, definition, .. } = &define else { return self.step(define) };
+        let task = Arc::clone(task);
+        if let Some((text, anchor)) = schedule {
             let change = TaskChange::Schedule { text, anchor: Some(anchor) };
-            let task = task.clone();
-            self.batch.add(definition.durability, || Record::Task { task, change });
+            let record = || Record::Task { task: Arc::clone(&task), change };
+            self.batch.add(definition.durability, record);
         }
         self.step(define);
+        self.warn_of_end_of_time(&task);
     }
 }
