@@ -308,7 +308,7 @@ async fn execute(command: Command) -> ExitCode {
         Command::Validate { config } => run::validate(&config).await,
         Command::Status { config, output } => status::status(&config, output),
         Command::Schema { file, format } => schema::schema(file, format),
-        Command::Task(command) => task::execute(command),
+        Command::Task(command) => task::execute(command).await,
         Command::Backup { config, file } => task::backup(&config, &file),
         Command::Doctor { config } => doctor::doctor(&config).await,
         Command::RunLog { host, run, follow } => task::run_log(&host, run, follow),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hotbay_tests::{Run, Running, Schedules, until};
+use hotbay_tests::{Ended, Run, Running, Schedules, until};
 use serde_json::Value;
 
 /// A host with tasks that run by hand, and with those that are named here.
@@ -87,6 +87,35 @@ fn a_disabled_task_has_no_times_until_it_is_enabled() {
     drop(host.task("enable", &["ticks"]).expect_code(0));
     assert_eq!(host.json("show", &["ticks"])["task"]["state"], "active");
     drop(running.stop().expect_code(0));
+}
+
+#[test]
+fn the_next_times_of_a_task_are_shown_without_a_running_host_and_say_so() {
+    let host = Schedules::with(&["ticks", "once"], "");
+    let next = |task: &str, from: &str| {
+        let from = ["--from", from, "--count", "2", "--output", "json"];
+        host.task("next", &[&[task], &from[..]].concat())
+    };
+    let of = |ended: Ended| serde_json::from_str::<Value>(&ended.expect_code(0).stdout).unwrap();
+    let dry = of(next("ticks", "2025-10-27 12:00"));
+    assert_eq!(dry["source"], "the configuration and its plugins, as no host runs");
+    assert_eq!(
+        (&dry["zone"], &dry["times"][0]["utc"]),
+        (&"Europe/Paris".into(), &"2025-10-27T11:00:01Z".into())
+    );
+    next("once", "2025-10-27")
+        .expect_code(2)
+        .expect_stderr(&["schedules/once has no times: it runs"]);
+    next("schedules/tiks", "2025-10-27")
+        .expect_code(2)
+        .expect_stderr(&["there is no task `schedules/tiks`; did you mean"]);
+    let running = host.start();
+    let running_host = of(next("schedules/ticks", "2025-10-27 12:00"));
+    assert_eq!(
+        (&running_host["source"], &running_host["times"]),
+        (&"the running host".into(), &dry["times"])
+    );
+    drop(running.stop());
 }
 
 #[test]

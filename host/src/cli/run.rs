@@ -110,11 +110,7 @@ async fn print_report(report: &Report, output: Output, stop: Stop) -> ExitCode {
 }
 
 pub(super) async fn validate(path: &Path) -> ExitCode {
-    let host = match read_at_home(path, Purpose::Check) {
-        Ok(prepared) => prepare(path, prepared).await,
-        Err(code) => Err(code),
-    };
-    let host = match host {
+    let host = match prepare_to_check(path).await {
         Ok(host) => host,
         Err(code) => return code,
     };
@@ -134,6 +130,14 @@ pub(super) async fn validate(path: &Path) -> ExitCode {
         page.table(&table);
     }
     print(page, ExitCode::SUCCESS)
+}
+
+/// Prepares a host that runs nothing, to look at what the configuration asks for.
+///
+/// # Errors
+/// The exit code, after the reasons were printed.
+pub(super) async fn prepare_to_check(path: &Path) -> Result<Host, ExitCode> {
+    prepare(path, read_at_home(path, Purpose::Check)?).await
 }
 
 /// The purpose for which a configuration is read.

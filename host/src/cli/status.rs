@@ -88,6 +88,24 @@ pub(super) fn asked<A>(
     config: &Path,
     ask: impl FnOnce(&Path) -> io::Result<Option<A>>,
 ) -> Result<A, ExitCode> {
+    answered(config, ask)?.ok_or_else(|| {
+        err(format_args!(
+            "hotbay: no host runs with {}, or it does not follow changes; start one with \
+             `hotbay run`",
+            config.display()
+        ));
+        ExitCode::from(NOT_RUNNING)
+    })
+}
+
+/// Asks the host that runs with a configuration, if there is one.
+///
+/// # Errors
+/// The exit code, after the reason was printed.
+pub(super) fn answered<A>(
+    config: &Path,
+    ask: impl FnOnce(&Path) -> io::Result<Option<A>>,
+) -> Result<Option<A>, ExitCode> {
     let StateFolder { path: folder, refused } = state_folder::find(config)?;
     let answer = ask(&folder);
     if let (Ok(None), Some(refused), false) = (&answer, &refused, config.exists()) {
@@ -98,18 +116,7 @@ pub(super) fn asked<A>(
         // The host may not have noticed, or may have variables that are not set here.
         refused.iter().for_each(state_folder::warn);
     }
-    match answer {
-        Ok(Some(answer)) => Ok(answer),
-        Ok(None) => {
-            err(format_args!(
-                "hotbay: no host runs with {}, or it does not follow changes; start one with \
-                 `hotbay run`",
-                config.display()
-            ));
-            Err(ExitCode::from(NOT_RUNNING))
-        }
-        Err(error) => Err(fail(&format!("{}: {error}", folder.display()))),
-    }
+    answer.map_err(|error| fail(&format!("{}: {error}", folder.display())))
 }
 
 fn components(page: &mut Page, status: &Status) {

@@ -98,7 +98,7 @@ pub(super) enum TaskCommand {
         #[arg(value_name = "RUN", value_parser = run_number)]
         run: u64,
     },
-    /// Show the next times of a schedule, or when a task of a running host is due next
+    /// Show the next times of a schedule or of a task
     ///
     /// A schedule is computed without a host: a cron expression, in quotes, or an interval with
     /// --every. A time at which the clock of the zone is changed is marked. Where the clock skips a
@@ -108,8 +108,10 @@ pub(super) enum TaskCommand {
     ///
     ///     hotbay task next '30 2 * * 1-5' --timezone Europe/Paris --from 2026-03-27
     ///
-    /// Exit code: 0 if the times were shown, 2 if the schedule is wrong or there is no such task, 3
-    /// if no host runs with the configuration.
+    /// The times of a task are those of the host that runs with the configuration. If none runs, they are
+    /// computed from the configuration and its plugins; an interval is counted from now then.
+    ///
+    /// Exit code: 0 if the times were shown, 2 if the schedule is wrong or there is no such task.
     #[command(
         verbatim_doc_comment,
         override_usage = "hotbay task next [OPTIONS] EXPRESSION\n       \
@@ -158,7 +160,7 @@ pub(super) fn run_number(text: &str) -> Result<u64, String> {
 }
 
 /// Executes a command of `hotbay task`, and returns its exit code.
-pub(super) fn execute(command: TaskCommand) -> ExitCode {
+pub(super) async fn execute(command: TaskCommand) -> ExitCode {
     let done = match command {
         TaskCommand::List { host } => host.show(TaskRequest::List),
         TaskCommand::Show { host, task: Task { task } } => host.show(TaskRequest::Show { task }),
@@ -178,7 +180,7 @@ pub(super) fn execute(command: TaskCommand) -> ExitCode {
             host.show(TaskRequest::Enable { task, enabled: false })
         }
         TaskCommand::Cancel { host, run } => host.show(TaskRequest::Cancel { run }),
-        TaskCommand::Next(next) => next.execute(),
+        TaskCommand::Next(next) => next.execute().await,
         TaskCommand::History { host, task, count, before } => {
             host.show(TaskRequest::History { task, before, limit: count })
         }

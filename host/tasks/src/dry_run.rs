@@ -9,13 +9,19 @@ use jiff::{
 };
 use serde::Serialize;
 
-use crate::plan::{CronError, CronSchedule, Recurrence, Timing};
+use crate::{
+    ScheduledTask,
+    plan::{CronError, CronSchedule, DueTime, Recurrence, Timing, Trigger},
+    runner,
+};
 
 /// A schedule whose times are computed without running anything.
 #[derive(Debug, Clone)]
 pub struct DryRun {
     timing: Timing,
     zone: TimeZone,
+    /// The id of the task, on which its jitter depends; empty without a task.
+    task: String,
 }
 
 /// A time at which a schedule is due.
@@ -65,13 +71,38 @@ impl DryRun {
     pub fn cron(expression: &str, zone: &str) -> Result<Self, CronError> {
         let cron = CronSchedule::parse(expression, zone)?;
         let timing = Timing::new(Recurrence::Cron(Arc::new(cron)));
-        Ok(Self { timing, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC) })
+        Ok(Self { timing, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC), task: String::new() })
+    }
+
+    /// Makes the dry run of a task. An interval without a start is counted from now.
+    ///
+    /// # Errors
+    /// If the task has no times.
+    pub fn task(task: &ScheduledTask) -> Result<Self, String> {
+        let id = task.id();
+        let definition =
+            task.definition(runner::now()).map_err(|reason| format!("{id} {reason}"))?;
+        let words = task.trigger_in_words(&definition.trigger);
+        let Trigger::Time(timing) = definition.trigger else {
+            return Err(format!("{id} has no times: it runs {words}"));
+        };
+        let zone = TimeZone::get(timing.zone()).unwrap_or(TimeZone::UTC);
+        Ok(Self { timing, zone, task: id })
+    }
+
+    /// Returns the IANA name of the time zone in which the schedule is meant.
+    pub fn zone(&self) -> &str {
+        self.timing.zone()
     }
 
     /// Makes the dry run of an interval that is counted from `anchor` and shown in a zone.
     pub fn every(interval: Duration, anchor: Timestamp, zone: TimeZone) -> Self {
         let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
-        Self { timing: Timing::new(Recurrence::Every { interval, anchor }), zone }
+        Self {
+            timing: Timing::new(Recurrence::Every { interval, anchor }),
+            zone,
+            task: String::new(),
+        }
     }
 
     /// Returns the schedule in words.
@@ -81,14 +112,14 @@ impl DryRun {
 
     /// Returns the first times after `after` at which the schedule is due.
     pub fn times_after(&self, after: Timestamp) -> impl Iterator<Item = ShownTime> {
-        let next = |at: &Timestamp| self.timing.nominal_after(*at);
-        std::iter::successors(next(&after), next).map(|at| self.shown(at))
+        let next = |at: Timestamp| self.timing.next_after(at, &self.task);
+        std::iter::successors(next(after), move |due| next(due.nominal)).map(|due| self.shown(due))
     }
 
-    fn shown(&self, at: Timestamp) -> ShownTime {
-        let mut shown = ShownTime::new(at, &self.zone);
+    fn shown(&self, due: DueTime) -> ShownTime {
+        let mut shown = ShownTime::new(due.start, &self.zone);
         if let Recurrence::Cron(cron) = &self.timing.recurrence
-            && let Some(skipped) = cron.moved_from(at)
+            && let Some(skipped) = cron.moved_from(due.nominal)
         {
             shown.clock_change = Some(ClockChange::MovedFrom(skipped));
         }

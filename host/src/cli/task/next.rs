@@ -1,11 +1,11 @@
-//! `hotbay task next`: the times of a schedule, without a host, or of a task of a running host.
+//! `hotbay task next`: the times of a schedule or of a task, with or without a running host.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use clap::Args;
 use hotbay_config::closest;
 use hotbay_daemon::{
-    ClockChange, CronError, DryRun, MOST_IN_ANSWER, ShownTime, TaskAnswer, TaskRequest,
+    ClockChange, CronError, DryRun, MOST_IN_ANSWER, ShownTime, TaskAnswer, TaskRequest, ask_tasks,
 };
 use hotbay_store::clock;
 use jiff::{
@@ -16,6 +16,7 @@ use jiff::{
 use serde::Serialize;
 
 use super::{Host, Output, Page, Table, fail, print};
+use crate::cli::{run::prepare_to_check, status::answered};
 
 /// The shortest interval that a task can have.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -45,9 +46,16 @@ pub(in crate::cli) struct Next {
     output: Output,
 }
 
+/// Where the schedule of a task was found.
+const RUNNING: &str = "the running host";
+const CONFIGURATION: &str = "the configuration and its plugins, as no host runs";
+
 /// The times of a schedule, as they are printed.
 #[derive(Debug, Serialize)]
 pub(super) struct Times {
+    /// Where the schedule of a task was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     schedule: Option<String>,
     zone: String,
@@ -59,14 +67,17 @@ impl Next {
     ///
     /// # Errors
     /// The exit code, after the reason was printed.
-    pub(super) fn execute(self) -> Result<ExitCode, ExitCode> {
+    pub(super) async fn execute(self) -> Result<ExitCode, ExitCode> {
         let times = match (self.every, &self.what[..]) {
             (Some(interval), _) => self.every(interval),
             (None, [config, _]) if self.timezone.is_some() => Err(format!(
                 "--timezone is that of a cron expression; a task of {config} has its own. (A cron \
                  expression has to be in quotes.)"
             )),
-            (None, [config, task]) => return self.ask(config, task),
+            (None, [config, task]) => match self.ask(config, task)? {
+                Some(code) => return Ok(code),
+                None => self.dry_run(config.as_ref(), task).await?,
+            },
             (None, [config]) if config.ends_with(".yaml") || config.ends_with(".yml") => {
                 Err(format!(
                     "name the task as well: `hotbay task next {config} TASK`; `hotbay task list \
@@ -111,13 +122,36 @@ impl Next {
 
     fn times(&self, schedule: &DryRun, zone: &str, after: Timestamp) -> Times {
         let times = schedule.times_after(after).take(self.count as usize).collect();
-        Times { schedule: Some(schedule.words()), zone: zone.to_owned(), times }
+        Times { source: None, schedule: Some(schedule.words()), zone: zone.to_owned(), times }
     }
 
-    /// Asks the host that runs with a configuration.
-    fn ask(&self, config: &str, task: &str) -> Result<ExitCode, ExitCode> {
+    /// Computes the times of a task from a configuration and its plugins, without a running host.
+    async fn dry_run(&self, config: &Path, task: &str) -> Result<Result<Times, String>, ExitCode> {
+        let host = prepare_to_check(config).await?;
+        let schedule = host.dry_run(task);
+        host.close().await;
+        Ok(schedule.and_then(|schedule| {
+            let zone = schedule.zone().to_owned();
+            let after = self.start(&time_zone(&zone)?)?.map_or_else(clock::now, Start::after);
+            Ok(Times { source: Some(CONFIGURATION), ..self.times(&schedule, &zone, after) })
+        }))
+    }
+
+    /// Asks the host that runs with a configuration. Returns nothing if there is none.
+    fn ask(&self, config: &str, task: &str) -> Result<Option<ExitCode>, ExitCode> {
         let host = Host { config: config.into(), output: self.output };
         let request = |from, count| TaskRequest::Next { task: task.to_owned(), from, count };
+        if answered(&host.config, |folder| ask_tasks(folder, request(None, 1)))?.is_none() {
+            return Ok(None);
+        }
+        self.ask_running(&host, request).map(Some)
+    }
+
+    fn ask_running(
+        &self,
+        host: &Host,
+        request: impl Fn(Option<Timestamp>, u32) -> TaskRequest,
+    ) -> Result<ExitCode, ExitCode> {
         let Some(text) = &self.from else { return host.show(request(None, self.count)) };
         // A local time is meant in the zone of the task, which the host knows.
         let zone = match text.parse::<Timestamp>() {
@@ -142,13 +176,16 @@ impl Next {
 pub(super) fn of_task(times: &[Timestamp], zone: &str) -> Times {
     let found = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
     let times = times.iter().map(|at| ShownTime::new(*at, &found)).collect();
-    Times { schedule: None, zone: zone.to_owned(), times }
+    Times { source: Some(RUNNING), schedule: None, zone: zone.to_owned(), times }
 }
 
 impl Times {
     pub(super) fn show(&self, page: &mut Page) {
         if let Some(schedule) = &self.schedule {
             page.line(schedule);
+        }
+        if let Some(source) = self.source {
+            page.line(format_args!("schedule of {source}"));
         }
         if self.times.is_empty() {
             return page.line("it is not due any more");
