@@ -151,3 +151,37 @@ fn plugins_replaced_under_load_lose_and_repeat_nothing() {
 fn a_thousand_replacements_under_load_lose_and_repeat_nothing() {
     replaced_under_load(1_000);
 }
+
+#[test]
+fn a_plugin_that_is_away_for_a_while_misses_nothing_of_channels_that_block() {
+    let folder = PluginsFolder::with(&PLUGINS);
+    let config = ConfigFile::new(&folder, PIPELINE);
+    let running = start(&config);
+    for plugin in ["numbers-sink", "numbers-pass", "numbers-merge"] {
+        let file = folder.file_of(plugin);
+        std::fs::remove_file(&file).expect("it can be removed");
+        until("the plugin is away", || config.in_service(plugin).is_none().then_some(()));
+        // The channel in front of it fills, and then the source waits.
+        let sent = || config.component("source")?["turns"].as_u64();
+        until("the source waits", || {
+            let before = sent()?;
+            std::thread::sleep(Duration::from_millis(100));
+            (sent()? == before).then_some(())
+        });
+        folder.add(plugin);
+        until("the plugin is back", || config.in_service(plugin));
+        let handled = || config.component("sink")?["events"].as_u64();
+        let before = until("the sink is there", handled);
+        until("numbers flow again", || (handled()? > before).then_some(()));
+    }
+    running.signal(Signal::Terminate);
+    let report = running.wait().expect_code(0).report();
+    let rows = report.section("numbers");
+    // The first sink has reported what it had, and the second one began anew behind it.
+    let sum = |key: &str| rows.iter().filter_map(|row| row[key].as_u64()).sum::<u64>();
+    assert_eq!(sum("repeated"), 0, "{rows:?}");
+    assert_eq!(Value::from(sum("received")), report.channel("raw")["published"], "{rows:?}");
+    for channel in ["raw", "merged", "passed"] {
+        assert_eq!(report.channel(channel)["dropped"], 0, "{channel}");
+    }
+}

@@ -105,6 +105,19 @@ impl ComponentSlot {
         subscriptions.offered = alive.collect();
     }
 
+    /// Offers those inputs of the present build to the next one for which publishers wait. They stay
+    /// open when the build goes, so that nothing is lost until the next one is there.
+    pub fn leave_inputs(&self) {
+        self.begin_handover();
+        let mut subscriptions = self.0.subscriptions.lock();
+        let (kept, given_up) = std::mem::take(&mut subscriptions.offered)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(_, input)| input.lock().is_waited_for());
+        subscriptions.offered = kept;
+        drop(subscriptions);
+        drop(given_up);
+    }
+
     /// Stops offering inputs. An input that was not taken over ends with the old build.
     pub fn end_handover(&self) {
         let offered = std::mem::take(&mut self.0.subscriptions.lock().offered);

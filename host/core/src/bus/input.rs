@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hotbay_plugin_api::EventType;
+use hotbay_plugin_api::{EventType, Overflow};
 
 use super::{EventReceiver, Payload, SubscriptionId, TryRecvError};
 
@@ -135,6 +135,12 @@ impl<E: EventType, P: Payload> Input<E, P> {
     /// Returns the event that names the channel.
     pub fn event(&self) -> &E {
         self.receiver.event()
+    }
+
+    /// Tells if publishers wait for this input when its queue is full. Then nothing is lost while
+    /// nobody reads it.
+    pub fn is_waited_for(&self) -> bool {
+        self.receiver.overflow() == Overflow::Block
     }
 
     fn hand_out(&mut self, payload: P) -> P {

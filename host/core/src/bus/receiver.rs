@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hotbay_plugin_api::EventType;
+use hotbay_plugin_api::{EventType, Overflow};
 use tokio::task::coop;
 
 use super::error::TryRecvError;
@@ -80,6 +80,11 @@ impl<E: EventType, P: Payload> EventReceiver<E, P> {
     /// Returns the event that names the channel.
     pub fn event(&self) -> &E {
         self.channel.event()
+    }
+
+    /// Returns what the channel does with an event for which there is no room.
+    pub fn overflow(&self) -> Overflow {
+        self.channel.overflow()
     }
 }
 

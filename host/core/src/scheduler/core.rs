@@ -99,13 +99,17 @@ impl<E: EventType, P: Payload> Core<E, P> {
         self.ended.notify_waiters();
     }
 
-    /// Ends a task that has no driver; one that has is left alone.
-    pub(super) fn end_idle(&self, entry: &Entry<E, P>, outcome: Outcome, place: QueueAfterEnd) {
-        if let Ok(work) = entry.end_idle(outcome) {
-            self.end_outputs(entry, place);
-            drop(work);
-            self.ended.notify_waiters();
-        }
+    /// Ends a task that has no driver, and returns its work; one that has is left alone.
+    pub(super) fn end_idle(
+        &self,
+        entry: &Entry<E, P>,
+        outcome: Outcome,
+        place: QueueAfterEnd,
+    ) -> Option<Work<E, P>> {
+        let work = entry.end_idle(outcome).ok()?;
+        self.end_outputs(entry, place);
+        self.ended.notify_waiters();
+        Some(work)
     }
 
     /// Ends the waiting for the driver of a task.

@@ -20,7 +20,7 @@ use super::{
     state::{Outcome, State},
     work::Work,
 };
-use crate::bus::{Payload, SubscriptionId};
+use crate::bus::{Input, Payload, SubscriptionId};
 
 /// One task of a scheduler, whatever build of it runs.
 pub struct Entry<E: EventType, P: Payload> {
@@ -42,6 +42,8 @@ struct Inner<E: EventType, P: Payload> {
     options: TaskOptions<E>,
     /// The subscription of an event task.
     input: Option<SubscriptionId>,
+    /// The input of a build that left, for the next one. Events are queued in it meanwhile.
+    left_input: Option<Input<E, P>>,
     /// The channels that count this task among their producers.
     produces: Vec<E>,
     last_error: Option<SchedulerError>,
@@ -63,6 +65,7 @@ impl<E: EventType, P: Payload> Entry<E, P> {
             drivers: 0,
             options,
             input,
+            left_input: None,
             produces: Vec::new(),
             last_error: None,
             started: None,

@@ -177,7 +177,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
         options: TaskOptions<E>,
     ) -> Result<(), SchedulerError> {
         let entry = self.entry(id)?;
-        let work = Work::new(id, &task, self.bus())?;
+        let work = Work::new(id, &task, self.bus(), entry.take_left_input())?;
         let outputs = options.outputs.clone();
         let mut tasks = self.tasks();
         if matches!(tasks.phase, Phase::ShutDown(_)) {
@@ -199,13 +199,18 @@ impl<E: EventType, P: Payload> Core<E, P> {
         started
     }
 
-    /// Ends a task after what is queued for it, and keeps its place empty.
+    /// Ends a task after what is queued for it, and keeps its place empty. Events that come later are
+    /// queued for the next build, if publishers wait for room in the channel.
     ///
     /// Past the limits it is ended at an await point. Returns `false` if it has not ended
     /// even so and was given up.
     pub async fn take_out(&self, id: &TaskId, drain: Duration, grace: Duration) -> bool {
         let Ok(entry) = self.entry(id) else { return true };
-        self.end_idle(&entry, Outcome::Stopped, QueueAfterEnd::Kept);
+        if let Some(input) =
+            self.end_idle(&entry, Outcome::Stopped, QueueAfterEnd::Kept).and_then(Work::into_input)
+        {
+            entry.leave_input(input);
+        }
         entry.leave();
         for (command, limit) in [(Command::Stop, drain), (Command::Abort, grace)] {
             entry.order(command);
@@ -287,7 +292,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
     /// Ends a held task as failed.
     pub fn fail(&self, id: &TaskId, error: SchedulerError) {
         if let Ok(entry) = self.entry(id) {
-            self.end_idle(&entry, Outcome::Failed(error), QueueAfterEnd::Kept);
+            drop(self.end_idle(&entry, Outcome::Failed(error), QueueAfterEnd::Kept));
         }
     }
 
@@ -296,7 +301,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
         let Ok(entry) = self.entry(id) else { return };
         entry.end_probation();
         if let Some(error) = entry.fault() {
-            self.end_idle(&entry, Outcome::Failed(error), QueueAfterEnd::Kept);
+            drop(self.end_idle(&entry, Outcome::Failed(error), QueueAfterEnd::Kept));
         }
     }
 

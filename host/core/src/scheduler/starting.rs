@@ -33,7 +33,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
             self.bus().stats(output)?;
         }
         // Before the lock: it runs the task's code.
-        let work = Work::new(&id, &task, self.bus())?;
+        let work = Work::new(&id, &task, self.bus(), None)?;
         let mut tasks = self.tasks();
         if matches!(tasks.phase, Phase::ShutDown(_)) {
             return Err(shut_down());
@@ -183,7 +183,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
         }
         // Nobody comes into the hands of a driver now, or steps aside.
         for entry in self.entries() {
-            self.end_idle(&entry, Outcome::Stopped, QueueAfterEnd::GivenUp);
+            drop(self.end_idle(&entry, Outcome::Stopped, QueueAfterEnd::GivenUp));
         }
     }
 }

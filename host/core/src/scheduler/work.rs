@@ -33,11 +33,13 @@ pub(super) enum Successor<E: EventType, P: Payload> {
 }
 
 impl<E: EventType, P: Payload> Work<E, P> {
-    /// Asks an event task for its channel and subscribes it.
+    /// Asks an event task for its channel and subscribes it, unless the build before it left an input
+    /// of that channel.
     pub(super) fn new(
         id: &TaskId,
         task: &RegisteredTask<E, P>,
         bus: &EventBus<E, P>,
+        left: Option<Input<E, P>>,
     ) -> Result<Self, SchedulerError> {
         let stage = Stage::Fresh;
         match task {
@@ -45,7 +47,11 @@ impl<E: EventType, P: Payload> Work<E, P> {
                 Ok(Self::Background { task: Arc::clone(task), stage })
             }
             RegisteredTask::Event(task) => {
-                let input = Input::new(bus.subscribe(&channel(id, task)?)?);
+                let channel = channel(id, task)?;
+                let input = match left.filter(|left| *left.event() == channel) {
+                    Some(left) => left,
+                    None => Input::new(bus.subscribe(&channel)?),
+                };
                 Ok(Self::Event { task: Arc::clone(task), input, stage })
             }
         }
@@ -66,6 +72,14 @@ impl<E: EventType, P: Payload> Work<E, P> {
                 Successor::Event { task: replace(task, new), moved }
             }
             (Self::Background { .. } | Self::Event { .. }, other) => other,
+        }
+    }
+
+    /// The input of an event task.
+    pub(super) fn into_input(self) -> Option<Input<E, P>> {
+        match self {
+            Self::Background { .. } => None,
+            Self::Event { input, .. } => Some(input),
         }
     }
 

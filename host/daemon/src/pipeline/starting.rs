@@ -9,7 +9,7 @@ use hotbay_core::{
 };
 use hotbay_plugin_api::{Role, SchedulerError, TaskId, TradingEngineError};
 use hotbay_runtime::{
-    ComponentSetup, Generation, Services,
+    ComponentSetup, ComponentSlot, Generation, Services,
     replacement::{ComponentBuild, PluginCore, call_hook},
 };
 use tokio::time::timeout;
@@ -149,7 +149,8 @@ impl PluginPipeline {
         let removal = |member: &Member| {
             let (id, cancel) = (member.id.clone(), member.cancel.clone());
             let ended = self.state(member) == MemberState::Ended;
-            Some(ComponentRemoval { id, build: member.build.clone()?, cancel, ended })
+            let (build, slot) = (member.build.clone()?, member.slot.clone());
+            Some(ComponentRemoval { id, build, slot, cancel, ended })
         };
         self.members.iter().filter(|it| which(it)).filter_map(removal).collect()
     }
@@ -233,6 +234,7 @@ async fn start_one(
     {
         call_hook(&old.task, runtime).await;
     }
+    request.setup.slot.end_handover();
     let begun = match request.is_registered {
         true => core.begin_again(&id, task, options),
         false => engine.add(request.role, id, task, options),
@@ -274,6 +276,7 @@ fn named(request: &StartRequest, error: &SchedulerError) -> HostError {
 pub(crate) struct ComponentRemoval {
     id: String,
     build: ComponentBuild,
+    slot: ComponentSlot,
     cancel: CancellationToken,
     ended: bool,
 }
@@ -295,7 +298,7 @@ pub(crate) async fn take_out(
     drain: Duration,
 ) -> Vec<RemovedComponent> {
     let mut removed = Vec::new();
-    for ComponentRemoval { id, build, cancel, ended } in removals {
+    for ComponentRemoval { id, build, slot, cancel, ended } in removals {
         let task = TaskId::from(id.as_str());
         if !ended {
             cancel.cancel();
@@ -310,6 +313,7 @@ pub(crate) async fn take_out(
             call_hook(&build.task, runtime).await;
         }
         if !ended {
+            slot.leave_inputs();
             core.vacate(&task);
         }
         removed.push(RemovedComponent { id, ended });

@@ -24,12 +24,12 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
         stage: Stage,
     ) -> End<E, P> {
         if let Err(outcome) = self.start(&task, stage, |task| task.initialize()).await {
-            return End::Over(outcome);
+            return self.over(outcome, input);
         }
         loop {
             match self.group(&task, &mut input).await {
                 Ok(()) => {}
-                Err(Step::Over(outcome)) => return End::Over(outcome),
+                Err(Step::Over(outcome)) => return self.over(outcome, input),
                 Err(Step::Aside(fault)) => {
                     return End::Aside(
                         Work::Event { task, input, stage: Stage::Initialized },
@@ -38,6 +38,14 @@ impl<E: EventType, P: Payload> Driver<'_, E, P> {
                 }
             }
         }
+    }
+
+    /// Ends the task. One that makes room for another build leaves its input to that.
+    fn over(&self, outcome: Outcome, input: Input<E, P>) -> End<E, P> {
+        if self.entry.is_leaving() {
+            self.entry.leave_input(input);
+        }
+        End::Over(outcome)
     }
 
     /// Waits for an event and handles what is queued by then under one lock of the task,

@@ -6,7 +6,7 @@ use hotbay_plugin_api::{EventType, SavedState, SchedulerError};
 
 use super::Entry;
 use crate::{
-    bus::Payload,
+    bus::{Input, Payload},
     scheduler::{
         ExecutionStatus, TaskOptions,
         command::{Command, Hold},
@@ -77,6 +77,19 @@ impl<E: EventType, P: Payload> Entry<E, P> {
 
     pub(in crate::scheduler) fn is_leaving(&self) -> bool {
         self.inner.lock().state.is_leaving()
+    }
+
+    /// Keeps the input of a build that leaves for the next one, if publishers wait for it.
+    pub(in crate::scheduler) fn leave_input(&self, input: Input<E, P>) {
+        let kept = input.is_waited_for().then_some(input);
+        let before = std::mem::replace(&mut self.inner.lock().left_input, kept);
+        // Its end may wake publishers, so it comes without the lock.
+        drop(before);
+    }
+
+    /// Takes the input that a build has left for the next one.
+    pub(in crate::scheduler) fn take_left_input(&self) -> Option<Input<E, P>> {
+        self.inner.lock().left_input.take()
     }
 
     /// Ends the waiting for the driver.
