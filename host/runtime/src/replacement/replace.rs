@@ -41,7 +41,7 @@ async fn hand_over(
     limits: Limits,
 ) -> Result<Vec<ReplacedComponent>, ReplaceError> {
     let states = save_all(swaps).await?;
-    let replaced = match suspend_all(swaps).await {
+    let replaced = match suspend_all(held, swaps).await {
         Ok(()) => match make_all(swaps, states, services, limits).await {
             Ok(successors) => commit(held.core(), successors, limits).await,
             Err(failed) => Err(failed),
@@ -51,8 +51,11 @@ async fn hand_over(
     if replaced.is_err() {
         // In the reverse order, so that whoever gets events is ready before they come.
         for Swap { setup, old, .. } in swaps.iter().rev() {
-            if let Err(error) = resume(old, limits).await {
-                held.fail(&setup.id(), error);
+            let id = setup.id();
+            if held.is_suspended(&id)
+                && let Err(error) = resume(old, limits).await
+            {
+                held.fail(&id, error);
             }
         }
     }
@@ -75,8 +78,12 @@ async fn save_all(swaps: &[&Swap<'_>]) -> Result<Vec<Option<SavedState>>, Replac
 
 /// Has those old builds let go of what only one may hold that say so. All of them, before any new
 /// build is made: components of one plugin may hold something together.
-async fn suspend_all(swaps: &[&Swap<'_>]) -> Result<(), ReplaceError> {
+async fn suspend_all(
+    held: &mut HeldComponents<'_>,
+    swaps: &[&Swap<'_>],
+) -> Result<(), ReplaceError> {
     for Swap { setup, old, to } in swaps.iter().filter(|it| it.old.is_exclusive()) {
+        held.note_suspended(setup.id());
         calls::suspend(&old.task, old.runtime_or(*to))
             .await
             .map_err(|error| setup.failed(ReplaceStep::Suspend, error))?;

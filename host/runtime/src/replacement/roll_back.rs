@@ -38,6 +38,7 @@ pub async fn roll_back(
     }
     // All new builds let go of what only one may hold before any old one takes it up.
     for one in held_back.iter().filter(|it| it.is_exclusive()) {
+        held.note_suspended(one.id.clone());
         let_go(one).await;
     }
     let mut rolled_back = Vec::new();

@@ -37,6 +37,15 @@ async fn a_build_that_can_not_be_suspended_is_resumed_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_build_that_was_not_suspended_is_not_resumed() {
+    let running = Running::start_with(("first", Fault::Suspend), Handover::Exclusive).await;
+    let before = running.log.lines().len();
+    running.change(("", Fault::None)).await.expect_err("it is to fail");
+    assert_eq!(running.log.lines()[before..], ["old first suspend", "old first resume"]);
+    running.expect_as_before().await;
+}
+
+#[tokio::test]
 async fn the_old_builds_are_resumed_after_the_new_ones_were_shut_down() {
     let (running, lines) = fails(Fault::None, Fault::Initialize, ReplaceStep::Initialize).await;
     assert_eq!(lines[..2], SUSPENDED);
