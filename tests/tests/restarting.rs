@@ -307,3 +307,22 @@ fn no_more_runs_are_kept_than_the_history_says() {
     assert_eq!(place.json("show", &["adds"])["task"]["counts"]["succeeded"], 5);
     stop(second);
 }
+
+#[test]
+fn a_run_under_way_in_a_host_that_was_told_twice_to_stop_was_interrupted_and_did_not_crash_it() {
+    // A sync run that hears of no stop.
+    let entry = "  - { plugin: schedules, task: deaf, interval: 1h, timeout: none }\n";
+    let place = Schedules::with(&["deaf"], &format!("{entry}shutdown: {{ drain: 1m }}\n"));
+    let first = place.start();
+    first.wait_for_log("deaf begins: ");
+    first.signal(Signal::Terminate);
+    first.wait_for_log("stopping");
+    first.signal(Signal::Interrupt);
+    drop(first.wait().expect_code(130));
+    let second = place.start();
+    second.wait_for_log("was under way when the host before ended");
+    let known = place.history("deaf").pop().expect("the run is known");
+    assert_eq!((&known["interruptions"], &known["crashes"]), (&1.into(), &0.into()), "{known}");
+    // The run is repeated, and the stop waits for it.
+    stop(second);
+}

@@ -9,7 +9,9 @@ use hotbay_config::{Config, Diagnostics, listed, suggestion};
 use hotbay_loader::{Loader, LoaderConfig, Trust};
 use hotbay_runtime::Board;
 use hotbay_store::{quarantine::Quarantine, record::Journal};
-use hotbay_tasks::{DryRun, OpenedStore, RunLines, ScheduleInWords, ScheduledTask, run_log};
+use hotbay_tasks::{
+    DryRun, LastEnd, OpenedStore, RunLines, ScheduleInWords, ScheduledTask, run_log,
+};
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -43,8 +45,8 @@ pub struct Host {
     handle: HostHandle,
     endpoint: HostEndpoint,
     run_lines: RunLines,
-    /// The plugin that is known to have crashed the host before.
-    crashed: Option<String>,
+    /// How the host before ended.
+    last_end: LastEnd,
 }
 
 /// Opens the store of a host that has a state folder.
@@ -106,7 +108,7 @@ impl Host {
             handle,
             endpoint,
             run_lines,
-            crashed: None,
+            last_end: LastEnd::Unknown,
         };
         let found = host.load_and_check().await?;
         if found.has_errors() {
@@ -201,11 +203,10 @@ impl Host {
         self
     }
 
-    /// Names the plugin that is known to have crashed the host before this one. Runs of other
-    /// plugins that were under way then are not taken for the reason.
+    /// Says how the host before this one ended, which decides how runs count that were under way then.
     #[must_use]
-    pub fn after_crash_of(mut self, plugin: Option<String>) -> Self {
-        self.crashed = plugin;
+    pub fn after(mut self, last_end: LastEnd) -> Self {
+        self.last_end = last_end;
         self
     }
 
@@ -237,7 +238,7 @@ impl Host {
             }
         };
         let stored = match open_store(state.as_ref()).await {
-            Ok(stored) => stored.after_crash_of(self.crashed.take()),
+            Ok(stored) => stored.after(std::mem::take(&mut self.last_end)),
             Err(error) => {
                 self.close().await;
                 return Err(error);

@@ -32,7 +32,7 @@ use hotbay_plugin_api::TradingEngineError;
 pub use handle::{HostEvent, HostHandle};
 pub use host::Host;
 pub use hotbay_tasks::{
-    ClockChange, ControlError, DryRun, EndedRuns, LogLineView, MOST_IN_ANSWER, RunView,
+    ClockChange, ControlError, DryRun, EndedRuns, LastEnd, LogLineView, MOST_IN_ANSWER, RunView,
     ScheduleInWords, ShownTime, TaskAnswer, TaskReport, TaskRequest, TaskState, TaskView,
     plan::CronError,
 };

@@ -75,6 +75,7 @@ pub struct CrashLedger {
     report: File,
     history: CrashHistory,
     attributed: Option<Crash>,
+    was_told: bool,
 }
 
 impl CrashLedger {
@@ -101,8 +102,10 @@ impl CrashLedger {
         let mut text = Vec::new();
         (&mut report).take(record::MAX_BYTES).read_to_end(&mut text)?;
         let mut history = CrashHistory::read(&folder)?;
-        let attributed = match record::parse(&text, &record::boot_id()) {
-            LastExit::Clean => None,
+        let last = record::parse(&text, &record::boot_id());
+        let was_told = matches!(last, LastExit::Told);
+        let attributed = match last {
+            LastExit::Clean | LastExit::Told => None,
             LastExit::Unattributed { signal } => {
                 tracing::warn!(signal = %signal_name(signal),
                     "the host crashed when it ran last; no plugin is known to be to blame");
@@ -118,7 +121,7 @@ impl CrashLedger {
         signals::install();
         slots::begin(report.try_clone()?);
         signals::begin(report.as_raw_fd());
-        Ok(Self { path, folder, report, history, attributed })
+        Ok(Self { path, folder, report, history, attributed, was_told })
     }
 
     /// Writes crashes to standard error only, without a record of them. For hosts that run for a
@@ -130,6 +133,11 @@ impl CrashLedger {
     /// Returns the crash that ended the previous process, if a plugin was responsible.
     pub fn attributed(&self) -> Option<&Crash> {
         self.attributed.as_ref()
+    }
+
+    /// Returns `true` if the previous process ended at once because it was [told](exit_at_once) to.
+    pub fn was_told_to_end(&self) -> bool {
+        self.was_told
     }
 
     /// Puts each build that crashed too often shortly before `now` into quarantine, and returns the

@@ -8,8 +8,8 @@ use std::{
 };
 
 use hotbay_config::{Config, Diagnostics, masked};
-use hotbay_daemon::{Host, HostError, Report};
-use hotbay_loader::TrustMode;
+use hotbay_daemon::{Host, HostError, LastEnd, Report};
+use hotbay_loader::{CrashLedger, TrustMode};
 
 use super::{
     FAILED_RUN, LAST_WORDS, Output, WRONG_CONFIGURATION,
@@ -40,7 +40,7 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     };
     // Dropped last, so that everything that ends this process before is recorded as a crash.
     let ledger = open_ledger(&prepared.config);
-    let crashed = ledger.as_ref().and_then(|it| it.attributed()).map(|it| it.plugin.clone());
+    let last_end = ledger.as_ref().map(last_end).unwrap_or_default();
     // Loading runs code of plugins. A plugin that hangs must not keep the host from stopping.
     let host = tokio::select! {
         biased;
@@ -65,7 +65,7 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
     }
     running.get_or_init(|| host.handle());
     let mut display = None;
-    let host = host.with_lost_log_lines(lost_lines).after_crash_of(crashed);
+    let host = host.with_lost_log_lines(lost_lines).after(last_end);
     let asked = requested(stop.clone());
     let ran = host.run(asked, |board| display = ProgressDisplay::start(board)).await;
     drop(display);
@@ -76,6 +76,14 @@ pub(super) async fn run(path: &Path, trust: Option<TrustMode>, output: Output) -
             err(format_args!("hotbay: {}: {}", path.display(), masked(&error)));
             ExitCode::from(FAILED_RUN)
         }
+    }
+}
+
+fn last_end(ledger: &CrashLedger) -> LastEnd {
+    match ledger.attributed() {
+        Some(crash) => LastEnd::CrashOf(crash.plugin.clone()),
+        None if ledger.was_told_to_end() => LastEnd::Told,
+        None => LastEnd::Unknown,
     }
 }
 

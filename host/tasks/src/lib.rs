@@ -46,7 +46,7 @@ pub use build::TaskBuild;
 pub use control::{ControlError, MOST_IN_ANSWER, TaskAnswer, TaskControl, TaskRequest};
 pub use dry_run::{ClockChange, DryRun, ShownTime};
 pub use in_words::ScheduleInWords;
-pub use opened::OpenedStore;
+pub use opened::{LastEnd, OpenedStore};
 pub use overrides::check_entries;
 pub use report::TaskReport;
 pub use run_log::{RunLines, run_log};
@@ -120,7 +120,7 @@ impl Tasks {
     /// during runs. It goes on where the host before ended, as far as that is stored. No run starts
     /// before [`begin`](Self::begin) is called.
     pub fn start(lines: RunLines, opened: OpenedStore) -> Self {
-        let OpenedStore { store, tasks, runs, next_run, crashed } = opened;
+        let OpenedStore { store, tasks, runs, next_run, last_end } = opened;
         let (installed, stored) = (InstalledTasks::default(), StoredTasks::default());
         *stored.lock() = tasks;
         let (history, kept) = watch::channel(History::default());
@@ -128,7 +128,7 @@ impl Tasks {
         let (sender, under_way) = watch::channel(0);
         let tasks = (installed.clone(), stored.clone());
         let mut runner = Runner::new(tasks, events.clone(), sender, lines, store, kept);
-        runner.restore(&runs, next_run, crashed);
+        runner.restore(&runs, next_run, last_end);
         tokio::spawn(runner.run(receiver));
         Self { cancel: CancellationToken::new(), installed, events, under_way, stored, history }
     }

@@ -45,8 +45,21 @@ pub struct OpenedStore {
     pub(crate) tasks: HashMap<Arc<str>, TaskRecord>,
     pub(crate) runs: Vec<RunRecord>,
     pub(crate) next_run: u64,
-    /// The plugin that is known to have crashed the host before.
-    pub(crate) crashed: Option<String>,
+    /// How the host before ended.
+    pub(crate) last_end: LastEnd,
+}
+
+/// How a host ended, as far as the next one knows. That decides how the attempts count that were under
+/// way then.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LastEnd {
+    /// Nobody knows. Each attempt that was under way may have crashed it.
+    #[default]
+    Unknown,
+    /// This plugin crashed it. Attempts of others were interrupted.
+    CrashOf(String),
+    /// It was told to end at once. All attempts were interrupted.
+    Told,
 }
 
 impl OpenedStore {
@@ -56,7 +69,13 @@ impl OpenedStore {
     }
 
     fn empty(store: TaskStore) -> Self {
-        Self { store, tasks: HashMap::new(), runs: Vec::new(), next_run: 1, crashed: None }
+        Self {
+            store,
+            tasks: HashMap::new(),
+            runs: Vec::new(),
+            next_run: 1,
+            last_end: LastEnd::Unknown,
+        }
     }
 
     /// Opens the store in a state folder, which this process has locked, and reads what the host
@@ -97,11 +116,10 @@ impl OpenedStore {
         Ok(Self { tasks, runs, next_run, ..Self::empty(store) })
     }
 
-    /// Names the plugin that is known to have crashed the host before. Runs of other plugins that
-    /// were under way then are not taken for the reason.
+    /// Says how the host before ended.
     #[must_use]
-    pub fn after_crash_of(mut self, plugin: Option<String>) -> Self {
-        self.crashed = plugin;
+    pub fn after(mut self, last_end: LastEnd) -> Self {
+        self.last_end = last_end;
         self
     }
 }

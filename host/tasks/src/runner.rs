@@ -39,7 +39,7 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    OpenedStore,
+    LastEnd, OpenedStore,
     control::{Answer, EventRequest, TaskRequest},
     installed::{InstalledTasks, StoredTasks},
     opened,
@@ -134,8 +134,8 @@ pub(crate) struct Runner {
     /// The runs that were under way when the host before ended, with the numbers of their attempts,
     /// until the tasks are there that say what follows.
     left_over: Vec<(RunId, u32)>,
-    /// The plugin that is known to have crashed the host before.
-    crashed: Option<String>,
+    /// How the host before ended.
+    last_end: LastEnd,
     /// The stored runs that ended last, about which lines may still come.
     ended_last: VecDeque<RunId>,
     /// No attempt begins any more.
@@ -186,7 +186,7 @@ impl Runner {
             batch: NextBatch::new(is_open),
             writes,
             left_over: Vec::new(),
-            crashed: None,
+            last_end: LastEnd::Unknown,
             ended_last: VecDeque::new(),
             stopping: false,
             closing: None,

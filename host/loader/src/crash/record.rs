@@ -94,6 +94,8 @@ pub(super) struct LoadRecord {
 pub(super) enum LastExit {
     /// The process ended without a crash, or was killed and left no record.
     Clean,
+    /// The host itself ended the process at once, as it was told to.
+    Told,
     /// The process died of a signal for which no plugin was responsible.
     Unattributed { signal: i32 },
     /// The process ended because of a plugin.
@@ -131,8 +133,7 @@ impl SignalRecord {
     fn last_exit(self) -> LastExit {
         let Self { signal, at, doing, who } = self;
         match who.zip(doing) {
-            // The host itself called `exit`.
-            None if signal == EXIT => LastExit::Clean,
+            None if signal == EXIT => LastExit::Told,
             None => LastExit::Unattributed { signal },
             Some((who, doing)) => {
                 let how =

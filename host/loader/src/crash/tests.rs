@@ -79,7 +79,7 @@ fn a_power_cut_or_a_kill_is_nobodys_fault() {
     assert_eq!(parse(b"", "b"), LastExit::Clean);
     // The host was told to stop at once, while it loaded something.
     let exit = "{\"signal\":0,\"at\":1700000000000}\n";
-    assert_eq!(parse(&records(&[exit, &load_record("b")]), "b"), LastExit::Clean);
+    assert_eq!(parse(&records(&[exit, &load_record("b")]), "b"), LastExit::Told);
     // Of two that were being loaded, nobody knows which one it was.
     assert_eq!(parse(&records(&["", &load_record("b"), &load_record("b")]), "b"), LastExit::Clean);
 }

@@ -32,7 +32,7 @@ impl Runner {
         }
         self.writes.open(store);
         self.batch.is_open = true;
-        self.restore(&runs, next_run, self.crashed.clone());
+        self.restore(&runs, next_run, self.last_end.clone());
         let mut records = tasks;
         for id in &durable {
             let record = records.remove(id);

@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::{ActiveRun, Runner, Scheduling, stored};
+use crate::LastEnd;
 use crate::plan::{AttemptOutcome, PlanEvent, RunState};
 
 impl Runner {
     /// Takes over the runs that had not ended when the host before did, and the next number of a
-    /// run. `crashed` is the plugin that is known to have crashed that host.
-    pub(crate) fn restore(&mut self, runs: &[RunRecord], next_run: u64, crashed: Option<String>) {
+    /// run. `last_end` is how that host ended.
+    pub(crate) fn restore(&mut self, runs: &[RunRecord], next_run: u64, last_end: LastEnd) {
         self.plan.set_next_run(next_run);
-        self.crashed = crashed;
+        self.last_end = last_end;
         for record in runs {
             let RunStatus::Live(state) = &record.status else { continue };
             let (run, live) = (record.run, stored::live(record, *state));
@@ -48,9 +49,10 @@ impl Runner {
         for (run, attempt) in std::mem::take(&mut self.left_over) {
             let Some(active) = self.runs.get(&run) else { continue };
             let plugin = active.task.split_once('/').map_or(&*active.task, |(plugin, _)| plugin);
-            let outcome = match &self.crashed {
-                Some(crashed) if crashed != plugin => AttemptOutcome::Interrupted,
-                Some(_) | None => AttemptOutcome::Crashed,
+            let outcome = match &self.last_end {
+                LastEnd::CrashOf(crashed) if crashed != plugin => AttemptOutcome::Interrupted,
+                LastEnd::CrashOf(_) | LastEnd::Unknown => AttemptOutcome::Crashed,
+                LastEnd::Told => AttemptOutcome::Interrupted,
             };
             self.batch.add(active.durability, || stored::attempt_ended(run, attempt, &outcome));
             self.step(PlanEvent::Ended { run, outcome });
