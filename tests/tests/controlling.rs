@@ -90,6 +90,25 @@ fn a_disabled_task_has_no_times_until_it_is_enabled() {
 }
 
 #[test]
+fn the_tables_of_tasks_fit_80_columns_in_one_piece_and_keep_each_time_in_one_line() {
+    let task = "  - { name: once, schedule: { cron: '30 2 * * 1-5', timezone: Europe/Paris } }\n";
+    let host = Schedules::with(&["once"], task);
+    let config = host.config().path();
+    let validated = Run::new(["validate".as_ref(), config.as_os_str()]).finish().expect_code(0);
+    let running = host.start();
+    let listed = host.task("list", &[]).expect_code(0);
+    for text in [&validated.stdout, &listed.stdout] {
+        assert_eq!(text.matches('┌').count(), 1, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+    let times = || validated.stdout.lines().filter(|line| line.contains("02:30:00+0"));
+    assert!(times().count() >= 1, "{}", validated.stdout);
+    assert!(times().all(|line| line.contains(" 20")), "{}", validated.stdout);
+    assert!(listed.stdout.contains(" ┆ in "), "{}", listed.stdout);
+    drop(running.stop());
+}
+
+#[test]
 fn the_next_times_of_a_task_are_shown_without_a_running_host_and_say_so() {
     let host = Schedules::with(&["ticks", "once"], "");
     let next = |task: &str, from: &str| {
