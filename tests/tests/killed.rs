@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay_tests::{Run, Schedules, Signal, until};
+use hotbay_tests::{Run, Running, Schedules, Signal, until};
 use serde_json::{Value, json};
 
 /// The time from its start within which a host begins a run.
@@ -130,4 +130,108 @@ fn no_accepted_run_is_lost_or_doubled_when_the_host_is_killed() {
 #[ignore = "a host is killed 200 times, which takes minutes"]
 fn no_accepted_run_is_lost_or_doubled_when_the_host_is_killed_200_times() {
     kill(200);
+}
+
+/// Starts a host, kills it when a run of a task is in a state, and starts it again. Returns the host, and
+/// the run.
+fn killed_when(
+    schedules: &Schedules,
+    task: &str,
+    prepare: impl FnOnce(),
+    is_there: impl Fn(&Value) -> bool,
+) -> (Running, Value) {
+    let first = schedules.start();
+    prepare();
+    let run = until("the run is in this state", || {
+        schedules.history(task).into_iter().find(|run| is_there(run))
+    });
+    first.signal(Signal::Kill);
+    drop(first.wait());
+    let second = schedules.start();
+    let run = until("the run is known", || {
+        schedules.history(task).into_iter().find(|it| it["run"] == run["run"])
+    });
+    (second, run)
+}
+
+fn is(state: &str) -> impl Fn(&Value) -> bool {
+    move |run| run["state"] == state
+}
+
+#[test]
+fn a_run_that_waits_when_its_host_is_killed_waits_on() {
+    // For its next attempt.
+    let entry = "  - { plugin: schedules, task: stubborn, retry_delay: 1h }\n";
+    let schedules = Schedules::with(&["stubborn"], entry);
+    let has_failed = |run: &Value| run["state"] == "waiting" && run["attempts"] == 1;
+    let (host, run) = killed_when(&schedules, "stubborn", || (), has_failed);
+    assert_eq!((&run["state"], &run["attempts"]), (&"waiting".into(), &1.into()), "{run}");
+    assert_eq!((&run["crashes"], &run["interruptions"]), (&0.into(), &0.into()), "{run}");
+    drop(host.stop());
+    // For a place.
+    let schedules = Schedules::with(&[], "");
+    let prepare = || {
+        drop(schedules.json("run", &["waits"]));
+        drop(schedules.json("run", &["waits", "--force"]));
+    };
+    let (host, run) = killed_when(&schedules, "waits", prepare, is("waiting"));
+    assert_eq!((&run["state"], &run["attempts"]), (&"waiting".into(), &0.into()), "{run}");
+    until("the one before it begins again", || {
+        let runs = schedules.history("waits");
+        runs.iter().any(|run| run["state"] == "running" && run["crashes"] == 1).then_some(())
+    });
+    drop(host.stop());
+    // For the tasks on which it depends.
+    let entry = "  - { plugin: schedules, task: hangs, timeout: none }\n";
+    let schedules = Schedules::with(&["hangs", "doomed"], entry);
+    let (host, run) = killed_when(&schedules, "doomed", || (), is("waiting"));
+    assert_eq!((&run["state"], &run["attempts"]), (&"waiting".into(), &0.into()), "{run}");
+    drop(host.stop());
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_when_its_host_is_killed_does_not_begin_again() {
+    for (timeout, state, ended) in [
+        ("none", "stopping", "cancelled"),
+        ("none", "abandoned", "cancelled"),
+        ("100ms", "abandoned", "timed_out"),
+    ] {
+        let entry = format!(
+            "  - {{ plugin: schedules, task: deaf, interval: 1h, timeout: {timeout}, max_retries: 0 }}\n"
+        );
+        let schedules = Schedules::with(&["deaf"], &entry);
+        let cancel = || {
+            let run = until("it runs", || {
+                schedules.history("deaf").into_iter().find(|run| run["state"] == "running")
+            });
+            drop(schedules.task("cancel", &[&run["run"].to_string()]).expect_code(0));
+        };
+        let nothing = || ();
+        let is_asked = move |run: &Value| match state {
+            "stopping" => run["state"] == "stopping" || run["state"] == "abandoned",
+            _ => run["state"] == state,
+        };
+        let (host, run) = match timeout {
+            "none" => killed_when(&schedules, "deaf", cancel, is_asked),
+            _ => killed_when(&schedules, "deaf", nothing, is_asked),
+        };
+        let run = until("it has ended", || {
+            let run = schedules.history("deaf").into_iter().find(|it| it["run"] == run["run"])?;
+            (!run["ended"].is_null()).then_some(run)
+        });
+        assert_eq!(run["state"], ended, "{run}");
+        let count = |key: &str| run[key].as_u64().unwrap_or_default();
+        assert_eq!(count("attempts") + count("crashes"), 1, "it did not begin again: {run}");
+        drop(host.stop());
+    }
+}
+
+#[test]
+fn a_run_that_has_ended_when_its_host_is_killed_stays_ended() {
+    let schedules = Schedules::with(&[], "");
+    let prepare = || drop(schedules.json("run", &["adds", "--arguments", "{\"terms\": [20, 22]}"]));
+    let (host, run) = killed_when(&schedules, "adds", prepare, is("succeeded"));
+    assert_eq!((&run["state"], &run["result"]), (&"succeeded".into(), &42.into()), "{run}");
+    assert_eq!(schedules.history("adds").len(), 1);
+    drop(host.stop());
 }

@@ -34,6 +34,10 @@ const PRUNE_EACH: u32 = 6;
 /// How many runs are removed at once. Others write in between.
 const PRUNED_AT_ONCE: usize = 500;
 
+/// The number of the first run of a host whose store can't be opened. What is stored has lower numbers,
+/// which are not known then.
+const FIRST_WITHOUT_STORE: u64 = 1 << 40;
+
 /// How long a store that could not be opened is left alone before it is tried again, at first and at
 /// most.
 const REOPEN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -96,7 +100,8 @@ impl OpenedStore {
 
     fn try_open(folder: &Path) -> Result<Self, OpenError> {
         let unavailable = |reason: String| {
-            Self::empty(TaskStore::Unavailable { reason, folder: folder.to_owned() })
+            let store = TaskStore::Unavailable { reason, folder: folder.to_owned() };
+            Self { next_run: FIRST_WITHOUT_STORE, ..Self::empty(store) }
         };
         let store = match SqliteStore::open(folder) {
             Ok(store) => Arc::new(store),

@@ -114,9 +114,9 @@ impl Plan {
         self.ready.set_limit(limit, most);
     }
 
-    /// Sets the number of the next run, unless it is higher already.
+    /// Sets the number of the next run.
     pub fn set_next_run(&mut self, next: u64) {
-        self.next_run = self.next_run.max(next);
+        self.next_run = next;
     }
 
     /// Restores a run that had not ended when the host did.

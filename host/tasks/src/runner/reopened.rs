@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hotbay_plugin_api::Durability;
-use tracing::{error, info};
+use tracing::{error, warn};
 
 use super::{Runner, TaskStore};
 use crate::{OpenedStore, plan::PlanEvent};
@@ -17,7 +17,7 @@ impl Runner {
             return;
         }
         let OpenedStore { store, tasks, runs, next_run, .. } = opened;
-        info!("the store is open; tasks that are to be stored run");
+        warn!("the store is open; tasks that are to be stored run");
         let installed = self.installed.clone();
         let durable: Vec<_> = installed
             .lock()

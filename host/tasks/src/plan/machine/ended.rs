@@ -68,7 +68,10 @@ impl Plan {
         let failure = match (outcome, stopped_for) {
             // An attempt that was successful in spite of the request to stop is successful.
             (AttemptOutcome::Succeeded, _) => return self.finish(run, RunOutcome::Succeeded),
-            (AttemptOutcome::Crashed, _) => return self.crashed(run),
+            // What it was asked for holds, also if the host ended before its code heard of it.
+            (AttemptOutcome::Crashed, None | Some(StopReason::Interrupted)) => {
+                return self.crashed(run);
+            }
             (_, Some(StopReason::Cancelled)) => return self.finish(run, RunOutcome::Cancelled),
             (_, Some(StopReason::Replaced)) => return self.finish(run, RunOutcome::Replaced),
             (AttemptOutcome::Interrupted, _) | (_, Some(StopReason::Interrupted)) => {
