@@ -333,3 +333,23 @@ fn a_run_under_way_in_a_host_that_was_told_twice_to_stop_was_interrupted_and_did
     // The run is repeated, and the stop waits for it.
     stop(second);
 }
+
+#[test]
+fn tasks_that_are_to_be_stored_run_once_the_state_folder_can_be_used() {
+    let elsewhere = tempfile::tempdir().expect("a temporary folder");
+    let around = elsewhere.path().join("around");
+    fs::write(&around, b"no folder").expect("it can be written");
+    let state = around.join("state");
+    let place = Schedules::with(&["ticks"], &format!("state_folder: {}\n", state.display()));
+    let running = Run::config(place.config().path()).log("info").start();
+    running.wait_for_log("tasks that are to be stored do not run");
+    running.wait_for_log("a task is scheduled");
+    fs::remove_file(&around).expect("it can be removed");
+    fs::create_dir(&around).expect("it can be made");
+    running.wait_for_log("the store is open");
+    running.wait_for_log("ticks: schedules/ticks/");
+    let log = running.stop().expect_code(0).stderr;
+    let (before, _) = log.split_once("the store is open").expect("it was opened");
+    assert!(!before.contains("ticks: schedules/ticks/"), "{before}");
+    assert!(state.join("hotbay.db").is_file());
+}

@@ -49,10 +49,17 @@ pub struct Host {
     last_end: LastEnd,
 }
 
-/// Opens the store of a host that has a state folder.
-async fn open_store(state: Option<&StateFolder>) -> Result<OpenedStore, HostError> {
-    let Some(folder) = state.map(|state| state.path().to_owned()) else {
-        return Ok(OpenedStore::none());
+/// Opens the store in the state folder. A host that replays a recording has none.
+async fn open_store(
+    config: &Config,
+    state: Option<&StateFolder>,
+) -> Result<OpenedStore, HostError> {
+    let folder = match state {
+        Some(state) => state.path().to_owned(),
+        None if config.follows_changes() => {
+            return Ok(OpenedStore::without_folder(&config.state_folder));
+        }
+        None => return Ok(OpenedStore::none()),
     };
     let opened = spawn_blocking(move || OpenedStore::open(&folder)).await;
     let opened = opened.map_err(|error| HostError::System(error.to_string()))?;
@@ -237,7 +244,7 @@ impl Host {
                 return Err(error);
             }
         };
-        let stored = match open_store(state.as_ref()).await {
+        let stored = match open_store(&self.config, state.as_ref()).await {
             Ok(stored) => stored.after(std::mem::take(&mut self.last_end)),
             Err(error) => {
                 self.close().await;

@@ -72,6 +72,19 @@ impl OpenedStore {
         Self::empty(TaskStore::None)
     }
 
+    /// Returns a store in a state folder that can't be used now. Tasks that are to be stored do not run
+    /// until it can.
+    pub fn without_folder(folder: &Path) -> Self {
+        let reason = format!("the state folder {} can't be used", folder.display());
+        error!("tasks that are to be stored do not run: {reason}");
+        Self::unavailable(reason, folder)
+    }
+
+    fn unavailable(reason: String, folder: &Path) -> Self {
+        let store = TaskStore::Unavailable { reason, folder: folder.to_owned() };
+        Self { next_run: FIRST_WITHOUT_STORE, ..Self::empty(store) }
+    }
+
     fn empty(store: TaskStore) -> Self {
         Self {
             store,
@@ -99,10 +112,7 @@ impl OpenedStore {
     }
 
     fn try_open(folder: &Path) -> Result<Self, OpenError> {
-        let unavailable = |reason: String| {
-            let store = TaskStore::Unavailable { reason, folder: folder.to_owned() };
-            Self { next_run: FIRST_WITHOUT_STORE, ..Self::empty(store) }
-        };
+        let unavailable = |reason: String| Self::unavailable(reason, folder);
         let store = match SqliteStore::open(folder) {
             Ok(store) => Arc::new(store),
             Err(error @ (OpenError::Damaged { .. } | OpenError::Unavailable { .. })) => {
