@@ -142,3 +142,74 @@ fn a_run_that_is_kept_in_memory_is_unknown_to_the_next_host_and_others_are_known
         stop(running);
     }
 }
+
+#[test]
+fn a_run_that_is_due_takes_the_place_of_the_one_under_way_if_the_policy_says_replace() {
+    let (place, running) = start(&[], "  - { plugin: schedules, task: waits, overlap: replace }\n");
+    let first = place.json("run", &["waits"])[0]["run"].clone();
+    running.wait_for_log(&format!("waits: schedules/waits/{first} "));
+    let second = place.json("run", &["waits"])[0]["run"].clone();
+    running.wait_for_log(&format!("waits: schedules/waits/{second} "));
+    let state = |run: &Value| {
+        let runs = place.history("waits");
+        runs.into_iter().find(|it| it["run"] == *run).map(|it| it["state"].clone())
+    };
+    until("the first one is replaced", || (state(&first)? == "replaced").then_some(()));
+    assert_eq!(state(&second), Some("running".into()));
+    drop(place.task("cancel", &[&second.to_string()]).expect_code(0));
+    stop(running);
+}
+
+#[test]
+fn sync_runs_that_fill_the_threads_of_their_plugin_hold_up_no_async_run() {
+    let entry = "  - { plugin: schedules, task: deaf, interval: 20ms, overlap: allow, at_once: 40, \
+                 timeout: none }\n";
+    let (place, running) = start(&["deaf", "ticks"], entry);
+    until("many sync runs are under way", || {
+        let shown = place.json("show", &["deaf"]);
+        (shown["task"]["running"].as_u64()? >= 30).then_some(())
+    });
+    let busy = Timestamp::now();
+    let ticks = until("async runs come", || {
+        let runs = place.history("ticks").into_iter();
+        let after = runs.filter(|run| {
+            run["started"].as_str().is_some_and(|at| at.parse::<Timestamp>().unwrap() > busy)
+        });
+        let after: Vec<_> = after.collect();
+        (after.len() >= 2).then_some(after)
+    });
+    for run in ticks {
+        let late = time(&run, "started").duration_since(time(&run, "nominal"));
+        // A sync run takes two seconds.
+        assert!(late < SignedDuration::from_millis(1_800), "{late:?}: {run}");
+    }
+    drop(place.task("disable", &["deaf"]).expect_code(0));
+    stop(running);
+}
+
+#[test]
+fn a_schedule_has_its_runs_between_its_start_and_its_end() {
+    let now = Timestamp::now();
+    let at = |seconds: i64| (now + SignedDuration::from_secs(seconds)).to_string();
+    let entry = format!(
+        "  - {{ plugin: schedules, task: ticks, schedule: {{ cron: '* * * * * *', timezone: UTC, \
+         start: '{}', end: '{}' }} }}\n",
+        at(3),
+        at(6)
+    );
+    let (place, running) = start(&["ticks"], &entry);
+    until("the schedule has ended", || {
+        let shown = place.json("show", &["ticks"]);
+        (shown["task"]["next"].is_null() && shown["task"]["running"] == 0).then_some(())
+    });
+    let runs = place.history("ticks");
+    assert!((1..=3).contains(&runs.len()), "{runs:?}");
+    for run in runs {
+        let due = time(&run, "nominal").duration_since(now);
+        assert!(
+            (SignedDuration::from_secs(3)..=SignedDuration::from_secs(6)).contains(&due),
+            "{run}"
+        );
+    }
+    stop(running);
+}
