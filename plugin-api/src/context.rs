@@ -1,6 +1,6 @@
 //! What a component or task gets from its host.
 
-use std::{fmt, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use abi_stable::std_types::{RBox, ROption, RStr};
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,7 +28,7 @@ pub enum Mode {
 /// replay can hold the clock.
 #[derive(Clone)]
 pub struct Context {
-    host: Arc<Host_TO<'static, RBox<()>>>,
+    pub(crate) host: Arc<Host_TO<'static, RBox<()>>>,
     /// The request of the run; `None` in a component.
     run: Option<Arc<RunRequest>>,
 }
@@ -209,14 +209,6 @@ impl Context {
             Ok(json) => self.host.report(RStr::from(section), RStr::from(json.as_str())),
             Err(error) => tracing::error!(%error, section, "a report row is not plain data"),
         }
-    }
-
-    pub(crate) fn pass_fd(&self, name: &str, fd: OwnedFd) -> Result<(), SchedulerError> {
-        Ok(self.host.keep_fd(RStr::from(name), fd.into()).into_result()?)
-    }
-
-    pub(crate) fn taken_fd(&self, name: &str) -> Option<OwnedFd> {
-        self.host.take_fd(RStr::from(name)).into_option()?.into_owned()
     }
 
     pub(crate) fn next_seq(&self, output: u32) -> u64 {

@@ -58,9 +58,4 @@ impl Descriptors {
         let forgotten = self.0.lock().remove(component);
         drop(forgotten);
     }
-
-    /// Returns the number of descriptors that are kept for a component.
-    pub fn of(&self, component: &str) -> usize {
-        self.0.lock().get(component).map_or(0, BTreeMap::len)
-    }
 }
