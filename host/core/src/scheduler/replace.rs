@@ -177,7 +177,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
         options: TaskOptions<E>,
     ) -> Result<(), SchedulerError> {
         let entry = self.entry(id)?;
-        let work = Work::new(id, &task, self.bus(), entry.take_left_input())?;
+        let work = Work::new(id, &task, self.bus(), || entry.take_left_input())?;
         let outputs = options.outputs.clone();
         let mut tasks = self.tasks();
         if matches!(tasks.phase, Phase::ShutDown(_)) {

@@ -33,7 +33,7 @@ impl<E: EventType, P: Payload> Core<E, P> {
             self.bus().stats(output)?;
         }
         // Before the lock: it runs the task's code.
-        let work = Work::new(&id, &task, self.bus(), None)?;
+        let work = Work::new(&id, &task, self.bus(), || None)?;
         let mut tasks = self.tasks();
         if matches!(tasks.phase, Phase::ShutDown(_)) {
             return Err(shut_down());

@@ -33,13 +33,13 @@ pub(super) enum Successor<E: EventType, P: Payload> {
 }
 
 impl<E: EventType, P: Payload> Work<E, P> {
-    /// Asks an event task for its channel and subscribes it, unless the build before it left an input
-    /// of that channel.
+    /// Asks an event task for its channel and subscribes it, unless `left` gives an input of that
+    /// channel, which the build before it has left.
     pub(super) fn new(
         id: &TaskId,
         task: &RegisteredTask<E, P>,
         bus: &EventBus<E, P>,
-        left: Option<Input<E, P>>,
+        left: impl FnOnce() -> Option<Input<E, P>>,
     ) -> Result<Self, SchedulerError> {
         let stage = Stage::Fresh;
         match task {
@@ -48,7 +48,7 @@ impl<E: EventType, P: Payload> Work<E, P> {
             }
             RegisteredTask::Event(task) => {
                 let channel = channel(id, task)?;
-                let input = match left.filter(|left| *left.event() == channel) {
+                let input = match left().filter(|left| *left.event() == channel) {
                     Some(left) => left,
                     None => Input::new(bus.subscribe(&channel)?),
                 };
@@ -75,7 +75,7 @@ impl<E: EventType, P: Payload> Work<E, P> {
         }
     }
 
-    /// The input of an event task.
+    /// Returns the input of an event task.
     pub(super) fn into_input(self) -> Option<Input<E, P>> {
         match self {
             Self::Background { .. } => None,
