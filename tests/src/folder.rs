@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{library, put};
+use crate::{another_build, library, put, until};
 
 /// A folder of plugins, which is removed when the value is dropped.
 #[derive(Debug)]
@@ -121,6 +121,19 @@ impl ConfigFile {
         let plugin = self.entry("plugins", "name", plugin)?;
         let is_there = plugin["state"] == "in-service" || plugin["state"] == "on-probation";
         is_there.then_some(plugin)
+    }
+
+    /// Puts another build of a plugin in the place of the one in service, and waits until it has taken
+    /// over. Each number makes another build.
+    ///
+    /// # Panics
+    /// If the plugin is not in service, or the new build does not take over.
+    pub fn replace(&self, plugins: &PluginsFolder, plugin: &str, number: u64) {
+        let before = self.in_service(plugin).expect("it is in service")["hash"].clone();
+        put(&plugins.file_of(plugin), &another_build(library(plugin), number));
+        until("the new build is in service", || {
+            (self.in_service(plugin)?["hash"] != before).then_some(())
+        });
     }
 
     /// What the host says about a component, once it runs with it.

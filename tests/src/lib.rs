@@ -28,6 +28,6 @@ pub use heap::heap_in_use;
 pub use keys::free_keys;
 pub use report::Report;
 pub use run::{Ended, Run, Running, Signal};
-pub use schedules::Schedules;
+pub use schedules::{Schedules, only_scheduled};
 pub use sink::{Fault, Sink};
 pub use wait::{LIMIT, until};

@@ -10,6 +10,12 @@ use crate::{ConfigFile, Ended, PluginsFolder, Run, Running, switched_off, until}
 const SCHEDULED: [&str; 9] =
     ["ticks", "after", "once", "stubborn", "hangs", "deaf", "beside", "past", "doomed"];
 
+/// Returns entries of a configuration's `tasks` that switch off those tasks of the plugin `schedules`
+/// that run without being asked for, but for these.
+pub fn only_scheduled(tasks: &[&str]) -> String {
+    switched_off("schedules", &SCHEDULED, tasks)
+}
+
 /// A configuration with the plugin `schedules`, for one host after another.
 #[derive(Debug)]
 pub struct Schedules {
@@ -25,12 +31,12 @@ impl Schedules {
     /// If the plugin does not build, or the configuration can't be written.
     pub fn with(tasks: &[&str], more: &str) -> Self {
         let folder = PluginsFolder::with(&["schedules"]);
-        let off = switched_off("schedules", &SCHEDULED, tasks);
+        let off = only_scheduled(tasks);
         let config = ConfigFile::new(&folder, &format!("tasks:\n{off}{more}"));
         Self { _folder: folder, config }
     }
 
-    /// Returns the configuration.
+    /// Returns the configuration file with which the hosts are started.
     pub fn config(&self) -> &ConfigFile {
         &self.config
     }

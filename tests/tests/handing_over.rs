@@ -14,8 +14,7 @@ use std::{
 };
 
 use hotbay_tests::{
-    ConfigFile, PluginsFolder, Report, Run, Running, Signal, another_build, build_that, library,
-    put, until,
+    ConfigFile, PluginsFolder, Report, Run, Running, Signal, build_that, library, put, until,
 };
 use rusqlite::Connection;
 use serde_json::Value;
@@ -27,15 +26,6 @@ channels:
   merged: { capacity: 4096 }
   passed: { capacity: 4096 }
 ";
-
-/// Puts another build in the place of the one in service, and waits until it has taken over.
-fn replace(folder: &PluginsFolder, config: &ConfigFile, plugin: &str, number: u64) {
-    let before = config.in_service(plugin).expect("it is in service")["hash"].clone();
-    put(&folder.file_of(plugin), &another_build(library(plugin), number));
-    until("the new build is in service", || {
-        (config.in_service(plugin)?["hash"] != before).then_some(())
-    });
-}
 
 /// Puts a build there that fails, and waits until the one before is back.
 fn roll_back(folder: &PluginsFolder, config: &ConfigFile, plugin: &str, number: u64) {
@@ -75,7 +65,7 @@ pipeline:
     until("rows are written", || (config.component("rows")?["events"].as_u64()? > 0).then_some(()));
     let every = replacements / roll_backs.max(1);
     for number in 1..=replacements {
-        replace(&folder, &config, "rows", number);
+        config.replace(&folder, "rows", number);
         if number % every == 0 {
             roll_back(&folder, &config, "rows", number);
         }
@@ -167,7 +157,7 @@ fn connection_loses_nothing(
     let received = || config.component("sink")?["events"].as_u64();
     until("numbers flow", || (received()? > 0).then_some(()));
     for number in 1..=times {
-        replace(&folder, &config, "lines", number);
+        config.replace(&folder, "lines", number);
         if number % 5 == 0 {
             roll_back(&folder, &config, "lines", number);
         }

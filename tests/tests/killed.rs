@@ -160,7 +160,7 @@ fn is(state: &str) -> impl Fn(&Value) -> bool {
 
 #[test]
 fn a_run_that_waits_when_its_host_is_killed_waits_on() {
-    // For its next attempt.
+    // One run waits for its next attempt.
     let entry = "  - { plugin: schedules, task: stubborn, retry_delay: 1h }\n";
     let schedules = Schedules::with(&["stubborn"], entry);
     let has_failed = |run: &Value| run["state"] == "waiting" && run["attempts"] == 1;
@@ -168,7 +168,7 @@ fn a_run_that_waits_when_its_host_is_killed_waits_on() {
     assert_eq!((&run["state"], &run["attempts"]), (&"waiting".into(), &1.into()), "{run}");
     assert_eq!((&run["crashes"], &run["interruptions"]), (&0.into(), &0.into()), "{run}");
     drop(host.stop());
-    // For a place.
+    // Another one waits for a place.
     let schedules = Schedules::with(&[], "");
     let prepare = || {
         drop(schedules.json("run", &["waits"]));
@@ -181,7 +181,7 @@ fn a_run_that_waits_when_its_host_is_killed_waits_on() {
         runs.iter().any(|run| run["state"] == "running" && run["crashes"] == 1).then_some(())
     });
     drop(host.stop());
-    // For the tasks on which it depends.
+    // A third one waits for the tasks on which it depends.
     let entry = "  - { plugin: schedules, task: hangs, timeout: none }\n";
     let schedules = Schedules::with(&["hangs", "doomed"], entry);
     let (host, run) = killed_when(&schedules, "doomed", || (), is("waiting"));

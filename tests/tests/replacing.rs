@@ -5,10 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use hotbay_tests::{
-    ConfigFile, PluginsFolder, Run, Running, Signal, another_build, library, proc::Holdings, put,
-    until,
-};
+use hotbay_tests::{ConfigFile, PluginsFolder, Run, Running, Signal, proc::Holdings, until};
 use serde_json::Value;
 
 const PLUGINS: [&str; 4] = ["numbers-source", "numbers-merge", "numbers-pass", "numbers-sink"];
@@ -48,13 +45,7 @@ fn replace(folder: &PluginsFolder, config: &ConfigFile, running: &Running, times
     for number in 1..=times {
         let turn = usize::try_from(number).expect("a small number");
         let plugin = PLUGINS[turn % PLUGINS.len()];
-        let library = library(plugin);
-        let before = config.in_service(plugin).expect("it is in service")["hash"].clone();
-        put(&folder.file_of(plugin), &another_build(library, number));
-        until("the new build is in service", || {
-            let now = config.in_service(plugin)?;
-            (now["hash"] != before).then_some(())
-        });
+        config.replace(folder, plugin, number);
         if times >= 1_000 && number % 100 == 0 {
             let resident = Holdings::of_process(running.id()).resident / 1024;
             println!("{number} replacements: {resident} KiB resident");
