@@ -293,7 +293,7 @@ impl<'de> Visitor<'de> for SettingsVisitor {
 pub enum Bound<T> {
     /// There is no limit, whatever another file or a manifest says.
     None,
-    /// There is this limit.
+    /// There is a limit, which is this value.
     At(T),
 }
 

@@ -68,7 +68,7 @@ pub struct Tasks {
     events: UnboundedSender<RunnerEvent>,
     under_way: watch::Receiver<usize>,
     stored: StoredTasks,
-    /// Which runs are kept.
+    /// Tells the loop which runs are kept once they have ended.
     history: watch::Sender<History>,
 }
 

@@ -115,7 +115,7 @@ pub(crate) struct Runner {
     next_step: Instant,
     installed: InstalledTasks,
     stored: StoredTasks,
-    /// Which runs are kept.
+    /// Which runs are kept in the store once they have ended.
     history: watch::Receiver<History>,
     /// All tasks of the plugins that are there were installed.
     begun: bool,

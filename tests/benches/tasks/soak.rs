@@ -30,8 +30,13 @@ const MOST_GROWN: u64 = 8 << 20;
 
 /// Runs for `HOTBAY_SOAK_MINUTES` minutes, which are 30 by default.
 pub(super) async fn run() {
-    let minutes = std::env::var("HOTBAY_SOAK_MINUTES").ok().and_then(|it| it.parse().ok());
-    let minutes: u32 = minutes.unwrap_or(30);
+    let minutes = std::env::var("HOTBAY_SOAK_MINUTES");
+    let minutes: u32 =
+        minutes.map_or(30, |it| it.parse().expect("HOTBAY_SOAK_MINUTES is a number"));
+    assert!(
+        minutes >= 2,
+        "HOTBAY_SOAK_MINUTES is at least 2, for one half is compared with the other"
+    );
     let folder = tempdir().expect("there is room for a folder");
     let mut host = Host::new(Some(folder.path())).await;
     host.keep(History { max_runs: KEPT, keep_at_least: 100, ..History::default() });

@@ -21,14 +21,15 @@ const BETWEEN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 struct SkippedEvents {
     channel: Arc<str>,
+    /// The number of events that are not recorded yet.
     count: u64,
-    /// The time of the first one.
+    /// The time of the first of these events.
     first: Timestamp,
     /// Why the last one had no run.
     reason: String,
     /// The run that was in the way of the last one.
     by: Option<RunId>,
-    /// When they are recorded.
+    /// When the events that were counted are recorded.
     due: Instant,
 }
 
@@ -37,7 +38,7 @@ struct SkippedEvents {
 #[derive(Debug, Default)]
 pub(super) struct Unrecorded(BTreeMap<Arc<str>, SkippedEvents>);
 
-/// Which records are made.
+/// Which records about skipped events are made now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Records {
     /// Those whose time has come.
