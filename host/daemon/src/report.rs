@@ -176,19 +176,21 @@ fn left_out(component: &str, LeftOut { rows, counters, gauges }: &LeftOut) -> St
 }
 
 fn channels(services: &Services) -> Vec<ChannelReport> {
-    let all = services.bus.channels().into_iter();
-    let report = |(name, _)| {
-        let stats: ChannelStats = services.bus.stats(&name).ok()?;
-        Some(ChannelReport {
-            name: name.to_string(),
-            published: stats.published,
-            delivered: stats.delivered,
-            dropped: stats.dropped(),
-            rejected: stats.rejected,
-            queued: stats.queued,
-        })
+    let report = |(name, stats): (String, ChannelStats)| ChannelReport {
+        name,
+        published: stats.published,
+        delivered: stats.delivered,
+        dropped: stats.dropped(),
+        rejected: stats.rejected,
+        queued: stats.queued,
     };
-    all.filter_map(report).collect()
+    channel_stats(services).map(report).collect()
+}
+
+/// Returns the account of each channel, with its name.
+pub(crate) fn channel_stats(services: &Services) -> impl Iterator<Item = (String, ChannelStats)> {
+    let all = services.bus.channels().into_iter();
+    all.filter_map(|(name, _)| Some((name.to_string(), services.bus.stats(&name).ok()?)))
 }
 
 /// Returns a status in one word, without the error.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hotbay_plugin_api::ChannelName;
+use hotbay_core::bus::ChannelStats;
 
 use super::{Actor, ActorEvent, StopReason, reported, status::masked};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     event_triggers::EventTriggers,
     plugins::ClosingPlugin,
     reconcile::PluginActivity,
-    report::{Report, ReportInput, collect},
+    report::{Report, ReportInput, channel_stats, collect},
 };
 
 /// The time that operations under way get to end.
@@ -22,15 +22,6 @@ const FINISH: Duration = Duration::from_millis(100);
 /// The time that a roll-back under way gets. Until it ends, the build that goes on belongs to it
 /// and would be closed with it.
 const ROLL_BACK: Duration = Duration::from_secs(5);
-
-/// The events of a channel that were queued for a reader and did not reach it.
-#[derive(Debug, Clone, Copy)]
-struct Unhandled {
-    /// Events whose reader went away.
-    dropped: u64,
-    /// Events that are still queued.
-    queued: u64,
-}
 
 impl Actor {
     /// Stops everything in order, closes the plugins, and returns the report.
@@ -58,7 +49,7 @@ impl Actor {
         self.event_triggers = EventTriggers::default();
         let mut problems = self.tasks.stop(self.config.shutdown.drain).await;
         if let Some(pipeline) = &self.pipeline {
-            let before = self.unhandled();
+            let before = channel_stats(&self.services).collect();
             problems.extend(pipeline.stop(&self.config).await);
             problems.extend(self.lost(&before));
         }
@@ -87,24 +78,13 @@ impl Actor {
         Ok(report)
     }
 
-    /// Returns the number of events of each channel that were queued and have not been handled, or never
-    /// will be.
-    fn unhandled(&self) -> BTreeMap<String, Unhandled> {
-        let channels = self.services.bus.channels().into_iter();
-        let of_channel = |(name, _): (ChannelName, _)| {
-            let stats = self.services.bus.stats(&name).ok()?;
-            let (dropped, queued) = (stats.dropped_unsubscribed, stats.queued);
-            Some((name.to_string(), Unhandled { dropped, queued }))
-        };
-        channels.filter_map(of_channel).collect()
-    }
-
-    /// Returns a sentence for each channel of which the stop of the pipeline has lost events.
-    fn lost(&self, before: &BTreeMap<String, Unhandled>) -> Vec<String> {
+    /// Returns a sentence for each channel of which the stop of the pipeline has lost events. `before`
+    /// has the accounts of the channels from before the stop.
+    fn lost(&self, before: &BTreeMap<String, ChannelStats>) -> Vec<String> {
         let drain = humantime::format_duration(self.config.shutdown.drain);
-        let lost = self.unhandled().into_iter().filter_map(|(channel, now)| {
-            let dropped = before.get(&channel).map_or(0, |before| before.dropped);
-            let lost = now.dropped.saturating_sub(dropped) + now.queued;
+        let lost = channel_stats(&self.services).filter_map(|(channel, now)| {
+            let before = before.get(&channel).map_or(0, |before| before.dropped_unsubscribed);
+            let lost = now.dropped_unsubscribed.saturating_sub(before) + now.queued;
             (lost > 0).then(|| {
                 format!(
                     "{lost} events of channel {channel} were queued and not handled within {drain}; a \
