@@ -5,7 +5,7 @@ mod start;
 
 use std::{collections::BTreeMap, future::Future, path::PathBuf, sync::Arc, time::Instant};
 
-use hotbay_config::{Config, Diagnostics, listed, suggestion};
+use hotbay_config::{Config, Diagnostics};
 use hotbay_loader::{Loader, LoaderConfig, Trust};
 use hotbay_runtime::Board;
 use hotbay_store::{quarantine::Quarantine, record::Journal};
@@ -164,23 +164,8 @@ impl Host {
     /// # Errors
     /// If there is no such task, or it has no times.
     pub fn dry_run(&self, name: &str) -> Result<DryRun, String> {
-        let tasks: Vec<_> = self.resolved.values().flat_map(|plugin| &plugin.tasks).collect();
-        let with_name = |it: &&&ScheduledTask| it.id() == name || it.spec.name == name;
-        let found: Vec<_> = tasks.iter().filter(with_name).collect();
-        match found[..] {
-            [task] => DryRun::task(task),
-            [] => {
-                let ids: Vec<_> = tasks.iter().map(|it| it.id()).collect();
-                let ids: Vec<_> = ids.iter().map(String::as_str).collect();
-                let has = format!("there are {}", listed(&ids));
-                Err(format!("there is no task `{name}`; {}", suggestion(name, ids, &has)))
-            }
-            [first, second, ..] => Err(format!(
-                "more than one plugin has a task `{name}`: {} and {}",
-                first.id(),
-                second.id()
-            )),
-        }
+        let tasks = self.resolved.values().flat_map(|plugin| &plugin.tasks);
+        DryRun::task(ScheduledTask::find(name, tasks)?)
     }
 
     /// Closes the plugins without running anything.

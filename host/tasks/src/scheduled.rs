@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hotbay_config::{listed, suggestion};
 use hotbay_plugin_api::{Overlap, Schedule, TaskSpec};
 use jiff::{SignedDuration, Timestamp, Zoned};
 use serde_json::Value;
@@ -45,6 +46,36 @@ impl ScheduledTask {
     /// Returns the id of the task among the tasks of all plugins: `plugin/task`.
     pub fn id(&self) -> String {
         format!("{}/{}", self.plugin, self.spec.name)
+    }
+
+    /// Finds a task by its id, or by its name if only one plugin has a task of that name.
+    ///
+    /// # Errors
+    /// If there is no such task, or more than one. The text says which tasks there are.
+    pub fn find<'a>(
+        name: &str,
+        tasks: impl Iterator<Item = &'a Self> + Clone,
+    ) -> Result<&'a Self, String> {
+        if let Some(task) = tasks.clone().find(|it| it.id() == name) {
+            return Ok(task);
+        }
+        let mut with_name = tasks.clone().filter(|it| it.spec.name == name);
+        match (with_name.next(), with_name.next()) {
+            (Some(task), None) => Ok(task),
+            (Some(first), Some(second)) => {
+                let (first, second) = (first.id(), second.id());
+                Err(format!("more than one plugin has a task `{name}`: {first} and {second}"))
+            }
+            (None, _) => {
+                let ids: Vec<_> = tasks.map(Self::id).collect();
+                if ids.is_empty() {
+                    return Err("this host has no tasks".to_owned());
+                }
+                let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+                let has = format!("there are {}", listed(&ids));
+                Err(format!("there is no task `{name}`; {}", suggestion(name, ids, &has)))
+            }
+        }
     }
 
     /// Returns the channel for whose events the task runs.

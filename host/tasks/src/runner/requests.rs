@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hotbay_config::suggestion;
 use hotbay_plugin_api::Durability;
 use hotbay_store::store::{Record, TaskChange};
 use jiff::Timestamp;
@@ -10,7 +9,7 @@ use serde_json::Value;
 
 use super::{Consequence, Runner, now, words};
 use crate::{
-    ControlError, MOST_IN_ANSWER, RunView, TaskAnswer, TaskState, TaskView,
+    ControlError, MOST_IN_ANSWER, RunView, ScheduledTask, TaskAnswer, TaskState, TaskView,
     control::{Answer, EventRequest, TaskRequest},
     installed::InstalledTask,
     plan::{PlanEvent, RunId, WaitsFor},
@@ -106,21 +105,8 @@ impl Runner {
         if let Some((id, _)) = installed.get_key_value(name) {
             return Ok(Arc::clone(id));
         }
-        let mut with_name = installed.iter().filter(|(_, it)| it.scheduled.spec.name == name);
-        let found = (with_name.next(), with_name.next());
-        let ids = installed.keys().map(|id| &**id);
-        Err(ControlError::Task(match found {
-            (Some((id, _)), None) => return Ok(Arc::clone(id)),
-            (Some((first, _)), Some((second, _))) => {
-                format!("more than one plugin has a task `{name}`: {first} and {second}")
-            }
-            (None, _) if installed.is_empty() => "this host has no tasks".to_owned(),
-            (None, _) => {
-                let ids: Vec<_> = ids.collect();
-                let has = format!("there are {}", hotbay_config::listed(&ids));
-                format!("there is no task `{name}`; {}", suggestion(name, ids, &has))
-            }
-        }))
+        let found = ScheduledTask::find(name, installed.values().map(|it| &it.scheduled));
+        found.map(|task| task.id().into()).map_err(ControlError::Task)
     }
 
     fn run_now(&mut self, task: &str, arguments: Value, forced: bool, answer: Answer) {
