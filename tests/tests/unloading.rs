@@ -181,7 +181,10 @@ fn a_plugin_that_ends_its_threads_when_it_is_closed_is_unmapped() {
     runtime().block_on(async {
         let plugin = load(&loader(), "leaves-thread").await;
         run(&plugin, "start-pool", &services()).await;
-        assert!(thread_names("self").iter().any(|name| name == "pool"));
+        // A thread gives itself its name, when it begins.
+        until("the thread to begin", || {
+            thread_names("self").iter().any(|name| name == "pool").then_some(())
+        });
         assert_eq!(plugin.close(LIMIT).await, UnloadOutcome::Unmapped);
         assert!(!thread_names("self").iter().any(|name| name == "pool"));
     });
